@@ -1,0 +1,62 @@
+# Every command of this project. `make` alone lists them.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help run test check token replay lock clean
+
+VENV = .venv
+BIN = $(VENV)/bin
+UV = uv
+
+ROLE = customer
+SUB = asha
+SPEED = 60
+TRIPS =
+PINGS =
+ARGS =
+
+# PYTHON=... if given; else the one the environment was built with; else the first that is new enough.
+CANDIDATES = $(if $(PYTHON),"$(PYTHON)","$(BIN)/python" python3 python3.13 python3.12 python3.11)
+SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+NONE_SUITS = Python 3.11, 3.12 or 3.13 is needed and $(if $(PYTHON),PYTHON=$(PYTHON) is none of them,none was found): install one or name it, as in PYTHON=/usr/bin/python3.12.
+FIND_PYTHON = for python in $(CANDIDATES) ""; do "$$python" -c '$(SUITS)' 2>/dev/null && break; done; \
+	test -n "$$python" || { echo "weelo: $(NONE_SUITS)" >&2; exit 1; }
+PREPARE = @$(FIND_PYTHON); "$$python" -m local.bootstrap "$(VENV)"
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+run: ## start everything on this machine; Ctrl-C stops it
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m local.run
+
+test: ## run all tests on throw-away servers (ARGS="-k name" for some)
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m pytest $(ARGS)
+
+check: ## lint, formatting, types and the direction of imports
+	$(PREPARE) dev
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports"
+
+token: ## print a token (ROLE=customer|driver|ops SUB=asha)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m web.token "$(ROLE)" "$(SUB)"
+
+replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
+		--trips "$(TRIPS)" --pings "$(PINGS)" --speed "$(SPEED)" $(ARGS)
+
+LOCK = "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--only-binary :all: --custom-compile-command "make lock" $(ARGS)
+
+lock: ## pin the requirements anew, with hashes (ARGS=--upgrade for newer versions)
+	@command -v "$(UV)" >/dev/null || { echo "weelo: uv is missing: pip install uv, or set UV=..." >&2; exit 1; }
+	@for part in "" -local -stores -dev; do \
+		$(LOCK) requirements$$part.in -o requirements$$part.txt || exit 1; done
+
+clean: ## remove the environment, the caches and all local data
+	@$(FIND_PYTHON); "$$python" -m local.clean "$(VENV)"

@@ -1,0 +1,145 @@
+"""Keeps the processes of the Procfile running, and ends them in an order that loses nothing.
+
+Written here because honcho ends everything when one process dies, and all of it at once. Each
+process has a session of its own, so that Ctrl-C reaches only the launcher.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from local import leash
+from local.output import Output
+from local.procfile import Entry
+
+# A crash now and then costs half a second; one that repeats does not fill the screen.
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+# A process that has lasted this long is taken for healthy again.
+HEALTHY_AFTER = 30.0
+
+# The door first, so that no new work comes in; then the clock, which only makes work; then
+# everybody else. The seconds, added up, leave room for the stores within the ten of a stop.
+STOP_FIRST = {"web": 3.0, "beat": 0.5}
+STOP_OTHERS_WITHIN = 2.5
+POLL = 0.02
+
+
+class Process:
+    """One line of the Procfile, over all its restarts."""
+
+    def __init__(self, entry: Entry, environment: Mapping[str, str], where: Path, output: Output) -> None:
+        self.entry = entry
+        self._environment = environment
+        self._where = where
+        self._output = output
+        self._process: subprocess.Popen[bytes] | None = None
+        self._relay: threading.Thread | None = None
+        self._started = 0.0
+        self._pause = FIRST_PAUSE
+        self._restart_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self.entry.command,
+            cwd=self._where,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        leash.hold(self._process.pid, signal.SIGTERM)
+        self._started = time.monotonic()
+        assert self._process.stdout is not None
+        self._relay = self._output.relay(self.entry.name, self._process.stdout)
+
+    def tend(self, now: float) -> None:
+        """Starts the process again some time after it has ended by itself."""
+        if self._process is None:
+            if now >= self._restart_at:
+                self.start()
+        elif self._process.poll() is not None:
+            self._mourn(now, self._process.returncode)
+
+    def _mourn(self, now: float, status: int) -> None:
+        self.kill()
+        if now - self._started > HEALTHY_AFTER:
+            self._pause = FIRST_PAUSE
+        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        self._output.say(f"{self.entry.name} ended ({how}); starting it again in {self._pause:g} s")
+        self._restart_at = now + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def ask(self) -> None:
+        """Asks the process to finish; only its head, which tells the others in its own way."""
+        if self._process:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the process and whatever it has left behind."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        leash.release(self._process.pid)
+        self._process = None
+        if self._relay:
+            self._relay.join(1.0)
+
+
+class Supervisor:
+    """All processes of the Procfile together."""
+
+    def __init__(self, processes: list[Process], output: Output) -> None:
+        self._processes = processes
+        self._output = output
+
+    @property
+    def pids(self) -> dict[str, int | None]:
+        return {process.entry.name: process.pid for process in self._processes}
+
+    def start(self) -> None:
+        for process in self._processes:
+            process.start()
+
+    def tend(self) -> None:
+        """Restarts what has crashed; call it a few times a second."""
+        now = time.monotonic()
+        for process in self._processes:
+            process.tend(now)
+
+    def stop(self, hurried: Callable[[], bool]) -> None:
+        """Ends everything in order within 6 s, at once when `hurried()` turns true."""
+        for name, seconds in STOP_FIRST.items():
+            self._stop(
+                [process for process in self._processes if process.entry.name == name], seconds, hurried
+            )
+        others = [process for process in self._processes if process.entry.name not in STOP_FIRST]
+        self._stop(others, STOP_OTHERS_WITHIN, hurried)
+
+    def _stop(self, group: list[Process], seconds: float, hurried: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + seconds
+        for process in group:
+            process.ask()
+        while not all(process.ended for process in group) and time.monotonic() < deadline and not hurried():
+            time.sleep(POLL)
+        for process in group:
+            if not process.ended:
+                self._output.say(f"{process.entry.name} did not finish in time; killed")
+            process.kill()
