@@ -1,0 +1,58 @@
+"""Celery's settings, values only. The same file serves the door, the workers, beat and Flower."""
+
+from datetime import timedelta
+
+from models import settings
+
+_settings = settings.load()
+
+broker_url = _settings.broker_url
+broker_connection_retry_on_startup = True
+# Nobody waits on Celery for a result: Postgres has it.
+task_ignore_result = True
+task_store_errors_even_if_ignored = False
+
+# A task of a killed worker is handed out again after 30 s at most. One value in every process: the
+# shortest wins. The sweeps are faster; this is the second net.
+broker_transport_options = {
+    "visibility_timeout": 30,
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+}
+task_acks_late = True
+task_reject_on_worker_lost = True
+worker_cancel_long_running_tasks_on_connection_loss = False
+worker_prefetch_multiplier = 4
+
+task_serializer = "json"
+accept_content = ["json"]
+timezone = "UTC"
+worker_hijack_root_logger = False
+# Flower shows tasks as they pass.
+worker_send_task_events = True
+
+imports = ("tasks.orders", "tasks.sweeps")
+task_default_queue = "orders"
+task_routes = {
+    "orders.place": {"queue": "orders"},
+    "sweeps.*": {"queue": "sweeps"},
+}
+
+# A sweep that could not start in its own second is not worth starting later: the next one does
+# the same. (Not an ETA: Redis never holds it back.)
+_EVERY_SECOND = {"schedule": timedelta(seconds=1), "options": {"expires": 2}}
+beat_schedule = {
+    "expire": {"task": "sweeps.expire", **_EVERY_SECOND},
+    "waves": {"task": "sweeps.waves", **_EVERY_SECOND},
+    "recover": {"task": "sweeps.recover", **_EVERY_SECOND},
+    "deliver": {"task": "sweeps.deliver", **_EVERY_SECOND},
+    "cleanup": {
+        "task": "sweeps.cleanup",
+        "schedule": timedelta(seconds=_settings.cleanup_interval_seconds),
+        "options": {"expires": _settings.cleanup_interval_seconds},
+    },
+}
+# Beat looks at its clock at least this often; the schedule's shortest step is a second.
+beat_max_loop_interval = 1

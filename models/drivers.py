@@ -1,0 +1,30 @@
+"""Drivers: who they are, what they drive, whether they want work, where they were last."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Double, Table, Text, func, text
+
+from models.db import metadata
+
+drivers = Table(
+    "drivers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("vehicle_type", Text, nullable=False),
+    Column("vehicle_subtype", Text, nullable=False),
+    Column("vehicle", Text, nullable=False),
+    Column("vehicle_number", Text, nullable=False),
+    Column("available", Boolean, nullable=False, server_default=text("false")),
+    Column("last_latitude", Double),
+    Column("last_longitude", Double),
+    Column("last_position_at", DateTime(timezone=True)),
+    Column("registered_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("last_latitude BETWEEN -90 AND 90", name="last_latitude"),
+    CheckConstraint("last_longitude BETWEEN -180 AND 180", name="last_longitude"),
+    CheckConstraint(
+        "(last_latitude IS NULL) = (last_longitude IS NULL) "
+        "AND (last_latitude IS NULL) = (last_position_at IS NULL)",
+        name="last_position",
+    ),
+)

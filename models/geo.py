@@ -1,0 +1,36 @@
+"""Where things are on the globe: distances, and geohash cells as numbers.
+
+Pure arithmetic, so that the driver index can be checked against it. Coordinates are WGS84 degrees,
+distances kilometres along the surface of a sphere.
+"""
+
+import math
+
+import pygeohash
+
+# Mean radius of the earth, R1 of IUGG (Moritz 2000, https://doi.org/10.1007/s001900050278).
+EARTH_RADIUS_KM = 6371.0088
+
+# Ten geohash characters are 50 bits: exact in a Redis score (a double), and cells of 1.2 m by 0.6 m.
+PRECISION = 10
+
+# Geohash's alphabet leaves out a, i, l and o; Python's base 32 has its own digits.
+_DIGITS = str.maketrans("0123456789bcdefghjkmnpqrstuvwxyz", "0123456789abcdefghijklmnopqrstuv")
+
+
+def haversine_km(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
+    """Great-circle distance in km (R. W. Sinnott, "Virtues of the Haversine", 1984)."""
+    start, end = math.radians(latitude), math.radians(to_latitude)
+    a = math.sin((start - end) / 2)
+    b = math.sin((math.radians(to_longitude) - math.radians(longitude)) / 2)
+    h = a * a + math.cos(start) * math.cos(end) * b * b
+    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, h)))
+
+
+def cell(latitude: float, longitude: float) -> int:
+    """The geohash of a point at precision 10 as a number of 50 bits.
+
+    Any geohash prefix, a cell of any size, is one interval of these numbers. Raises ValueError
+    for coordinates that are not numbers or out of range.
+    """
+    return int(pygeohash.encode(latitude, longitude, PRECISION).translate(_DIGITS), 32)

@@ -1,0 +1,29 @@
+"""Signs of life of the worker groups and of beat, for `/ready`."""
+
+from typing import cast
+
+from models import live
+
+# Workers speak every 2 s and beat's sweeps every second: silent for this long is not alive.
+SECONDS = 15
+
+BEAT = "beat"
+
+
+def queue(name: str) -> str:
+    """The sign of a worker that consumes this queue."""
+    return f"queue:{name}"
+
+
+def say(*signs: str) -> None:
+    """Renews these signs. Raises ``redis.RedisError`` without Redis."""
+    pipeline = live.commands().pipeline(transaction=False)
+    for sign in signs:
+        pipeline.set(f"alive:{sign}", 1, ex=SECONDS)
+    pipeline.execute()
+
+
+def heard(*signs: str) -> list[bool]:
+    """Whether each sign was renewed lately. Raises ``redis.RedisError`` without Redis."""
+    values = cast("list[str | None]", live.commands().mget([f"alive:{sign}" for sign in signs]))
+    return [value is not None for value in values]

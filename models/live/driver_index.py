@@ -1,0 +1,133 @@
+"""Which drivers may be offered an order now, and where they are.
+
+A copy in Redis of what Postgres and the drivers' own messages say, kept for one question: who are
+the k nearest of this vehicle? It holds only drivers who are available and have no running trip;
+silent ones are left out when it is asked, and swept later.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+from models import geo
+from models.live import commands, script
+
+# "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
+NO_SEARCH = "-"
+
+# As long as this a driver's last position is worth keeping after the last word from him.
+DRIVER_TTL_SECONDS = 900
+
+# A position that took longer to arrive tells where the driver was, not where he is.
+POSITION_MAX_AGE_MS = 60_000
+
+_SEEN = "drivers:seen"
+
+Outcome = Literal["live", "kept_out", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a driver was (WGS84 degrees) and when, in ms since 1970, by the position's own time."""
+
+    latitude: float
+    longitude: float
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nearby:
+    """A driver in reach and the great-circle distance to him in km."""
+
+    driver_id: str
+    distance_km: float
+
+
+def vehicle_key(vehicle_type: str, vehicle_subtype: str) -> str:
+    """One name for a type and subtype, whatever their case and surrounding spaces."""
+    return f"{vehicle_type.strip().casefold()}:{vehicle_subtype.strip().casefold()}"
+
+
+def nearest(
+    vehicle: str, latitude: float, longitude: float, radius_km: float, k: int, now_ms: int, presence_ms: int
+) -> list[Nearby]:
+    """Exactly the k nearest drivers of a vehicle within a radius, by distance, then id.
+
+    Drivers last heard of before ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
+    """
+    if k < 1 or radius_km < 0:
+        return []
+    lines = script("driver_nearest")(
+        keys=[f"drivers:cells:{vehicle}", f"drivers:positions:{vehicle}"],
+        args=[latitude, longitude, radius_km / geo.EARTH_RADIUS_KM, k, now_ms - presence_ms],
+    )
+    found = []
+    for line in lines.splitlines():
+        driver_id, to_latitude, to_longitude = line.split(" ")
+        distance = geo.haversine_km(latitude, longitude, float(to_latitude), float(to_longitude))
+        if distance <= radius_km:
+            found.append((distance, driver_id))
+    found.sort()
+    return [Nearby(driver_id, distance) for distance, driver_id in found[:k]]
+
+
+def move(driver_id: str, position: Position, now_ms: int) -> Outcome:
+    """Takes a driver's position into the live index, in one round trip.
+
+    "kept_out": older than the last one or than 60 s, so only the word from him counts;
+    "unknown": Redis does not know this driver, nothing was written. A position ahead of our clock
+    counts as of now. Raises ValueError for coordinates that are none, redis.RedisError.
+    """
+    if position.at_ms < now_ms - POSITION_MAX_AGE_MS:
+        return _update(driver_id, seen_ms=now_ms)
+    return _update(driver_id, seen_ms=now_ms, position=replace(position, at_ms=min(position.at_ms, now_ms)))
+
+
+def heard(driver_id: str, now_ms: int) -> bool:
+    """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
+    return _update(driver_id, seen_ms=now_ms) != "unknown"
+
+
+def place(driver_id: str, search: str, position: Position | None, seen_ms: int, as_of_us: int) -> None:
+    """Puts a driver into the search of a vehicle, or out of any (``NO_SEARCH``), as Postgres says.
+
+    ``seen_ms`` is when he was last heard of, not now: a silent driver must not look alive.
+    ``as_of_us`` is when Postgres was read, by its clock in us: an older reading that arrives late
+    changes no search. A newer position or sign of life that Redis has stays. Raises
+    redis.RedisError.
+    """
+    _update(driver_id, seen_ms, position, search, as_of_us)
+
+
+def last_position(driver_id: str) -> Position | None:
+    """The newest position Redis has of a driver. Raises redis.RedisError."""
+    stored = cast("list[str | None]", commands().hmget(f"driver:{driver_id}", ["lat", "lon", "at_ms"]))
+    latitude, longitude, at_ms = stored
+    if latitude is None or longitude is None or at_ms is None:
+        return None
+    return Position(float(latitude), float(longitude), int(at_ms))
+
+
+def sweep(seen_before_ms: int, limit: int = 1000) -> int:
+    """Takes up to ``limit`` drivers who have been silent since out of the index; returns how many."""
+    return int(script("driver_sweep")(keys=[_SEEN], args=[seen_before_ms, limit]))
+
+
+def _update(
+    driver_id: str,
+    seen_ms: int,
+    position: Position | None = None,
+    search: str = "",
+    as_of_us: int | None = None,
+) -> Outcome:
+    where = _where(position) if position else ("", "", "", "")
+    as_of = "" if as_of_us is None else as_of_us
+    outcome: Outcome = script("driver_update")(
+        keys=[f"driver:{driver_id}", _SEEN],
+        args=[driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where],
+    )
+    return outcome
+
+
+def _where(position: Position) -> tuple[int, str, str, int]:
+    cell = geo.cell(position.latitude, position.longitude)
+    return position.at_ms, repr(float(position.latitude)), repr(float(position.longitude)), cell

@@ -1,0 +1,275 @@
+-- The k nearest drivers within a radius, exactly.
+--
+-- KEYS  1 drivers:cells:{vehicle}   2 drivers:positions:{vehicle}
+-- ARGV  1 latitude, 2 longitude (degrees)   3 radius (radians)   4 k
+--       5 seen_ms: whoever was last heard of before this is left out
+-- returns lines "driver latitude longitude" in no order: all who are at most as far as the k-th,
+--       to within rounding, so that the caller sorts and cuts; "" when nobody is in reach
+--
+-- Cells are numbered 0 to 2^25 - 1 from west to east and from south to north. A geohash is the bits
+-- of both numbers in turn, longitude first, so a box of cells lies in one interval of geohashes, and
+-- halving the box at the highest bit in which its corners differ gives two tighter, disjoint ones.
+
+local AXIS = 2 ^ 25
+local SLACK = 1e-11  -- radians, 0.06 mm: boxes are widened by it, far more than doubles are rounded
+local SPREAD = {[0] = 0, 1, 4, 5, 16, 17, 20, 21, 64, 65, 68, 69, 80, 81, 84, 85}
+
+local pi, sin, cos, sqrt, max = math.pi, math.sin, math.cos, math.sqrt, math.max
+local floor, frexp, bxor = math.floor, math.frexp, bit.bxor
+local radian = pi / 180
+local lat, lon, radius = ARGV[1] * radian, ARGV[2] * radian, ARGV[3] + SLACK
+local k, min_seen = tonumber(ARGV[4]), tonumber(ARGV[5])
+local cos_lat = cos(lat)
+
+-- The bits of a cell number, moved apart to leave room for the other axis.
+local function spread(number)
+  local bits, unit = 0, 1
+  while number > 0 do
+    local four = number % 16
+    bits = bits + SPREAD[four] * unit
+    number, unit = (number - four) / 16, unit * 256
+  end
+  return bits
+end
+
+-- A box is an array: the cell numbers of its edges, and the same with their bits spread.
+local WEST, EAST, SOUTH, NORTH, W, E, S, N = 1, 2, 3, 4, 5, 6, 7, 8
+
+local function halves(b)
+  local west, east, south, north, w, e, s, n = unpack(b)
+  local _, columns = frexp(bxor(west, east))
+  local _, rows = frexp(bxor(south, north))
+  local unit = 2 ^ (max(columns, rows) - 1)
+  local area = unit * unit
+  local ones = (area - 1) / 3
+  if columns >= rows then
+    local middle = east - east % unit
+    return {west, middle - 1, south, north, w, w - w % area + ones, s, n},
+      {middle, east, south, north, e - e % area, e, s, n}
+  end
+  local middle = north - north % unit
+  return {west, east, south, middle - 1, w, e, s, s - s % area + ones},
+    {west, east, middle, north, w, e, n - n % area, n}
+end
+
+local function cells(b) return (b[EAST] - b[WEST] + 1) * (b[NORTH] - b[SOUTH] + 1) end
+local function low(b) return 2 * b[W] + b[S] end
+local function high(b) return 2 * b[E] + b[N] end
+
+-- Boxes that together hold everything within an angle, each with a fairly tight interval.
+local function around(angle)
+  local west, east, south, north = 0, AXIS - 1, 0, AXIS - 1
+  if lat - angle > -pi / 2 then south = floor((lat - angle + pi / 2) / pi * AXIS) end
+  if lat + angle < pi / 2 then north = math.min(north, floor((lat + angle + pi / 2) / pi * AXIS)) end
+  if math.abs(lat) + angle < pi / 2 and angle < 1 then  -- else a pole is inside, or half the world
+    local width = math.asin(sin(angle) / cos_lat)
+    west = floor((lon - width + pi) / (2 * pi) * AXIS) % AXIS
+    east = floor((lon + width + pi) / (2 * pi) * AXIS) % AXIS
+  end
+  local w, e, s, n = spread(west), spread(east), spread(south), spread(north)
+  local boxes
+  if west <= east then
+    boxes = {{west, east, south, north, w, e, s, n}}
+  else  -- across the antimeridian
+    boxes = {{west, AXIS - 1, south, north, w, (AXIS * AXIS - 1) / 3, s, n},
+             {0, east, south, north, 0, e, s, n}}
+  end
+  for _ = 1, 2 do
+    for i = 1, #boxes do
+      if high(boxes[i]) - low(boxes[i]) > 2 * cells(boxes[i]) then
+        boxes[i], boxes[#boxes + 1] = halves(boxes[i])
+      end
+    end
+  end
+  return boxes
+end
+
+-- How many drivers are in the intervals of some boxes, and about how many in the circle in them.
+local function count(boxes)
+  local total, spanned, inside = 0, 0, 0
+  for i = 1, #boxes do
+    local from, to = low(boxes[i]), high(boxes[i])
+    total = total + redis.call('ZCOUNT', KEYS[1], from, to)
+    spanned = spanned + to - from + 1
+    inside = inside + cells(boxes[i])
+  end
+  return total, total * inside / spanned * pi / 4
+end
+
+local function read(boxes)
+  local drivers, total = {}, 0
+  for i = 1, #boxes do
+    local some = redis.call('ZRANGEBYSCORE', KEYS[1], low(boxes[i]), high(boxes[i]))
+    for j = 1, #some do drivers[total + j] = some[j] end
+    total = total + #some
+  end
+  return drivers, total
+end
+
+local boxes = around(radius)
+local total, in_circle = count(boxes)
+if total == 0 then return '' end
+
+local found, ids, places, hs, bound, heap, heaped
+
+local function start(angle)
+  found, ids, places, hs, heap, heaped = 0, {}, {}, {}, {}, 0
+  bound = angle < pi and sin(angle / 2) ^ 2 or 2  -- haversines are compared, not distances
+end
+
+-- The k smallest haversines found so far, in a heap with the largest on top: that is the bound.
+local function keep(h)
+  local i = 1
+  if heaped < k then
+    heaped = heaped + 1
+    i = heaped
+    while i > 1 and heap[(i - i % 2) / 2] < h do
+      heap[i] = heap[(i - i % 2) / 2]
+      i = (i - i % 2) / 2
+    end
+  else
+    while 2 * i <= k do
+      local child = 2 * i
+      if child < k and heap[child + 1] > heap[child] then child = child + 1 end
+      if heap[child] <= h then break end
+      heap[i] = heap[child]
+      i = child
+    end
+  end
+  heap[i] = h
+  if heaped == k then bound = (sqrt(heap[1]) + SLACK) ^ 2 end
+end
+
+local function look_at(drivers, total)
+  local unpack_position = struct.unpack
+  for first = 1, total, 1000 do  -- as many arguments as Lua's stack surely holds
+    local last = math.min(first + 999, total)
+    local packed = redis.call('HMGET', KEYS[2], unpack(drivers, first, last))
+    for i = 1, last - first + 1 do
+      if packed[i] then
+        local to_lat, to_lon, seen = unpack_position('<ddd', packed[i])
+        if seen >= min_seen then
+          local a, b = sin((lat - to_lat * radian) / 2), sin((to_lon * radian - lon) / 2)
+          local h = a * a + cos_lat * cos(to_lat * radian) * b * b
+          if h <= bound then
+            found = found + 1
+            ids[found], places[found], hs[found] = drivers[first + i - 1], packed[i], h
+            keep(h)
+          end
+        end
+      end
+    end
+  end
+end
+
+local function answer()
+  local lines, n = {}, 0
+  for i = 1, found do
+    if hs[i] <= bound then
+      n = n + 1
+      lines[n] = ids[i] .. ' ' .. string.sub(places[i], 25)
+    end
+  end
+  return table.concat(lines, '\n')
+end
+
+-- 1. Look as far as k should be if drivers are spread evenly, or at all of them if they are few.
+-- Whoever finds k within an angle has the nearest k. Each try learns from the one before.
+local wanted = k + 2 * sqrt(k) + 2  -- as many on average leave hardly a chance of fewer than k
+local enough, angle, too_near, too_far = 5 * wanted, radius, 0, radius
+for _ = 1, 5 do
+  if total <= enough then
+    if angle == radius or total >= k then
+      start(angle)
+      look_at(read(boxes))
+      if angle == radius or heaped == k then return answer() end
+      in_circle = found
+    end
+    too_near = angle
+  else
+    too_far = angle
+  end
+  angle = angle * sqrt(wanted / max(in_circle, 1))
+  if angle <= too_near or angle >= too_far then angle = (too_near + too_far) / 2 end
+  boxes = around(angle + SLACK)
+  total, in_circle = count(boxes)
+end
+
+-- 2. They are spread too unevenly for that: open boxes in the order of the least distance that
+-- anybody in them can have, halve crowded ones, and stop when no unopened box can hold anybody
+-- nearer than the k-th found.
+local sin_lat = sin(lat)
+local function haversine(to_lat, dlon)
+  local a, b = sin((lat - to_lat) / 2), sin(dlon / 2)
+  return a * a + cos_lat * cos(to_lat) * b * b
+end
+
+local function least(b)
+  local south = b[SOUTH] / AXIS * pi - pi / 2 - SLACK
+  local north = (b[NORTH] + 1) / AXIS * pi - pi / 2 + SLACK
+  local dlon = math.abs(lon + pi - (b[WEST] + b[EAST] + 1) / AXIS * pi)  -- to the middle of the box
+  if dlon > pi then dlon = 2 * pi - dlon end
+  dlon = dlon - (b[EAST] - b[WEST] + 1) / AXIS * pi - SLACK
+  if dlon <= 0 then  -- on one of its meridians
+    if lat < south then return haversine(south, 0) end
+    if lat > north then return haversine(north, 0) end
+    return 0
+  end
+  -- Beside it the nearest point is on the nearer of its two edges, since along a parallel distance
+  -- grows with the difference of longitude. Along that edge the cosine of the distance is a cosine
+  -- of the latitude around `foot`: so it is the foot if that is on the edge, and an end otherwise.
+  local foot = math.atan2(sin_lat, cos_lat * cos(dlon))
+  if foot > south and foot < north then
+    local s = cos_lat * sin(dlon)
+    return s * s / (2 * (1 + sqrt(max(0, 1 - s * s))))
+  end
+  return math.min(haversine(south, dlon), haversine(north, dlon))
+end
+
+start(radius)
+local few = max(16, k)
+local size, unopened, near = 0, {}, {}
+local function push(b)
+  local h = least(b)
+  if h <= bound then
+    size = size + 1
+    unopened[size], near[size] = b, h
+  end
+end
+
+local function nearest_box()
+  local best, at = bound, 0
+  for i = 1, size do
+    if near[i] <= best then best, at = near[i], i end
+  end
+  if at == 0 then return nil end
+  local b = unopened[at]
+  unopened[at], near[at] = unopened[size], near[size]
+  size = size - 1
+  return b
+end
+
+boxes = around(radius)
+for i = 1, #boxes do push(boxes[i]) end
+local waiting, count_waiting = {}, 0
+while true do
+  local b = nearest_box()
+  if b then
+    local limit = cells(b) > 1 and few + 1 or -1  -- the smallest cell cannot be halved
+    local some = redis.call('ZRANGEBYSCORE', KEYS[1], low(b), high(b), 'LIMIT', 0, limit)
+    if #some == limit then
+      local one, other = halves(b)
+      push(one)
+      push(other)
+    else
+      for i = 1, #some do waiting[count_waiting + i] = some[i] end
+      count_waiting = count_waiting + #some
+    end
+  end
+  -- Before there may be k of them, their positions could not rule out anything.
+  if count_waiting > 0 and (not b or found + count_waiting >= k) then
+    look_at(waiting, count_waiting)
+    count_waiting = 0
+  end
+  if not b then return answer() end
+end

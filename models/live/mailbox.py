@@ -1,0 +1,163 @@
+"""A person's messages until they are acknowledged, in an order that every server sees alike.
+
+Ids come from Redis, so they grow whichever process writes; what was lost with Redis comes back
+from the open offers in Postgres at the next connect. Raises ``redis.RedisError`` throughout.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from models import live
+from models.messages import Message, iso
+
+# A driver has a handful of open offers; whoever was away longer than this reads the present state.
+KEPT = 200
+SECONDS = 3600
+# Above this a JavaScript client could not tell two ids apart.
+LARGEST_ID = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message as it goes over the wire, and the key it was put under."""
+
+    id: int
+    text: str
+    type: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a new socket starts with: the id for `connected`, then what is unacknowledged.
+
+    ``holder`` numbers the openings of one mailbox: the largest one is the socket that counts.
+    ``kept`` is the id of the last message that was kept, 0 if there was none.
+    """
+
+    connected_id: int
+    holder: int
+    kept: int
+    pending: list[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a socket finds when it looks for itself; ``holder`` is 0 when Redis has lost the state."""
+
+    holder: int
+    frames: list[Frame]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A frame as published; ``previous`` is the id of the last kept message before it."""
+
+    frame: Frame
+    previous: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A newer socket of the same person has been opened."""
+
+    holder: int
+
+
+def channel(person: str) -> str:
+    """The channel that wakes the socket of this person (``driver:{id}`` or ``customer:{id}``)."""
+    return f"person:{person}"
+
+
+def put(messages: Sequence[Message], at: datetime) -> int:
+    """Keeps messages until they are acknowledged and wakes the sockets; how many were new.
+
+    A key that a mailbox has taken before is left out, and so is a message whose ``unless`` it has
+    taken. ``data`` must be plain JSON.
+    """
+    return _send("keep", messages, at)
+
+
+def pass_on(messages: Sequence[Message], at: datetime) -> int:
+    """Sends messages to sockets that are open now and keeps none (positions); how many were new."""
+    return _send("pass", messages, at)
+
+
+def open(person: str, last_event_id: int | None = None) -> Opening:
+    """Opens the mailbox for a new socket and announces that it replaces any older one.
+
+    ``last_event_id`` acknowledges everything up to it, at most what was ever given.
+    """
+    seen = "" if last_event_id is None else last_event_id
+    connected_id, holder, kept, entries = live.script("mailbox_open")(
+        keys=_keys(person), args=[seen, channel(person), SECONDS]
+    )
+    pending = [_frame(entry_id, _pairs(fields)) for entry_id, fields in entries]
+    return Opening(connected_id, holder, kept, pending)
+
+
+def since(person: str, after_id: int) -> Look:
+    """What was kept after this id, for a socket that may have missed a wake-up."""
+    mailbox, state = _keys(person)
+    pipeline = live.commands().pipeline(transaction=False)
+    pipeline.xrange(mailbox, min=str(after_id + 1))
+    pipeline.hget(state, "holder")
+    # A person who stays connected keeps the numbering, however quiet it is.
+    pipeline.expire(state, SECONDS)
+    entries, holder, _ = pipeline.execute()
+    return Look(int(holder or 0), [_frame(entry_id, fields) for entry_id, fields in entries])
+
+
+def acknowledge(person: str, up_to_id: int) -> int:
+    """Forgets everything up to this id, at most what was ever given; how many were removed."""
+    return int(live.script("mailbox_acknowledge")(keys=_keys(person), args=[up_to_id, SECONDS]))
+
+
+def published(payload: str) -> Live | Replaced:
+    """Reads what was published on a person's channel."""
+    mode, _, rest = payload.partition(" ")
+    if mode == "replaced":
+        return Replaced(int(rest))
+    previous, frame_id, body = rest.split(" ", 2)
+    return Live(Frame(int(frame_id), text(int(frame_id), body)), int(previous), mode == "keep")
+
+
+def body(kind: str, data: dict[str, Any], at: datetime) -> str:
+    """The JSON object of a message, without the id that only its mailbox can give."""
+    content = {"type": kind, "at": iso(at), "data": data}
+    return orjson.dumps(content, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
+def text(frame_id: int, content: str) -> str:
+    """The JSON object of a message with its id spliced in."""
+    return f'{{"id":{frame_id},{content[1:]}'
+
+
+def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
+    if not messages:
+        return 0
+    keys: list[str] = []
+    args: list[str | int] = [KEPT, SECONDS]
+    for message in messages:
+        keys += _keys(message.to)
+        content = body(message.type, message.data, at)
+        args += [mode, channel(message.to), message.type, content, message.key, message.unless]
+    return int(live.script("mailbox_put")(keys=keys, args=args))
+
+
+def _keys(person: str) -> list[str]:
+    return [f"mailbox:{person}", f"mailbox:{person}:state"]
+
+
+def _pairs(fields: list[str]) -> dict[str, str]:
+    return dict(zip(fields[::2], fields[1::2], strict=True))
+
+
+def _frame(entry_id: str, fields: dict[str, str]) -> Frame:
+    frame_id = int(entry_id.partition("-")[0])
+    return Frame(frame_id, text(frame_id, fields["body"]), fields["type"], fields["key"])

@@ -1,0 +1,52 @@
+"""One line a fact: JSON in production, readable in development, always with the request's id."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from models import settings
+
+TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _render() -> list[Any]:
+    if settings.load().production:
+        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    return [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+
+
+def configure(process: str) -> None:
+    """Sets up logging for this process; ``process`` (web, orders, sweeps, …) is on every line."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        TIMESTAMP,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render()],
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    # Celery says twice for each task what our own lines say once.
+    for noisy in (
+        "celery.worker.strategy",
+        "celery.app.trace",
+        "celery.beat",
+        "geventwebsocket",
+        "gunicorn.access",
+    ):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)

@@ -1,0 +1,47 @@
+"""Offers: which driver was asked for which order, and how that ended."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+
+from models.db import metadata
+
+# taken: every truck of that kind went to others. given_back: accepted, and later returned by its
+# driver. The rest is said by its name.
+STATES = ("open", "accepted", "declined", "taken", "expired", "cancelled", "given_back")
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True),
+    Column("order_id", UUID(as_uuid=False), ForeignKey("orders.id"), nullable=False),
+    Column("driver_id", Text, ForeignKey("drivers.id"), nullable=False),
+    # The truck that the offer names; once accepted, the truck that was won.
+    Column("truck_request_id", UUID(as_uuid=False), ForeignKey("truck_requests.id"), nullable=False),
+    Column("vehicle", Text, nullable=False),
+    Column("fare", Numeric(12, 2), nullable=False),
+    Column("round", SmallInteger, nullable=False),
+    Column("wave", SmallInteger, nullable=False),
+    Column("pickup_distance_km", Double, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("offered_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True)),
+    # Nobody is asked twice in one search.
+    UniqueConstraint("order_id", "driver_id", "round"),
+    CheckConstraint(f"state IN {STATES}", name="state"),
+    CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_at"),
+    CheckConstraint("pickup_distance_km >= 0", name="pickup_distance_km"),
+    Index("ix_offers_open_of_driver", "driver_id", postgresql_where=text("state = 'open'")),
+)

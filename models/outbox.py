@@ -1,0 +1,75 @@
+"""The outbox: what must follow a commit, committed with it.
+
+A row is written in the transaction that changes an order and removed once everybody has been
+told. Whoever dies in between leaves the row, and a sweep finishes the work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Index, Table, Text, func, text
+from sqlalchemy.dialects.postgresql import UUID
+
+from models.db import metadata
+from models.messages import Message
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("order_id", UUID(as_uuid=False), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("ix_outbox_created_at", "created_at"),
+)
+
+
+@dataclass(frozen=True)
+class Followup:
+    """What follows one commit: messages to people, and drivers whose search state has changed."""
+
+    id: int
+    order_id: str
+    messages: Sequence[Message] = field(default_factory=tuple)
+    changed_drivers: Sequence[str] = field(default_factory=tuple)
+
+
+INSERT = text("INSERT INTO outbox (order_id, body) VALUES (:order_id, :body) RETURNING id")
+OVERDUE = text(
+    "SELECT id, order_id, body FROM outbox "
+    "WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second' ORDER BY created_at LIMIT :limit"
+)
+# A lost deletion only repeats a delivery, and mailboxes take the same key once.
+DELETE = text("SET LOCAL synchronous_commit TO off; DELETE FROM outbox WHERE id = ANY(:ids)")
+
+
+def add(
+    connection: Connection, order_id: str, messages: Sequence[Message], changed_drivers: Sequence[str] = ()
+) -> Followup:
+    """Writes the row inside the caller's transaction; the result is for after the commit."""
+    body = orjson.dumps(
+        {"messages": [asdict(m) for m in messages], "changed_drivers": list(changed_drivers)}
+    ).decode()
+    row_id = connection.execute(INSERT, {"order_id": order_id, "body": body}).scalar_one()
+    return Followup(row_id, order_id, messages, changed_drivers)
+
+
+def overdue(
+    connection: Connection, age_seconds: float, limit: int, now: datetime | None = None
+) -> list[Followup]:
+    """The rows that nobody has finished, oldest first."""
+    rows = connection.execute(OVERDUE, {"now": now, "age": age_seconds, "limit": limit})
+    return [_from_row(row.id, str(row.order_id), orjson.loads(row.body)) for row in rows]
+
+
+def _from_row(row_id: int, order_id: str, body: dict[str, Any]) -> Followup:
+    messages = [Message(**message) for message in body["messages"]]
+    return Followup(row_id, order_id, messages, body["changed_drivers"])
+
+
+def done(connection: Connection, ids: Sequence[int]) -> None:
+    """Removes rows whose work is finished."""
+    connection.execute(DELETE, {"ids": list(ids)})

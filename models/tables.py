@@ -1,0 +1,9 @@
+"""All tables in one place: importing this module fills the metadata."""
+
+from models.admissions import admissions
+from models.drivers import drivers
+from models.offers import offers
+from models.orders import order_events, orders, truck_requests
+from models.outbox import outbox
+
+TABLES = (admissions, drivers, orders, truck_requests, offers, order_events, outbox)

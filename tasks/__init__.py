@@ -1,0 +1,56 @@
+"""What may be asked: the Celery app, and what each process that runs it does at its start.
+
+The modules read as the pipeline: ``orders`` (place, cancel), ``offers`` (accept, decline),
+``trips``, ``sweeps`` (whatever is due), and ``followups`` (what every commit is followed by).
+"""
+
+from typing import Any
+
+import redis
+import structlog
+from celery import Celery
+from celery.signals import (
+    beat_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_process_init,
+)
+
+from models import db, logs
+from models.live import alive
+
+app = Celery("weelo")
+app.config_from_object("celeryconfig")
+
+# Longest time that publishing a task may hold a request; the row in Postgres is what counts.
+PUBLISH_SECONDS = 1
+
+
+def publish_without_waiting() -> None:
+    """Settings for a process that publishes while a customer waits: one try, one second."""
+    options = {**app.conf.broker_transport_options, "socket_timeout": PUBLISH_SECONDS}
+    app.conf.update(broker_transport_options=options, task_publish_retry=False)
+
+
+@setup_logging.connect
+def _log(**_: Any) -> None:
+    logs.configure("celery")
+
+
+@worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    db.forget_connections()
+
+
+@heartbeat_sent.connect
+def _alive(**_: Any) -> None:
+    queues = app.amqp.queues.consume_from
+    try:
+        alive.say(*(alive.queue(name) for name in queues))
+    except redis.RedisError:
+        structlog.get_logger().warning("heartbeat lost; Redis does not answer")
+
+
+@beat_init.connect
+def _beat(**_: Any) -> None:
+    structlog.get_logger().info("beat started")

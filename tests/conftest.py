@@ -1,0 +1,94 @@
+"""Real servers for the tests: a Postgres and a Valkey of their own, on free ports, gone afterwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
+from models import db, live, settings, tables
+from models.live import order_rate
+
+ROOT = Path(__file__).parent.parent
+# A test that forgets to ask for the stores must not find somebody else's.
+NOWHERE = {
+    "APP_ENV": "test",
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+os.environ.update(NOWHERE)
+os.environ.pop("CELERY_BROKER_URL", None)
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The two servers and where they are."""
+
+    postgres: Postgres
+    valkey: Valkey
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+
+
+def forget_configuration() -> None:
+    """Makes this process read its settings anew."""
+    for cached in (settings.load, db.engine, live.commands, live.script, order_rate._limiter):
+        cached.cache_clear()
+
+
+def migrate(environment: dict[str, str]) -> None:
+    """Brings a database to the newest version, as users do."""
+    command = [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Stores]:
+    """Postgres and Valkey for the whole run, with the newest tables; this process points at them."""
+    base = Path(tempfile.mkdtemp(prefix="weelo-test-"))
+    # Postgres runs under another account where the tests run as root.
+    base.chmod(0o711)
+    both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
+    try:
+        both.postgres.start()
+        both.valkey.start()
+        migrate(both.environment)
+        os.environ.update(both.environment)
+        forget_configuration()
+        yield both
+    finally:
+        db.engine().dispose()
+        both.valkey.stop()
+        both.postgres.stop()
+        os.environ.update(NOWHERE)
+        forget_configuration()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_url(stores: Stores) -> str:
+    """The Valkey of this run, emptied."""
+    live.commands().flushall()
+    return stores.valkey.url
+
+
+@pytest.fixture
+def database_url(stores: Stores) -> str:
+    """The Postgres of this run, its tables emptied."""
+    names = ", ".join(table.name for table in tables.TABLES)
+    with db.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {names}")
+    return stores.postgres.url
+
+
+@pytest.fixture
+def clean(database_url: str, redis_url: str) -> None:
+    """Both stores, emptied."""

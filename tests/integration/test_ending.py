@@ -1,0 +1,199 @@
+"""How a search ends: by its time, by its customer, and what the safety nets find."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import InternalError
+
+from models import db, outbox
+from models.errors import OrderNotCancellable, OrderNotFound
+from tests import scenes
+from workers import accepting, cancelling, cleaning, expiring, listing, offering, reading, recovering, trips
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def later(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def told(followup: outbox.Followup | None) -> list[tuple[str, str]]:
+    assert followup is not None
+    return [(message.to, message.type) for message in followup.messages]
+
+
+def test_an_order_expires_after_sixty_seconds_and_not_before() -> None:
+    order_id = scenes.placed().order_id
+    assert expiring.due(later(58)) == []
+    assert expiring.expire(order_id, later(58)) is None
+    assert expiring.due(later(61)) == [order_id]
+    assert told(expiring.expire(order_id, later(61))) == [("customer:asha", "order_expired")]
+    assert reading.order(order_id)["order"]["status"] == "expired"
+    assert reading.order(order_id)["truckRequests"][0]["status"] == "expired"
+    assert expiring.expire(order_id, later(62)) is None
+
+
+def test_everybody_with_an_open_offer_hears_of_the_end() -> None:
+    scenes.driver("one")
+    scenes.driver("two", 2)
+    order_id = scenes.placed().order_id
+    accepting.decline("two", order_id)
+    assert told(expiring.expire(order_id, later(61))) == [
+        ("customer:asha", "order_expired"),
+        ("driver:one", "order_expired"),
+    ]
+
+
+def test_a_partly_filled_order_goes_on_with_the_trucks_it_has() -> None:
+    scenes.driver("one")
+    scenes.driver("two", 2)
+    order_id = scenes.placed(trucks=2).order_id
+    truck = accepting.accept("one", order_id).trip["truckRequestId"]
+    assert told(expiring.expire(order_id, later(61))) == [
+        ("customer:asha", "broadcast_expired"),
+        ("driver:two", "request_no_longer_available"),
+    ]
+    view = reading.order(order_id)
+    assert view["order"]["status"] == "partially_filled"
+    assert sorted(one["status"] for one in view["truckRequests"]) == ["assigned", "expired"]
+    for step in ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed"):
+        trips.advance("one", truck, step)
+    assert reading.order(order_id)["order"]["status"] == "completed"
+
+
+def test_a_filled_order_is_not_expired() -> None:
+    scenes.driver("one")
+    order_id = scenes.placed().order_id
+    accepting.accept("one", order_id)
+    assert expiring.due(later(3600)) == []
+    assert expiring.expire(order_id, later(3600)) is None
+    assert reading.order(order_id)["order"]["status"] == "fully_filled"
+
+
+def test_right_after_a_cancel_a_new_order_works() -> None:
+    first = scenes.placed("asha").order_id
+    cancelling.cancel("asha", first, "changed my mind")
+    assert scenes.placed("asha").state == "placed"
+
+
+def test_cancelling_tells_the_drivers_and_is_idempotent() -> None:
+    scenes.driver("one")
+    scenes.driver("two", 2)
+    order_id = scenes.placed(trucks=2).order_id
+    accepting.accept("one", order_id)
+    cancelled = cancelling.cancel("asha", order_id, "changed my mind")
+    assert told(cancelled) == [("driver:one", "order_cancelled"), ("driver:two", "order_cancelled")]
+    assert cancelled is not None
+    assert cancelled.changed_drivers == ["one"]
+    assert cancelling.cancel("asha", order_id, "again") is None
+    assert reading.order(order_id)["order"]["status"] == "cancelled"
+
+
+def test_an_order_can_be_cancelled_before_it_is_placed() -> None:
+    order_id = scenes.admitted("asha")
+    cancelling.cancel("asha", order_id, "changed my mind")
+    assert reading.order(order_id)["order"]["status"] == "cancelled"
+    assert recovering.overdue(later(10)) == []
+
+
+def test_another_customers_order_cannot_be_cancelled() -> None:
+    order_id = scenes.placed("asha").order_id
+    with pytest.raises(OrderNotFound):
+        cancelling.cancel("ravi", order_id, "mischief")
+
+
+def test_what_is_over_or_loaded_cannot_be_cancelled() -> None:
+    over = scenes.placed("asha").order_id
+    expiring.end_now(over)
+    with pytest.raises(OrderNotCancellable):
+        cancelling.cancel("asha", over, "too late")
+    scenes.driver("one")
+    loaded = scenes.placed("ravi").order_id
+    truck = accepting.accept("one", loaded).trip["truckRequestId"]
+    for step in ("en_route_pickup", "at_pickup", "in_transit"):
+        trips.advance("one", truck, step)
+    with pytest.raises(OrderNotCancellable):
+        cancelling.cancel("ravi", loaded, "too late")
+
+
+def test_waves_look_further_and_ask_nobody_twice() -> None:
+    scenes.driver("near", 3)
+    scenes.driver("far", 8)
+    order_id = scenes.placed().order_id
+    assert offering.due(later(8)) == []
+    assert offering.due(later(11)) == [order_id]
+    assert told(offering.next_wave(order_id, later(11))) == [("driver:far", "new_broadcast")]
+    assert offering.next_wave(order_id, later(11)) is None
+    scenes.driver("new", 1)
+    assert told(offering.next_wave(order_id, later(21))) == [("driver:new", "new_broadcast")]
+
+
+def test_a_customer_without_any_driver_in_reach_is_told_once() -> None:
+    order_id = scenes.placed().order_id
+    followups = [offering.next_wave(order_id, later(seconds)) for seconds in (11, 21, 31, 41, 51)]
+    heard = [told(followup) for followup in followups if followup]
+    assert heard == [[("customer:asha", "order_no_supply")]]
+
+
+def test_admissions_that_nobody_placed_are_found_in_the_order_of_arrival() -> None:
+    ids = [scenes.admitted(customer) for customer in ("asha", "ravi")]
+    assert recovering.overdue() == []
+    assert [order_id for order_id, _ in recovering.overdue(later(3))] == ids
+
+
+def test_an_admission_that_fails_five_times_is_dead_and_its_customer_sees_it() -> None:
+    order_id = scenes.admitted("asha")
+    assert [recovering.may_try(order_id) for _ in range(6)] == [True] * 5 + [False]
+    view = reading.order(order_id)["order"]
+    assert (view["status"], view["rejection"]) == ("rejected", {"code": "INTERNAL_ERROR"})
+
+
+def test_admissions_are_forgotten_after_their_time() -> None:
+    scenes.placed("asha")
+    waiting = scenes.admitted("ravi")
+    assert cleaning.forget_admissions(later(71 * 3600)) == 0
+    assert cleaning.forget_admissions(later(73 * 3600)) == 1
+    assert reading.order(waiting)["order"]["status"] == "queued"
+
+
+def test_the_audit_tells_the_whole_story_and_cannot_be_changed() -> None:
+    scenes.driver("one")
+    order_id = scenes.placed().order_id
+    accepting.accept("one", order_id)
+    story = listing.story(order_id)
+    assert [event["type"] for event in story["events"]] == ["order_placed", "wave_sent", "truck_assigned"]
+    assert [(offer["driverId"], offer["state"]) for offer in story["offers"]] == [("one", "accepted")]
+    with pytest.raises(InternalError, match="append-only"), db.transaction() as connection:
+        connection.execute(text("DELETE FROM order_events"))
+
+
+def test_a_followup_survives_in_the_outbox_until_it_is_done() -> None:
+    scenes.driver("one")
+    outcome = scenes.placed()
+    with db.transaction() as connection:
+        assert outbox.overdue(connection, 2, 10) == []
+        left = outbox.overdue(connection, 2, 10, later(3))
+    assert outcome.followup is not None
+    assert [(one.id, one.order_id) for one in left] == [(outcome.followup.id, outcome.order_id)]
+    assert left[0].messages == outcome.followup.messages
+    with db.transaction() as connection:
+        outbox.done(connection, [left[0].id])
+    with db.transaction() as connection:
+        assert outbox.overdue(connection, 2, 10, later(3)) == []
+
+
+def test_lists_are_newest_first_and_paged() -> None:
+    ids = []
+    for _ in range(3):
+        order_id = scenes.placed("asha").order_id
+        cancelling.cancel("asha", order_id, "next")
+        ids.append(order_id)
+    scenes.placed("ravi")
+    ids.append(scenes.admitted("asha"))
+    first = listing.orders("asha", 3, None, None)
+    assert [order["id"] for order in first["orders"]] == [ids[3], ids[2], ids[1]]
+    rest = listing.orders("asha", 3, first["nextCursor"], None)
+    assert [order["id"] for order in rest["orders"]] == [ids[0]]
+    assert rest["nextCursor"] is None
+    assert [order["id"] for order in listing.orders("asha", 9, None, "queued")["orders"]] == [ids[3]]

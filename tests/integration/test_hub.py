@@ -1,0 +1,165 @@
+"""The one subscription of a web process: confirmed, restored, shared by many threads."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from models import live
+from tests.conftest import NOWHERE, forget_configuration
+from tests.system import until
+from web.hub import Hub
+
+
+@pytest.fixture
+def hub(redis_url: str) -> Iterator[Hub]:
+    started = Hub()
+    yield started
+    started.stop()
+
+
+class Listener:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: queue.Queue[str | None] = queue.Queue()
+
+    def __call__(self, payload: str | None) -> None:
+        self.told.put(payload)
+
+    def next(self) -> str | None:
+        return self.told.get(timeout=5)
+
+
+def publish(channel: str, payload: str) -> int:
+    store: Any = live.commands()
+    return int(store.publish(channel, payload))
+
+
+def outcome(hub: Hub, order_id: str) -> None:
+    publish(f"web:{hub.instance}", json.dumps({"orderId": order_id, "status": 201}))
+
+
+def cut_subscriptions() -> None:
+    store: Any = live.commands()
+    assert store.client_kill_filter(_type="pubsub")
+
+
+def test_a_subscription_is_confirmed_when_it_returns(hub: Hub) -> None:
+    for number in range(20):
+        listener = Listener()
+        hub.subscribe(f"driver:{number}", listener)
+        assert publish(f"person:driver:{number}", "hello") == 1
+        assert listener.next() == "hello"
+
+
+def test_only_those_concerned_are_told_and_only_while_they_listen(hub: Hub) -> None:
+    anna, second, bela = Listener(), Listener(), Listener()
+    hub.subscribe("driver:anna", anna)
+    hub.subscribe("driver:anna", second)
+    hub.subscribe("driver:bela", bela)
+    publish("person:driver:anna", "one")
+    assert [anna.next(), second.next()] == ["one", "one"]
+    hub.unsubscribe("driver:anna", anna)
+    hub.unsubscribe("driver:anna", anna)
+    publish("person:driver:anna", "two")
+    assert second.next() == "two"
+    hub.unsubscribe("driver:anna", second)
+    until(lambda: publish("person:driver:anna", "three") == 0)
+    publish("person:driver:bela", "four")
+    assert bela.next() == "four"
+    assert anna.told.empty()
+    assert second.told.empty()
+
+
+def test_everybody_is_told_to_look_after_a_lost_connection(hub: Hub) -> None:
+    anna, bela = Listener(), Listener()
+    hub.subscribe("driver:anna", anna)
+    hub.subscribe("driver:bela", bela)
+    cut_subscriptions()
+    assert [anna.next(), bela.next()] == [None, None]
+    publish("person:driver:anna", "again")
+    assert anna.next() == "again"
+
+
+def test_an_outcome_reaches_every_request_that_waits_for_it(hub: Hub) -> None:
+    with hub.expect("o1") as first, hub.expect("o1") as second, hub.expect("o2") as other:
+        outcome(hub, "o1")
+        assert first.wait(5) == second.wait(5) == {"orderId": "o1", "status": 201}
+        assert other.wait(0) is None
+        outcome(hub, "o1")
+        outcome(hub, "o2")
+        assert other.wait(5)
+    with hub.expect("o1") as late:
+        assert late.wait(0) is None
+
+
+def test_outcomes_arrive_again_after_a_lost_connection(hub: Hub) -> None:
+    with hub.expect("o1") as expectation:
+        cut_subscriptions()
+        until(lambda: publish(f"web:{hub.instance}", json.dumps({"orderId": "o1"})))
+        assert expectation.wait(5)
+
+
+def test_people_who_come_and_go_at_once_are_all_served(hub: Hub) -> None:
+    heard = []
+
+    def come_and_go(number: int) -> None:
+        for _ in range(30):
+            listener = Listener()
+            hub.subscribe(f"driver:{number % 3}", listener)
+            publish(f"person:driver:{number % 3}", "hello")
+            heard.append(listener.next())
+            hub.unsubscribe(f"driver:{number % 3}", listener)
+
+    threads = [threading.Thread(target=come_and_go, args=[number]) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert heard == ["hello"] * 240
+
+
+def test_without_redis_nobody_waits_long_and_everything_works_afterwards(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        away.setenv("REDIS_URL", NOWHERE["REDIS_URL"])
+        forget_configuration()
+        before = time.monotonic()
+        with pytest.raises(redis.ConnectionError):
+            hub.subscribe("driver:anna", Listener())
+        with hub.expect("o1") as expectation:
+            assert expectation.wait(0.01) is None
+        assert time.monotonic() - before < 2
+    forget_configuration()
+    listener = Listener()
+    until(lambda: subscribed(hub, listener))
+    publish("person:driver:anna", "hello")
+    assert listener.next() == "hello"
+
+
+def subscribed(hub: Hub, listener: Listener) -> bool:
+    try:
+        hub.subscribe("driver:anna", listener)
+    except redis.ConnectionError:
+        return False
+    return True
+
+
+def test_stopping_leaves_no_thread_and_a_later_use_starts_again(hub: Hub) -> None:
+    before = threading.active_count()
+    hub.subscribe("driver:anna", Listener())
+    assert threading.active_count() == before + 1
+    hub.stop()
+    assert threading.active_count() == before
+    hub.stop()
+    listener = Listener()
+    hub.subscribe("driver:bela", listener)
+    publish("person:driver:bela", "hello")
+    assert listener.next() == "hello"

@@ -1,0 +1,104 @@
+"""An admission becomes exactly one order, whoever tries and however often."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from models import db, live
+from models.live import order_lock
+from tests import scenes
+from workers import admitting, placing, reading
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def rows(sql: str, **values: object) -> list[tuple[object, ...]]:
+    with db.transaction() as connection:
+        return [tuple(row) for row in connection.execute(text(sql), values)]
+
+
+def test_a_placed_order_has_its_trucks_and_asks_the_nearest_drivers_of_its_vehicle() -> None:
+    scenes.driver("near", 1)
+    scenes.driver("nearer", 0.5)
+    scenes.driver("other", 0.1, vehicle=("TRUCK", "OPEN_17FT"))
+    outcome = scenes.placed(trucks=2)
+    answer = json.loads(outcome.answer or "")
+    assert answer["order"]["status"] == "active"
+    assert answer["order"]["totalAmount"] == 1000
+    assert [truck["requestNumber"] for truck in answer["truckRequests"]] == [1, 2]
+    assert answer["broadcastSummary"]["totalDriversNotified"] == 2
+    assert answer["timeoutSeconds"] == 60
+    assert outcome.followup is not None
+    assert [message.to for message in outcome.followup.messages] == ["driver:nearer", "driver:near"]
+    assert [message.data["pickupDistanceKm"] for message in outcome.followup.messages] == [0.5, 1.0]
+
+
+def test_placing_again_changes_nothing() -> None:
+    outcome = scenes.placed()
+    assert placing.place(outcome.order_id) is None
+    assert rows("SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_ten_workers_at_once_place_one_order() -> None:
+    order_id = scenes.admitted("asha")
+    with ThreadPoolExecutor(10) as pool:
+        outcomes = list(pool.map(lambda _: placing.place(order_id), range(10)))
+    assert sum(outcome is not None for outcome in outcomes) == 1
+    assert rows("SELECT count(*) FROM orders") == [(1,)]
+    assert rows("SELECT count(*) FROM truck_requests") == [(1,)]
+
+
+def test_a_second_searching_order_is_refused_and_its_key_is_free_again() -> None:
+    first = scenes.placed("asha")
+    second = placing.place(scenes.admitted("asha", key="again"))
+    assert second is not None
+    assert (second.state, second.rejection) == ("refused", "ACTIVE_ORDER_EXISTS")
+    assert second.error_data == {"activeOrderId": first.order_id}
+    assert admitting.by_key("asha", "again") is None
+
+
+def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
+    scenes.placed("asha")
+    order_id = scenes.admitted("asha", key="later")
+    assert admitting.answer_202(order_id, "{}")
+    outcome = placing.place(order_id)
+    assert outcome is not None
+    assert outcome.state == "rejected"
+    view = reading.order(order_id)["order"]
+    assert view["status"] == "rejected"
+    assert view["rejection"] == {"code": "ACTIVE_ORDER_EXISTS"}
+    assert admitting.by_key("asha", "later") is not None
+
+
+def test_the_lock_is_released_after_placing() -> None:
+    outcome = scenes.placed("asha")
+    assert live.commands().get("order:create:asha") is None
+    assert order_lock.take("asha", outcome.order_id)
+
+
+def test_the_lock_of_another_request_is_not_taken() -> None:
+    order_id = scenes.admitted("asha")
+    assert order_lock.take("asha", "somebody-else")
+    assert placing.place(order_id) is None
+    assert live.commands().get("order:create:asha") == "somebody-else"
+    order_lock.release("asha", "somebody-else")
+    assert placing.place(order_id) is not None
+
+
+def test_a_driver_whom_only_redis_believes_free_is_not_asked() -> None:
+    scenes.driver("ghost")
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE drivers SET available = false WHERE id = 'ghost'"))
+    outcome = scenes.placed()
+    assert outcome.followup is not None
+    assert outcome.followup.messages == []
+
+
+def test_at_most_ten_drivers_are_asked_for_a_truck() -> None:
+    for number in range(12):
+        scenes.driver(f"d{number}", 0.1 * (number + 1))
+    outcome = scenes.placed()
+    assert outcome.followup is not None
+    assert [message.to for message in outcome.followup.messages] == [f"driver:d{n}" for n in range(10)]

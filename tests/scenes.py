@@ -1,0 +1,68 @@
+"""Small scenes that tests start from: a driver somewhere, an order of somebody."""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+from uuid_utils.compat import uuid7
+
+from models.live.driver_index import Position
+from web.schemas import NewOrder
+from workers import admitting, locating, placing, registering
+from workers.placing import Outcome
+
+NOIDA = (28.5355, 77.3910)
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def body(trucks: int = 1, vehicle: tuple[str, str] = ("TRUCK", "TATA_ACE"), **changes: Any) -> dict[str, Any]:
+    """The contract's payload."""
+    return {
+        "pickup": {"latitude": NOIDA[0], "longitude": NOIDA[1], "address": "Noida"},
+        "drop": {"latitude": 28.6139, "longitude": 77.2090, "address": "Delhi"},
+        "distanceKm": 25,
+        "vehicleRequirements": [
+            {
+                "vehicleType": vehicle[0],
+                "vehicleSubtype": vehicle[1],
+                "quantity": trucks,
+                "pricePerTruck": 500,
+            }
+        ],
+        "goodsType": "furniture",
+        "cargoWeightKg": 800,
+    } | changes
+
+
+def driver(
+    driver_id: str,
+    km_north: float = 1.0,
+    vehicle: tuple[str, str] = ("TRUCK", "TATA_ACE"),
+    available: bool = True,
+) -> str:
+    """A registered driver so many km north of the usual pickup, heard just now."""
+    registering.register(driver_id, driver_id.title(), "+911234567890", *vehicle, "DL 1 AB 1234")
+    registering.set_available(driver_id, available)
+    locating.refresh([driver_id], now_ms())
+    locating.move(driver_id, Position(NOIDA[0] + km_north / 111.195, NOIDA[1], now_ms()), now_ms())
+    return driver_id
+
+
+def admitted(customer: str, key: str | None = None, **changes: Any) -> str:
+    """An admission that nobody has placed yet."""
+    order_id = str(uuid7())
+    payload = NewOrder.model_validate(body(**changes)).payload()
+    assert admitting.admit(
+        admitting.Request(order_id, customer, key, b"fingerprint", payload, uuid4().hex, "nobody")
+    )
+    return order_id
+
+
+def placed(customer: str = "asha", **changes: Any) -> Outcome:
+    """An order that has been placed, with its first wave."""
+    outcome = placing.place(admitted(customer, **changes))
+    assert outcome is not None
+    return outcome

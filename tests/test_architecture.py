@@ -1,0 +1,104 @@
+"""What the four rules say of the code: directions, queues, beat, routes and keys."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import celeryconfig
+from local.procfile import read as read_procfile
+from models import live
+from tasks import app
+from tests.conftest import ROOT
+from web import create_app
+
+LAYERS = ["models", "workers", "tasks", "web"]
+
+
+def sources(*folders: str) -> list[Path]:
+    return [
+        path for folder in folders for path in (ROOT / folder).rglob("*.py") if "versions" not in path.parts
+    ]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_run_only_to_the_right(layer: str) -> None:
+    to_the_left = set(LAYERS[LAYERS.index(layer) + 1 :])
+    for path in sources(layer):
+        assert not imported(path) & to_the_left, path
+
+
+def test_workers_know_neither_celery_nor_flask() -> None:
+    for path in sources("workers", "models"):
+        assert not imported(path) & {"celery", "flask", "kombu"}, path
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    for path in sources(*LAYERS):
+        if path != ROOT / "models/settings.py":
+            assert not re.search(r"os\.environ|getenv", path.read_text()), path
+
+
+def test_no_import_hides_in_a_function() -> None:
+    for path in sources(*LAYERS, "local", "replay"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                inside = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+                assert not inside, f"{path}: {node.name}"
+
+
+def test_every_routed_queue_has_a_worker_in_the_procfile() -> None:
+    routed = {route["queue"] for route in celeryconfig.task_routes.values()} | {
+        celeryconfig.task_default_queue
+    }
+    commands = [" ".join(entry.command) for entry in read_procfile(ROOT / "Procfile")]
+    consumed = {
+        queue
+        for command in commands
+        for found in re.findall(r"-Q (\S+)", command)
+        for queue in found.split(",")
+    }
+    assert routed == consumed
+
+
+def test_every_beat_entry_is_a_registered_task() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in celeryconfig.beat_schedule.values()} <= set(app.tasks)
+
+
+def test_no_task_waits_for_an_eta() -> None:
+    for path in sources(*LAYERS):
+        assert not re.search(r"countdown=|eta=", path.read_text()), path
+
+
+def test_every_route_says_who_may_call_it() -> None:
+    views = create_app().view_functions
+    undeclared = [name for name, view in views.items() if not hasattr(view, "roles")]
+    assert undeclared == []
+
+
+def test_every_key_stands_in_the_key_table() -> None:
+    table = re.findall(r"`([a-z:{}_*]+)`", live.__doc__ or "")
+    known = {re.sub(r"\{[a-z]+\}|\*", "", key) for key in table if ":" in key}
+    for path in [*sources(*LAYERS), *(ROOT / "models/live/lua").glob("*.lua")]:
+        for key in re.findall(r"""f?["']([a-z]+(?::[a-z]+)*:)(?:\{|["'])""", path.read_text()):
+            if key.split(":")[0] in {"order", "idempotency", "drivers", "mailbox", "alive", "orders"}:
+                assert any(one.startswith(key) or key.startswith(one) for one in known), f"{path}: {key}"
+
+
+def test_every_key_has_a_time_to_live_or_a_reason() -> None:
+    rows = [line.split("|") for line in (live.__doc__ or "").splitlines() if line.startswith("| `")]
+    assert len(rows) >= 10
+    for row in rows:
+        assert re.search(r"\d+ s|none: \w+|limits' own|60 s", row[3]), row

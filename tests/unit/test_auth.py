@@ -1,0 +1,295 @@
+"""Tokens: what is let in, and the long list of what is not (RFC 8725)."""
+
+import base64
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
+from werkzeug.datastructures import Headers
+
+from models import settings
+from tests.conftest import ROOT
+from web import auth, token
+from web.auth import Caller, Unauthenticated
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+SECONDS = int(NOW.timestamp())
+CLAIMS = {"sub": "asha", "role": "customer", "iat": SECONDS, "exp": SECONDS + 3600}
+SECRET = settings.DEVELOPMENT_SECRET
+NONE = object()
+
+RSA = rsa.generate_private_key(65537, 2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def encoded(part: Any) -> str:
+    text = part if isinstance(part, str) else json.dumps(part)
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def forged(header: Any, claims: Any, secret: str | bytes = SECRET) -> str:
+    """A token with any header and claims, correctly signed with HMAC."""
+    signed = f"{encoded(header)}.{encoded(claims)}"
+    key = secret if isinstance(secret, bytes) else secret.encode()
+    signature = hmac.new(key, signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+def signed(**changes: Any) -> str:
+    claims = {name: value for name, value in (CLAIMS | changes).items() if value is not NONE}
+    return forged({"alg": "HS256", "typ": "JWT"}, claims)
+
+
+def refused(text: str) -> bool:
+    try:
+        auth.verify(text, NOW)
+    except Unauthenticated as error:
+        return error.code == "UNAUTHENTICATED"
+    return False
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Lets a test change the environment; the settings are read anew before and after it."""
+    for cached in (settings.load, auth.verifier):
+        cached.cache_clear()
+    yield monkeypatch
+    for cached in (settings.load, auth.verifier):
+        cached.cache_clear()
+
+
+def test_a_good_token_names_its_caller() -> None:
+    assert auth.verify(signed(), NOW) == Caller("asha", "customer", NOW + timedelta(hours=1))
+
+
+def test_times_may_have_fractions() -> None:
+    assert auth.verify(signed(exp=SECONDS + 0.5), NOW).sub == "asha"
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "sub", "role"])
+@pytest.mark.parametrize("value", [NONE, None, "", True, [], {}, "1700000000"])
+def test_required_claims_are_there_and_of_their_type(name: str, value: Any) -> None:
+    if (name, value) == ("sub", "1700000000"):
+        pytest.skip("digits are a subject")
+    assert refused(signed(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": SECONDS},
+        {"exp": SECONDS - 1},
+        {"exp": float("inf")},
+        {"exp": float("nan")},
+        {"exp": 10**400},
+        {"exp": SECONDS + 30 * 86400 + 1},
+        {"iat": SECONDS + 61, "exp": SECONDS + 3600},
+        {"iat": SECONDS - 31 * 86400},
+        {"iat": float("-inf")},
+        {"iat": SECONDS + 30, "exp": SECONDS + 20},
+        {"nbf": SECONDS + 61},
+        {"nbf": "soon"},
+        {"nbf": None},
+        {"sub": 7},
+        {"sub": "a" * 65},
+        {"sub": "asha:1"},
+        {"sub": "asha\n"},
+        {"sub": "as ha"},
+        {"sub": "āsha"},
+        {"role": "admin"},
+        {"role": ["ops"]},
+        {"role": "Ops"},
+    ],
+)
+def test_claims_out_of_bounds_are_refused(changes: dict[str, Any]) -> None:
+    assert refused(signed(**changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"iat": SECONDS + 60}, {"nbf": SECONDS + 60}, {"exp": SECONDS + 30 * 86400}, {"sub": "a" * 64}],
+)
+def test_claims_just_within_bounds_are_taken(changes: dict[str, Any]) -> None:
+    assert auth.verify(signed(**changes), NOW)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"alg": "none"},
+        {"alg": "NoNe"},
+        {"alg": "HS512"},
+        {"alg": "RS256"},
+        {"alg": ["HS256"]},
+        {"alg": None},
+        {},
+        [],
+        "HS256",
+        {"alg": "HS256", "crit": ["exp"], "exp": 1},
+        {"alg": "HS256", "crit": ["b64"], "b64": False},
+        {"alg": "HS256", "kid": {"a": 1}},
+        "[" * 2500,
+        '{"alg":"HS256","x":' + "[" * 2500,
+    ],
+)
+def test_headers_other_than_ours_are_refused(header: Any) -> None:
+    assert refused(forged(header, CLAIMS))
+
+
+@pytest.mark.parametrize("claims", ["[]", '"asha"', "null", "", "{", "[" * 2500])
+def test_payloads_that_are_no_object_are_refused(claims: str) -> None:
+    assert refused(forged({"alg": "HS256"}, claims))
+
+
+def test_an_unsigned_or_changed_token_is_refused() -> None:
+    header, claims, signature = signed().split(".")
+    assert refused(f"{header}.{claims}.")
+    assert refused(f"{header}.{encoded(CLAIMS | {'sub': 'bela'})}.{signature}")
+    assert refused(forged({"alg": "HS256"}, CLAIMS, "another secret of thirty-two bytes."))
+    assert refused(signed() + ".x")
+    assert refused("\ud800")
+    assert refused("")
+
+
+def test_keys_named_in_the_header_are_never_looked_at() -> None:
+    header = {"alg": "HS256", "kid": "../../dev/null", "jku": "http://127.0.0.1:1/", "jwk": {"kty": "oct"}}
+    assert auth.verify(forged(header, CLAIMS), NOW).sub == "asha"
+    assert refused(forged(header, CLAIMS, b""))
+
+
+def test_a_token_over_4_kb_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt, "get_unverified_header", lambda _: pytest.fail("parsed"))
+    assert refused(signed(padding="x" * 4096))
+
+
+@pytest.mark.parametrize(("key", "algorithm"), [(RSA, "RS256"), (EC, "ES256")])
+def test_a_public_key_decides_the_one_algorithm(
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, algorithm: str, configured: pytest.MonkeyPatch
+) -> None:
+    configured.setenv("JWT_PUBLIC_KEY", pem(key).replace("\n", "\\n"))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, Plain())
+    assert auth.verify(jwt.encode(CLAIMS, private, algorithm), NOW).sub == "asha"
+    assert refused(signed())
+    # The classic confusion: the public key, known to all, taken for an HMAC secret.
+    assert refused(forged({"alg": "HS256"}, CLAIMS, pem(key)))
+    assert refused(forged({"alg": algorithm}, CLAIMS, pem(key)))
+
+
+@pytest.mark.parametrize("key", ["not a key", pem(ec.generate_private_key(ec.SECP384R1()))])
+def test_an_unusable_public_key_ends_the_process_with_a_sentence(
+    key: str, configured: pytest.MonkeyPatch
+) -> None:
+    configured.setenv("JWT_PUBLIC_KEY", key)
+    with pytest.raises(SystemExit, match="JWT_PUBLIC_KEY"):
+        auth.verifier()
+
+
+@pytest.mark.parametrize("issuer", [NONE, "them", ["us"], {"us": 1}, None])
+def test_the_issuer_must_be_ours_where_one_is_configured(issuer: Any, configured: pytest.MonkeyPatch) -> None:
+    configured.setenv("JWT_ISSUER", "us")
+    assert refused(signed(iss=issuer))
+    assert auth.verify(signed(iss="us"), NOW)
+
+
+@pytest.mark.parametrize("audience", [NONE, "them", [], ["them"], {"us": 1}, "usa"])
+def test_the_audience_must_name_us_where_one_is_configured(
+    audience: Any, configured: pytest.MonkeyPatch
+) -> None:
+    configured.setenv("JWT_AUDIENCE", "us")
+    assert refused(signed(aud=audience))
+    assert auth.verify(signed(aud=["them", "us"]), NOW)
+    assert auth.verify(signed(aud="us"), NOW)
+
+
+def fresh() -> str:
+    return token.issue("driver", "dev", timedelta(hours=1))
+
+
+def test_a_request_names_its_caller_in_one_bearer_header() -> None:
+    assert auth.of_request(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
+    assert auth.of_request(Headers({"Authorization": f"bearer {fresh()}"})).sub == "dev"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [],
+        [""],
+        ["Bearer"],
+        ["Bearer "],
+        ["Basic b3BzOndlZWxv"],
+        ["Token {0}"],
+        ["{0}"],
+        ["Bearer {0}."],
+        ["Bearer {0} {0}"],
+        ["Bearer {0},Bearer {0}"],
+        ["Bearer {0}", "Bearer {0}"],
+    ],
+)
+def test_any_other_authorization_is_refused(values: list[str]) -> None:
+    headers = Headers([("Authorization", value.format(fresh())) for value in values])
+    with pytest.raises(Unauthenticated):
+        auth.of_request(headers)
+
+
+def test_a_browser_names_its_caller_in_the_subprotocols() -> None:
+    assert auth.of_socket(Headers({"Sec-WebSocket-Protocol": f"bearer, {fresh()}"})).sub == "dev"
+    assert auth.of_socket(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
+
+
+@pytest.mark.parametrize("value", ["bearer", "bearer, ", "{0}", "{0}, bearer", "bearer, {0}, {0}", "chat"])
+def test_any_other_subprotocols_are_refused(value: str) -> None:
+    with pytest.raises(Unauthenticated):
+        auth.of_socket(Headers({"Sec-WebSocket-Protocol": value.format(fresh())}))
+
+
+def test_two_tokens_in_two_places_are_refused() -> None:
+    headers = Headers({"Sec-WebSocket-Protocol": f"bearer, {fresh()}", "Authorization": f"Bearer {fresh()}"})
+    with pytest.raises(Unauthenticated):
+        auth.of_socket(headers)
+
+
+def printed(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "web.token", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_command_prints_a_token_that_is_taken(configured: pytest.MonkeyPatch) -> None:
+    done = printed("ops", "olga", "--days", "2", JWT_ISSUER="us", JWT_AUDIENCE="weelo")
+    configured.setenv("JWT_ISSUER", "us")
+    configured.setenv("JWT_AUDIENCE", "weelo")
+    caller = auth.verify(done.stdout.strip())
+    assert (caller.sub, caller.role) == ("olga", "ops")
+    assert caller.expires_at > datetime.now(UTC) + timedelta(days=1, hours=23)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["admin", "asha"], {}, "admin"),
+        (["customer", "a:b"], {}, "letters"),
+        (["customer", "asha", "--days", "31"], {}, "30"),
+        (["customer", "asha"], {"JWT_PUBLIC_KEY": pem(EC)}, "JWT_PUBLIC_KEY"),
+    ],
+)
+def test_the_command_says_what_it_cannot_do(
+    arguments: list[str], environment: dict[str, str], says: str
+) -> None:
+    done = printed(*arguments, **environment)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

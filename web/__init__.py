@@ -1,0 +1,32 @@
+"""HTTP and sockets: parse, call once, answer."""
+
+from flask import Flask, Response
+
+from models import logs, settings
+from tasks import publish_without_waiting
+from web import drivers, errors, health, orders, requests, socket
+from web.access import public
+from web.answers import success
+from web.parsing import MAXIMUM_BODY_BYTES
+
+
+@public
+def _index() -> Response:
+    return success({"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready"})
+
+
+def create_app() -> Flask:
+    """The WSGI application of a web process."""
+    settings.load()
+    logs.configure("web")
+    publish_without_waiting()
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
+    app.url_map.strict_slashes = False
+    requests.register(app)
+    errors.register(app)
+    app.add_url_rule("/", view_func=_index, endpoint="index")
+    for blueprint in (health.blueprint, orders.blueprint, drivers.blueprint):
+        app.register_blueprint(blueprint)
+    socket.register(app)
+    return app

@@ -1,0 +1,235 @@
+"""The door for new orders: look the key up, take the lock, commit one row, enqueue, wait, answer.
+
+From the commit on the order is durable; everything after it only decides how soon the customer
+hears of it.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import redis
+import structlog
+from flask import Request, Response, g
+from sqlalchemy.exc import SQLAlchemyError
+from uuid_utils.compat import uuid7
+
+from models import settings
+from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
+from models.live import idempotency, order_lock, order_rate
+from tasks import orders
+from web import fingerprint, hub
+from web.answers import success_text
+from web.errors import Invalid
+from web.parsing import validated
+from web.schemas import NewOrder
+from workers import admitting
+from workers.admitting import Admission
+
+log = structlog.get_logger()
+
+KEY_HEADERS = ("X-Idempotency-Key", "Idempotency-Key")
+# Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
+KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
+
+# The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
+LOOK_SECONDS = 0.5
+REJECTIONS = {error.code: error for error in (ActiveOrderExists,)}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """RFC 7240: not to wait at all, or how long at most (seconds)."""
+
+    asynchronous: bool
+    wait: float
+
+
+def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response:
+    """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
+    key = idempotency_key(request)
+    preference = _preference(request)
+    order = validated(NewOrder, data)
+    mark = fingerprint.of(data)
+    if key and (known := _recall(customer_id, key)):
+        return _replay(known, mark)
+    order_id = str(uuid7())
+    structlog.contextvars.bind_contextvars(order_id=order_id)
+    asked = admitting.Request(
+        order_id,
+        customer_id,
+        key,
+        mark,
+        order.payload(),
+        g.request_id,
+        hub.instance,
+        _queued(order_id) if preference.asynchronous else None,
+    )
+    with hub.expect(order_id) as expectation:
+        earlier = _admit(asked)
+        if earlier:
+            return _answer_earlier(earlier, asked, preference)
+        published = orders.enqueue(order_id, g.request_id)
+        if preference.asynchronous:
+            return _accepted(order_id, {"Preference-Applied": "respond-async"})
+        try:
+            return _wait(asked, expectation, preference.wait if published else 0)
+        except SQLAlchemyError:
+            # It is committed, so this is no refusal whatever Postgres does now.
+            log.warning("accepted, but Postgres does not say how it ended")
+            return _accepted(order_id)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
+    given = {value for name in KEY_HEADERS for value in request.headers.getlist(name)}
+    if len(given) > 1:
+        raise Invalid([(KEY_HEADERS[0], "two different keys in one request")])
+    for key in given:
+        if not KEY_SHAPE.fullmatch(key):
+            raise Invalid([(KEY_HEADERS[0], "must be 1 to 255 visible ASCII characters without ':' and '*'")])
+    return given.pop() if given else None
+
+
+def _preference(request: Request) -> Preference:
+    wait = settings.load().order_wait_seconds
+    asynchronous = False
+    for token in ",".join(request.headers.getlist("Prefer")).split(","):
+        name, _, value = token.strip().partition("=")
+        if name.lower() == "respond-async":
+            asynchronous = True
+        elif name.lower() == "wait" and re.fullmatch(r"[0-9]{1,4}", value.strip()):
+            wait = min(wait, int(value))
+    return Preference(asynchronous, wait)
+
+
+def _recall(customer_id: str, key: str) -> Admission | None:
+    try:
+        cached = idempotency.recall(customer_id, key)
+    except redis.RedisError:
+        return None
+    if cached is None:
+        return None
+    return Admission(
+        cached.order_id, bytes.fromhex(cached.fingerprint), "placed", None, cached.status, cached.data
+    )
+
+
+def _admit(asked: admitting.Request) -> Admission | None:
+    """Commits the row, or returns the admission that this key has already.
+
+    Raises ``ConcurrentRequest`` and ``RateLimitExceeded``; both look for the key first, since a
+    retry must get its answer and not an error.
+    """
+    locked = _lock(asked)
+    if locked is False:
+        return _known_or(asked, ConcurrentRequest())
+    admitted = False
+    try:
+        if wait := order_rate.seconds_to_wait(asked.customer_id):
+            return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
+        admitted = admitting.admit(asked)
+        return None if admitted else _known_or(asked, ConcurrentRequest())
+    finally:
+        # An admitted order's lock is the worker's now.
+        if locked and not admitted:
+            _unlock(asked)
+
+
+def _lock(asked: admitting.Request) -> bool | None:
+    """Whether the lock is ours; ``None`` without Redis, where the unique indexes decide."""
+    try:
+        locked = order_lock.take(asked.customer_id, asked.order_id)
+    except redis.RedisError:
+        return None
+    log.info("lock taken" if locked else "lock refused", customer_id=asked.customer_id)
+    return locked
+
+
+def _unlock(asked: admitting.Request) -> None:
+    try:
+        order_lock.release(asked.customer_id, asked.order_id)
+        log.info("lock released", customer_id=asked.customer_id)
+    except redis.RedisError:
+        log.warning("lock left to run out", customer_id=asked.customer_id)
+
+
+def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:
+    known = admitting.by_key(asked.customer_id, asked.key) if asked.key else None
+    if known is None:
+        raise refusal
+    return known
+
+
+def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Preference) -> Response:
+    """The same key again: what was answered then, or what it is waiting for."""
+    if earlier.fingerprint != asked.fingerprint:
+        raise IdempotencyKeyReused
+    deadline = time.monotonic() + preference.wait
+    current: Admission | None = earlier
+    while current and current.state == "queued" and current.answer_status is None:
+        if time.monotonic() >= deadline:
+            raise ConcurrentRequest
+        time.sleep(min(LOOK_SECONDS / 5, max(0.0, deadline - time.monotonic())))
+        current = admitting.by_order(earlier.order_id)
+    if current is None:
+        raise ConcurrentRequest
+    return _replay(current, asked.fingerprint)
+
+
+def _replay(known: Admission, mark: bytes) -> Response:
+    if known.fingerprint != mark:
+        raise IdempotencyKeyReused
+    if known.answer_status is None or known.answer is None:
+        raise _refusal(known.rejection, None)
+    log.info("Idempotency HIT", order_id=known.order_id)
+    return _answer(known.order_id, known.answer_status, known.answer, {"Idempotent-Replayed": "true"})
+
+
+def _wait(asked: admitting.Request, expectation: hub.Expectation, seconds: float) -> Response:
+    """Answers as soon as the outcome is known, or 202 when the time is over."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        outcome = expectation.wait(min(left, LOOK_SECONDS))
+        if outcome:
+            return _outcome(asked, outcome["answer"], outcome["rejection"], outcome["errorData"])
+        admission = admitting.by_order(asked.order_id)
+        if admission and admission.state != "queued":
+            return _outcome(asked, admission.answer, admission.rejection, None)
+    return _give_up(asked)
+
+
+def _outcome(
+    asked: admitting.Request, answer: str | None, rejection: str | None, data: dict[str, Any] | None
+) -> Response:
+    if answer is None:
+        raise _refusal(rejection, data)
+    return _answer(asked.order_id, 201, answer)
+
+
+def _give_up(asked: admitting.Request) -> Response:
+    """202, unless the order was placed in this very moment."""
+    if admitting.answer_202(asked.order_id, _queued(asked.order_id)):
+        return _accepted(asked.order_id)
+    admission = admitting.by_order(asked.order_id)
+    if admission is None:
+        raise ConcurrentRequest
+    return _outcome(asked, admission.answer, admission.rejection, None)
+
+
+def _refusal(rejection: str | None, data: dict[str, Any] | None) -> Exception:
+    return REJECTIONS.get(rejection or "", ConcurrentRequest)(data=data)
+
+
+def _queued(order_id: str) -> str:
+    return orjson.dumps({"order": {"id": order_id, "status": "queued"}}).decode()
+
+
+def _accepted(order_id: str, headers: dict[str, str] | None = None) -> Response:
+    return _answer(order_id, 202, _queued(order_id), headers)
+
+
+def _answer(order_id: str, status: int, data: str, headers: dict[str, str] | None = None) -> Response:
+    return success_text(data, status, {"Location": f"/api/v1/orders/{order_id}", **(headers or {})})

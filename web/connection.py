@@ -1,0 +1,145 @@
+"""One WebSocket (RFC 6455) on a socket that the web server has handed over.
+
+The protocol is wsproto's. What stands here is what keeps one peer from hurting anybody: limits,
+time-outs, whole frames only, and the close codes of the contract.
+"""
+
+import base64
+import binascii
+import hashlib
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.utilities import LocalProtocolError
+
+RECEIVE_BYTES = 4096
+MAX_MESSAGE_BYTES = 65536
+# A reader that takes none of our bytes for this long is as good as gone.
+STALLED_SECONDS = 20.0
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+@dataclass(frozen=True)
+class Violation:
+    """The peer broke the protocol; ``code`` is the close code for it."""
+
+    code: int
+    reason: str
+
+
+def is_key(key: str) -> bool:
+    """Whether this is a ``Sec-WebSocket-Key``: 16 bytes in base64."""
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def acceptance(key: str, headers: Mapping[str, str]) -> bytes:
+    """The 101 answer. No extension is ever accepted, so no message can unpack into a larger one."""
+    digest = base64.b64encode(hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest()).decode()
+    lines = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": digest, **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 101 Switching Protocols\r\n{head}\r\n".encode("latin-1")
+
+
+class WebSocket:
+    """Frames in and out. One thread calls :meth:`received`, one other the methods that send."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._sock.settimeout(STALLED_SECONDS)
+        self._protocol = Connection(ConnectionType.SERVER)
+        self._parts: list[str] = []
+        self._length = 0
+        # Closing, so that only the peer's own end matters; or past all parsing, so that not even that.
+        self._ignoring = self._broken = False
+        self.heard_at = time.monotonic()
+
+    def received(self) -> Iterator[str | Ping | Pong | Violation]:
+        """Everything the peer sends until it is gone; after a violation only its end is awaited."""
+        while data := self._receive():
+            self.heard_at = time.monotonic()
+            if self._broken:
+                continue
+            self._protocol.receive_data(data)
+            for event in self._protocol.events():
+                if isinstance(event, CloseConnection) and self._protocol.state is not ConnectionState.OPEN:
+                    return
+                yield from self._read(event)
+
+    def send(self, text: str) -> None:
+        """Sends one message whole. Raises ``OSError`` when the peer is gone or does not read."""
+        self._send(TextMessage(data=text))
+
+    def ping(self) -> None:
+        self._send(Ping())
+
+    def pong(self, ping: Ping) -> None:
+        self._send(ping.response())
+
+    def close(self, code: int, reason: str) -> None:
+        """Sends a close frame, unless the peer has closed or is gone already; then nothing is read."""
+        self._ignoring = True
+        with suppress(OSError):
+            self._send(CloseConnection(code=code, reason=reason))
+
+    def cut(self) -> None:
+        """Ends the connection at once, under whoever is reading or sending."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, event: Event) -> None:
+        try:
+            frame = self._protocol.send(event)
+        except LocalProtocolError as error:
+            raise ConnectionAbortedError("the WebSocket is closed") from error
+        self._sock.sendall(frame)
+
+    def _receive(self) -> bytes:
+        while True:
+            try:
+                data = self._sock.recv(RECEIVE_BYTES)
+            except TimeoutError:
+                continue
+            except OSError:
+                return b""
+            if self._ignoring or len(data) == RECEIVE_BYTES:
+                # With more waiting, recv never lets go of a gevent process: a flood would stop it.
+                time.sleep(0)
+            return data
+
+    def _read(self, event: Event) -> Iterator[str | Ping | Pong | Violation]:
+        if isinstance(event, CloseConnection):
+            self._broken = True
+            yield self._violation(event.code, "this is not a frame")
+        elif self._ignoring:
+            return
+        elif isinstance(event, TextMessage):
+            yield from self._text(event)
+        elif isinstance(event, BytesMessage):
+            yield self._violation(1003, "send text")
+        elif isinstance(event, Ping | Pong):
+            yield event
+
+    def _text(self, event: TextMessage) -> Iterator[str | Violation]:
+        # An empty fragment counts too, or a message could have any number of them.
+        self._length += len(event.data.encode()) or 1
+        if self._length > MAX_MESSAGE_BYTES:
+            yield self._violation(1009, f"at most {MAX_MESSAGE_BYTES} bytes")
+            return
+        self._parts.append(event.data)
+        if event.message_finished:
+            message, self._parts, self._length = "".join(self._parts), [], 0
+            yield message
+
+    def _violation(self, code: int, reason: str) -> Violation:
+        self._ignoring = True
+        self._parts = []
+        return Violation(code, reason)

@@ -1,0 +1,116 @@
+"""Drivers: who they are, whether they want work, where they are, what is open to them, their trips."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+import structlog
+from flask import Blueprint, Response
+
+from models.errors import TripNotFound
+from models.live import driver_index
+from models.messages import iso
+from tasks import trips
+from web.access import caller, requires
+from web.answers import success
+from web.parsing import body, identifier, validated
+from web.schemas import Availability, GiveBack, Positions, Registration, TripStatus
+from workers import locating, reading, registering
+
+blueprint = Blueprint("drivers", __name__, url_prefix="/api/v1")
+log = structlog.get_logger()
+
+
+@blueprint.put("/drivers/me")
+@requires("driver")
+def register() -> Response:
+    """Registers the caller, or changes what is known of him."""
+    wanted = validated(Registration, body())
+    me = registering.register(
+        caller().sub,
+        wanted.name,
+        wanted.phone,
+        wanted.vehicleType,
+        wanted.vehicleSubtype,
+        wanted.vehicleNumber,
+    )
+    _into_index()
+    return success({"driver": me})
+
+
+@blueprint.get("/drivers/me")
+@requires("driver")
+def me() -> Response:
+    """The caller as we know him: availability, last position, current trip."""
+    driver = registering.read(caller().sub)
+    opening = reading.driver_opening(caller().sub)
+    return success({"driver": driver | _live_position(), "currentTrip": opening.data["currentTrip"]})
+
+
+@blueprint.put("/drivers/me/availability")
+@requires("driver")
+def availability() -> Response:
+    """Opens or closes the caller for offers."""
+    wanted = validated(Availability, body())
+    driver = registering.set_available(caller().sub, wanted.available)
+    _into_index()
+    return success({"driver": driver})
+
+
+@blueprint.post("/drivers/me/locations")
+@requires("driver")
+def locations() -> Response:
+    """A batch of positions, oldest first, for clients without a socket."""
+    reported = validated(Positions, body()).locations
+    now_ms = _now_ms()
+    positions = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
+    outcomes = [locating.move(caller().sub, position, now_ms) for position in positions]
+    locating.save({caller().sub: positions[-1]})
+    return success({"received": len(outcomes), "live": outcomes.count("live")})
+
+
+@blueprint.get("/drivers/me/broadcasts")
+@requires("driver")
+def broadcasts() -> Response:
+    """The offers that are open to the caller."""
+    return success({"broadcasts": reading.driver_opening(caller().sub).data["openBroadcasts"]})
+
+
+@blueprint.post("/trips/<truck_request_id>/status")
+@requires("driver")
+def trip_status(truck_request_id: str) -> Response:
+    """Moves the caller's trip one step on."""
+    wanted = validated(TripStatus, body())
+    return success(trips.advance(caller().sub, identifier(truck_request_id, TripNotFound), wanted.status))
+
+
+@blueprint.post("/trips/<truck_request_id>/cancel")
+@requires("driver")
+def trip_cancel(truck_request_id: str) -> Response:
+    """Gives the truck back: it is searched for again, without the caller."""
+    wanted = validated(GiveBack, body())
+    return success(trips.give_back(caller().sub, identifier(truck_request_id, TripNotFound), wanted.reason))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _into_index() -> None:
+    """Brings the driver index up to date; without Redis the next heartbeat does."""
+    try:
+        locating.refresh([caller().sub], _now_ms())
+    except redis.RedisError:
+        log.warning("driver index away", driver_id=caller().sub)
+
+
+def _live_position() -> dict[str, Any]:
+    try:
+        position = driver_index.last_position(caller().sub)
+    except redis.RedisError:
+        position = None
+    if position is None:
+        return {}
+    at = iso(datetime.fromtimestamp(position.at_ms / 1000, UTC))
+    return {"lastPosition": {"latitude": position.latitude, "longitude": position.longitude, "at": at}}

@@ -1,0 +1,110 @@
+"""Every failure in the contract's one shape, whoever raised it."""
+
+import structlog
+from flask import Flask, Response, g
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+
+from models import db
+from models.errors import DomainError, ServiceUnavailable
+from web.answers import as_json
+
+log = structlog.get_logger()
+
+# The HTTP status of each code of the domain.
+STATUS = {
+    "UNAUTHENTICATED": 401,
+    "FORBIDDEN": 403,
+    "ORDER_NOT_FOUND": 404,
+    "TRIP_NOT_FOUND": 404,
+    "NOT_OFFERED": 404,
+    "DRIVER_NOT_REGISTERED": 404,
+    "VALIDATION_ERROR": 400,
+    "IDEMPOTENCY_KEY_REUSED": 422,
+    "RATE_LIMIT_EXCEEDED": 429,
+    "SERVICE_UNAVAILABLE": 503,
+}
+# Everything else that the domain refuses is a conflict with the present state.
+CONFLICT = 409
+# What an app should wait before it tries again, where a repeat can help (seconds).
+RETRY_AFTER = {"CONCURRENT_REQUEST": 2, "SERVICE_UNAVAILABLE": 2}
+
+# Codes for what the HTTP layer itself refuses.
+HTTP_CODES = {
+    400: "VALIDATION_ERROR",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    411: "LENGTH_REQUIRED",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    431: "HEADERS_TOO_LARGE",
+}
+
+
+class Invalid(Exception):
+    """A request that breaks the contract; one ``(field, message)`` for each wrong field."""
+
+    def __init__(self, details: list[tuple[str, str]], message: str = "") -> None:
+        self.details = details
+        self.message = message or f"{details[0][0]}: {details[0][1]}"
+        super().__init__(self.message)
+
+
+def failure(
+    status: int,
+    code: str,
+    message: str,
+    details: list[tuple[str, str]] | None = None,
+    data: dict[str, object] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The contract's answer to what failed."""
+    error: dict[str, object] = {"code": code, "message": message}
+    if details:
+        error["details"] = [{"field": field, "message": text} for field, text in details]
+    if data:
+        error["data"] = data
+    return as_json({"success": False, "error": error}, status, headers)
+
+
+def _domain(error: DomainError) -> Response:
+    headers, data = {}, error.data
+    wait = RETRY_AFTER.get(error.code) or (error.data or {}).get("retryAfter")
+    if wait:
+        headers["Retry-After"] = str(wait)
+        data = {"retryAfter": wait} | (error.data or {})
+    return failure(STATUS.get(error.code, CONFLICT), error.code, error.message, data=data, headers=headers)
+
+
+def _invalid(error: Invalid) -> Response:
+    return failure(400, "VALIDATION_ERROR", error.message, details=error.details)
+
+
+def _http(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return Response(error.get_response().data, error.code)
+    code = HTTP_CODES.get(error.code, error.name.upper().replace(" ", "_"))
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return failure(error.code, code, error.description or error.name, headers=headers)
+
+
+def _database(error: SQLAlchemyError) -> Response:
+    if db.unreachable(error):
+        log.warning("postgres away", error=str(error).splitlines()[0])
+        return _domain(ServiceUnavailable())
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected error", exc_info=error)
+    hint = f"Something went wrong on our side. Tell support this id: {g.get('request_id', '-')}"
+    return failure(500, "INTERNAL_ERROR", hint)
+
+
+def register(app: Flask) -> None:
+    """Gives every error of every route the contract's shape."""
+    app.register_error_handler(DomainError, _domain)
+    app.register_error_handler(Invalid, _invalid)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(Exception, _unexpected)

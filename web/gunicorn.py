@@ -1,0 +1,112 @@
+"""How gunicorn serves: two gevent workers, HTTP and sockets in the same processes.
+
+Read by gunicorn's master before the workers patch the standard library, so nothing of ``web`` is
+imported here.
+"""
+
+import json
+import os
+import signal
+import socket
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import gevent  # type: ignore[import-untyped]
+import psycopg2
+from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
+from gunicorn import util  # type: ignore[import-untyped]
+from psycopg2 import extensions
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from models import settings
+
+if TYPE_CHECKING:
+    from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+
+_settings = settings.load()
+
+
+class Server(BaseSettings):
+    """What belongs to the server alone: the address it listens on, and how many processes serve."""
+
+    host: str = ""
+    web_concurrency: int = Field(default=2, ge=1)
+
+
+_server = Server()
+# A deployed process sits behind its platform's network; a laptop's is nobody else's business.
+_host = _server.host or ("0.0.0.0" if _settings.production else "127.0.0.1")  # noqa: S104
+bind = f"{_host}:{_settings.port}"
+workers = _server.web_concurrency
+worker_class = "gevent"
+worker_connections = 10_000
+# Between the time-outs of Postgres (5 s) and the 10 s in which everything has to stop.
+timeout = graceful_timeout = 8
+# Also the time a client has for its headers, and the longest that an idle one delays a stop.
+keepalive = 3
+limit_request_line = 4094
+limit_request_field_size = 8190
+limit_request_fields = 64
+# Nobody in front of us is trusted with a caller's address or scheme.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+accesslog = None
+# A second way in, through a file that all gunicorns of one account would share.
+control_socket_disable = True
+
+# Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
+POSTGRES_SECONDS = 8.0
+
+
+def _wait(connection: extensions.connection) -> None:
+    """Lets other greenlets run while Postgres works; psycopg2 alone would stop the process."""
+    silent = psycopg2.OperationalError(f"Postgres has not answered for {POSTGRES_SECONDS:.0f} s")
+    while (state := connection.poll()) != extensions.POLL_OK:
+        wait = wait_read if state == extensions.POLL_READ else wait_write
+        wait(connection.fileno(), POSTGRES_SECONDS, silent)
+
+
+def post_fork(server: Any, worker: "GeventWorker") -> None:
+    extensions.set_wait_callback(_wait)
+
+
+def post_worker_init(worker: "GeventWorker") -> None:
+    """Sockets never end by themselves, and a stopping worker waits for them: close them first."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        worker.handle_exit(number, frame)
+        gevent.spawn(_call, worker, "leave")
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def worker_int(worker: "GeventWorker") -> None:
+    """The quick stop (Ctrl-C): whoever is connected is still told."""
+    _call(worker, "leave")
+
+
+def worker_exit(server: Any, worker: "GeventWorker") -> None:
+    # The master calls this too, for a worker that it finds dead.
+    if worker.pid == os.getpid():
+        _call(worker, "stop")
+
+
+def _call(worker: "GeventWorker", name: str) -> None:
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["socket"][name]()
+
+
+def _write_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
+    """Answers what gunicorn itself refuses, in the shape of all our errors instead of HTML."""
+    code = reason.upper().replace(" ", "_")
+    body = json.dumps({"success": False, "error": {"code": code, "message": message or reason}}).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, head.encode("latin-1") + body)
+
+
+util.write_error = _write_error

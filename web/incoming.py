@@ -1,0 +1,185 @@
+"""What comes in from one person's socket: read, checked, done, and answered when it fails."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import redis
+import structlog
+from pydantic import Field
+from pydantic_core import from_json
+from sqlalchemy.exc import SQLAlchemyError
+from wsproto.events import Ping, Pong
+
+from models.errors import DomainError
+from models.live import mailbox
+from models.live.driver_index import Position
+from models.messages import Message
+from tasks import offers
+from web import positions
+from web.connection import Violation, WebSocket
+from web.errors import Invalid
+from web.parsing import UUID_SHAPE, validated
+from web.schemas import Body, ReportedPosition
+from web.session import UNAVAILABLE, Session
+from workers import locating
+
+log = structlog.get_logger()
+
+# A driver's app sends a position a second at most; this leaves room for all it can honestly say.
+FLOOD_MESSAGES = 100
+FLOOD_SECONDS = 10.0
+FLOOD = (1008, "too many messages")
+NOT_JSON = (1007, "this is not JSON")
+
+FAILED = {"code": "INTERNAL_ERROR", "message": "Something went wrong on our side."}
+
+# Sent every few seconds: nobody waits for an answer, and the next one makes up for this one.
+REPEATED = frozenset({"heartbeat", "update_location"})
+
+Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
+
+
+class Accept(Body):
+    orderId: Id
+    truckRequestId: Id | None = None
+
+
+class Decline(Body):
+    orderId: Id
+
+
+class Acknowledge(Body):
+    id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID)]
+
+
+class Nothing(Body):
+    pass
+
+
+class Incoming:
+    """The reader of one socket."""
+
+    def __init__(self, socket: WebSocket, session: Session) -> None:
+        self._socket, self._session = socket, session
+        self._person_id = session.caller.sub
+        self._arrivals: deque[float] = deque(maxlen=FLOOD_MESSAGES + 1)
+        self._last: Position | None = None
+        self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
+            "heartbeat": self._heartbeat,
+            "broadcast_ack": self._acknowledge,
+        }
+        if session.caller.role == "driver":
+            self._actions |= {
+                "update_location": self._update_location,
+                "accept_broadcast": self._accept,
+                "decline_broadcast": self._decline,
+            }
+
+    def read(self) -> None:
+        """Reads until the peer is gone. Slow work holds up this peer's next message, nothing else."""
+        for received in self._socket.received():
+            if self._session.closing:
+                continue
+            if isinstance(received, Violation):
+                self._session.close(received.code, received.reason)
+            elif self._floods():
+                self._session.close(*FLOOD)
+            elif isinstance(received, Ping):
+                self._session.pong(received)
+            elif not isinstance(received, Pong):
+                self._take(received)
+
+    def _floods(self) -> bool:
+        now = time.monotonic()
+        self._arrivals.append(now)
+        return len(self._arrivals) > FLOOD_MESSAGES and now - self._arrivals[0] < FLOOD_SECONDS
+
+    def _take(self, text: str) -> None:
+        try:
+            message = from_json(text)
+        except ValueError:
+            self._session.close(*NOT_JSON)
+            return
+        try:
+            self._do(message)
+        except Invalid as error:
+            self._refuse("VALIDATION_ERROR", error.message)
+        except DomainError as error:
+            self._refuse(error.code, error.message)
+        except (redis.RedisError, SQLAlchemyError) as error:
+            self._storage_away(message["type"], error)
+        # A mistake of ours with one message must not cost its sender the connection.
+        except Exception:
+            log.exception("message failed", person=self._session.person)
+            self._session.tell("error", FAILED)
+
+    def _do(self, message: Any) -> None:
+        if not isinstance(message, dict):
+            raise Invalid([("message", "must be a JSON object")])
+        kind, data = message.get("type"), message.get("data", {})
+        if not isinstance(kind, str) or kind not in self._actions:
+            raise Invalid([("type", f"must be one of {', '.join(sorted(self._actions))}")])
+        if not isinstance(data, dict):
+            raise Invalid([("data", "must be a JSON object")])
+        self._actions[kind](data)
+
+    def _storage_away(self, kind: str, error: Exception) -> None:
+        if kind in REPEATED:
+            # Looking tells its person too, but once.
+            self._session.look()
+        else:
+            log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
+            self._session.tell("error", UNAVAILABLE)
+
+    def _refuse(self, code: str, message: str) -> None:
+        self._session.tell("error", {"code": code, "message": message})
+
+    def _heartbeat(self, data: dict[str, Any]) -> None:
+        validated(Nothing, data)
+        self._session.look()
+        if self._session.caller.role == "driver":
+            locating.heartbeat(self._person_id, _now_ms(), self._last)
+
+    def _acknowledge(self, data: dict[str, Any]) -> None:
+        mailbox.acknowledge(self._session.person, validated(Acknowledge, data).id)
+
+    def _update_location(self, data: dict[str, Any]) -> None:
+        now_ms = _now_ms()
+        position = validated(ReportedPosition, data).position(now_ms)
+        if self._last is None or position.at_ms >= self._last.at_ms:
+            self._last = position
+            positions.note(self._person_id, position)
+        locating.move(self._person_id, position, now_ms)
+
+    def _decline(self, data: dict[str, Any]) -> None:
+        offers.decline(self._person_id, validated(Decline, data).orderId.lower())
+
+    def _accept(self, data: dict[str, Any]) -> None:
+        wanted = validated(Accept, data)
+        order_id, truck_id = wanted.orderId.lower(), wanted.truckRequestId
+        self._confirm({"orderId": order_id, "truckRequestId": truck_id} | self._accepted(order_id, truck_id))
+
+    def _accepted(self, order_id: str, truck_request_id: str | None) -> dict[str, Any]:
+        try:
+            won = offers.accept(self._person_id, order_id, truck_request_id)
+        except DomainError as error:
+            return {"result": "refused", "code": error.code}
+        # An accept is always answered; whether it was stored is found out by asking again.
+        except (redis.RedisError, SQLAlchemyError) as error:
+            log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
+            return {"result": "refused", "code": UNAVAILABLE["code"]}
+        return {"truckRequestId": won["truckRequestId"], "result": "accepted"}
+
+    def _confirm(self, answer: dict[str, Any]) -> None:
+        """Through the mailbox, so that the answer survives this socket; without Redis on this socket."""
+        try:
+            mailbox.put([Message(self._session.person, "accept_confirmation", answer)], datetime.now(UTC))
+        except redis.RedisError:
+            self._session.tell("accept_confirmation", answer)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,119 @@
+"""Orders as their customers submit, read and cancel them, and as drivers answer them."""
+
+import orjson
+import redis
+from flask import Blueprint, Response, request
+
+from models.errors import NotOffered, OrderNotFound
+from models.live import order_cache
+from models.orders import ORDER_STATES
+from tasks import offers, orders
+from web import admission
+from web.access import caller, requires
+from web.answers import success, success_text
+from web.errors import Invalid
+from web.parsing import body, identifier, validated, whole_number
+from web.schemas import Accept, Cancel, Nothing
+from workers import listing, reading
+
+blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders")
+
+STATUSES = (*ORDER_STATES, "queued", "rejected")
+
+
+@blueprint.post("")
+@requires("customer")
+def create() -> Response:
+    """A new order."""
+    return admission.create(request, caller().sub, body())
+
+
+@blueprint.get("")
+@requires("customer")
+def index() -> Response:
+    """The caller's orders, newest first."""
+    status = request.args.get("status")
+    if status is not None and status not in STATUSES:
+        raise Invalid([("status", "must be one of " + ", ".join(STATUSES))])
+    cursor = request.args.get("cursor")
+    if cursor is not None:
+        cursor = identifier(cursor, OrderNotFound)
+    return success(listing.orders(caller().sub, whole_number("limit", 20, 1, 100), cursor, status))
+
+
+@blueprint.get("/active")
+@requires("customer")
+def active() -> Response:
+    """The caller's order that is not over, if there is one."""
+    return success(reading.current_order(caller().sub) or {"order": None, "truckRequests": []})
+
+
+@blueprint.get("/<order_id>")
+@requires("customer")
+def show(order_id: str) -> Response:
+    """One order with its truck requests."""
+    return success_text(_own(order_id))
+
+
+@blueprint.get("/<order_id>/events")
+@requires("customer")
+def events(order_id: str) -> Response:
+    """Who was offered what, when, and how it ended."""
+    _own(order_id)
+    return success(listing.story(identifier(order_id, OrderNotFound)))
+
+
+@blueprint.post("/<order_id>/cancel")
+@requires("customer")
+def cancel(order_id: str) -> Response:
+    """Calls the order off; the answer means that it is off."""
+    wanted = validated(Cancel, body())
+    known = identifier(order_id, OrderNotFound)
+    orders.cancel(caller().sub, known, wanted.reason)
+    return success(reading.order(known))
+
+
+@blueprint.post("/<order_id>/accept")
+@requires("driver")
+def accept(order_id: str) -> Response:
+    """Takes one truck of the order."""
+    wanted = validated(Accept, body())
+    truck = wanted.truckRequestId.lower() if wanted.truckRequestId else None
+    return success(offers.accept(caller().sub, identifier(order_id, NotOffered), truck))
+
+
+@blueprint.post("/<order_id>/decline")
+@requires("driver")
+def decline(order_id: str) -> Response:
+    """Turns the offer down."""
+    validated(Nothing, body())
+    return success(offers.decline(caller().sub, identifier(order_id, NotOffered)))
+
+
+def _own(order_id: str) -> str:
+    """The JSON text of the caller's order. Raises ``OrderNotFound`` for anybody else's."""
+    known = identifier(order_id, OrderNotFound)
+    view = _cached(known)
+    if view is None:
+        order = reading.order(known)
+        view = orjson.dumps(order).decode()
+        # What waits to be placed changes without telling the cache.
+        if order["truckRequests"]:
+            _fill(known, view)
+    if orjson.loads(view)["order"]["customerId"] != caller().sub:
+        raise OrderNotFound
+    return view
+
+
+def _cached(order_id: str) -> str | None:
+    try:
+        return order_cache.read(order_id)
+    except redis.RedisError:
+        return None
+
+
+def _fill(order_id: str, view: str) -> None:
+    try:
+        order_cache.fill(order_id, view)
+    except redis.RedisError:
+        return

@@ -1,0 +1,103 @@
+"""Request bodies and queries: strict JSON, strict types, every wrong field by its name."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+from flask import Request, request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+
+from models.errors import DomainError
+from web.errors import Invalid
+
+# Larger than the largest honest order (20 requirements, 10 route points, long addresses).
+MAXIMUM_BODY_BYTES = 64 * 1024
+Model = TypeVar("Model", bound=BaseModel)
+
+UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Invalid([("body", f"{name} is not JSON")])
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Invalid([("body", "a number is too large")])
+    return number
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Invalid([(twice, "appears twice in one object")])
+    return found
+
+
+def body(req: Request = request) -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty object.
+
+    Raises ``Invalid`` and the HTTP errors 411, 413 and 415.
+    """
+    if "chunked" in req.headers.get("Transfer-Encoding", "").lower():
+        raise LengthRequired("Send a Content-Length; chunked bodies are refused.")
+    raw = req.get_data(cache=False)
+    if not raw:
+        return {}
+    if req.mimetype != "application/json":
+        raise UnsupportedMediaType("Send application/json.")
+    return parse(raw)
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """One JSON object (RFC 8259) without duplicate names, NaN, infinities or endless depth."""
+    try:
+        parsed = json.loads(
+            raw.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_duplicates,
+        )
+    except RecursionError:
+        raise Invalid([("body", "is nested too deeply")]) from None
+    except ValueError as error:
+        raise Invalid([("body", f"is not JSON: {error}")]) from None
+    if not isinstance(parsed, dict):
+        raise Invalid([("body", "must be a JSON object")])
+    return parsed
+
+
+def validated(model: type[Model], data: dict[str, Any]) -> Model:
+    """The model filled with the data; raises ``Invalid`` with a row for each wrong field."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        rows = [(_field(row["loc"]), row["msg"].removeprefix("Value error, ")) for row in error.errors()]
+        raise Invalid(rows) from None
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "body"
+
+
+def identifier(value: str, missing: type[DomainError]) -> str:
+    """The id in its one spelling; what is no UUID does not exist."""
+    if not UUID_SHAPE.fullmatch(value):
+        raise missing
+    return str(UUID(value))
+
+
+def whole_number(name: str, default: int, least: int, most: int) -> int:
+    """A query parameter between two limits."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise Invalid([(name, f"must be a whole number from {least} to {most}")])
+    return int(text)

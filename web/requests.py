@@ -1,0 +1,32 @@
+"""What every request carries: an id of its own, in the answer and in every log line."""
+
+import re
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def _begin() -> None:
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if SHAPE.fullmatch(sent) else uuid4().hex
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    if "request_id" in g:
+        response.headers["X-Request-ID"] = g.request_id
+    return response
+
+
+def _forget(_: BaseException | None) -> None:
+    structlog.contextvars.unbind_contextvars("request_id", "order_id")
+
+
+def register(app: Flask) -> None:
+    """Gives every request its id."""
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.teardown_request(_forget)

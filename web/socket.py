@@ -1,0 +1,142 @@
+"""The door of the socket, ``GET /api/v1/ws``: everything is checked before the upgrade."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from flask import Flask, Response, request
+
+from models import settings
+from models.live import mailbox
+from web import auth, hub, positions
+from web.auth import Caller, Forbidden, Unauthenticated
+from web.connection import WebSocket, acceptance, is_key
+from web.errors import failure
+from web.incoming import Incoming
+from web.session import Session
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger()
+
+PATH = "/api/v1/ws"
+ROLES = ("customer", "driver")
+VERSION = "13"
+GOING_AWAY = (1001, "this server is going away; connect again")
+# Where other systems take tokens from the URL: here they would end up in logs.
+TOKEN_PARAMETERS = frozenset({"token", "access_token", "jwt", "bearer", "authorization"})
+LAST_EVENT_ID = re.compile(r"[0-9]{1,16}")
+
+_sessions: set[Session] = set()
+_leaving = threading.Event()
+
+
+class Upgrade(Response):
+    """The 101: called by the server, it takes the connection over and returns when that is closed."""
+
+    def __init__(self, caller: Caller, last_event_id: int | None) -> None:
+        super().__init__(status=101)
+        self._caller, self._last_event_id = caller, last_event_id
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        connection: socket.socket = environ["gunicorn.socket"]
+        headers = {name: value for name, value in self.headers.items() if name == "X-Request-ID"}
+        if "HTTP_SEC_WEBSOCKET_PROTOCOL" in environ:
+            headers["Sec-WebSocket-Protocol"] = "bearer"
+        connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
+        serve(connection, self._caller, self._last_event_id)
+        # Tells the server that there is nothing left to send on this connection.
+        raise StopIteration
+
+
+def register(app: Flask) -> None:
+    """Adds the route, and what the server calls when it stops.
+
+    A key in ``JWT_PUBLIC_KEY`` that cannot be used ends the process here.
+    """
+    auth.verifier()
+    app.before_request(_bad_handshake)
+    app.add_url_rule(PATH, "socket", _open, websocket=True)
+    app.extensions["socket"] = {"leave": leave, "stop": stop}
+
+
+def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) -> None:
+    """Holds the conversation with a client whose upgrade has been answered, until it is over."""
+    web_socket = WebSocket(connection)
+    session = Session(web_socket, caller, last_event_id)
+    writer = threading.Thread(target=session.run, name=session.person, daemon=True)
+    _sessions.add(session)
+    try:
+        writer.start()
+        if _leaving.is_set():
+            session.close(*GOING_AWAY)
+        Incoming(web_socket, session).read()
+    finally:
+        _sessions.discard(session)
+        session.close(1000, "")
+        session.reader_done.set()
+        writer.join()
+
+
+def leave() -> None:
+    """Closes every socket of this process with 1001, so that the apps connect elsewhere at once."""
+    _leaving.set()
+    for session in list(_sessions):
+        session.close(*GOING_AWAY)
+
+
+def stop() -> None:
+    """Writes what is still in memory and ends the threads, once nobody is connected."""
+    positions.stop()
+    hub.stop()
+
+
+def _open() -> Response:
+    if not _from_allowed_origin():
+        raise Forbidden("Sockets may not be opened from this origin.")
+    if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
+        raise Unauthenticated("Send the token in a header, never in the URL.")
+    caller = auth.of_socket(request.headers)
+    if caller.role not in ROLES:
+        raise Forbidden
+    return Upgrade(caller, _last_event_id())
+
+
+_open.roles = ROLES  # type: ignore[attr-defined]
+
+
+def _bad_handshake() -> Response | None:
+    """Refuses what is no WebSocket handshake (RFC 6455, section 4.2.1), whatever else it may be."""
+    if request.path.rstrip("/") != PATH:
+        return None
+    connection = {token.strip() for token in request.headers.get("Connection", "").lower().split(",")}
+    if request.method != "GET":
+        return failure(400, "VALIDATION_ERROR", "A socket is opened with GET.")
+    if request.headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in connection:
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+        return failure(426, "UPGRADE_REQUIRED", "This address speaks WebSocket.", headers=headers)
+    if request.headers.get("Sec-WebSocket-Version") != VERSION:
+        headers = {"Sec-WebSocket-Version": VERSION}
+        return failure(426, "UPGRADE_REQUIRED", f"WebSocket version {VERSION} is spoken.", headers=headers)
+    if not is_key(request.headers.get("Sec-WebSocket-Key", "")):
+        return failure(400, "VALIDATION_ERROR", "Sec-WebSocket-Key must be 16 bytes in base64.")
+    return None
+
+
+def _from_allowed_origin() -> bool:
+    """Browsers name the page's origin, native apps name none: a foreign page must not use a login."""
+    origin = request.headers.get("Origin")
+    if origin is None or origin in settings.load().origins:
+        return True
+    own = urlsplit(origin)
+    return not settings.load().production and own.scheme in ("http", "https") and own.netloc == request.host
+
+
+def _last_event_id() -> int | None:
+    text = request.args.get("lastEventId", "")
+    return min(int(text), mailbox.LARGEST_ID) if LAST_EVENT_ID.fullmatch(text) else None

@@ -1,0 +1,101 @@
+"""Makes a request durable: one committed row, unique under its customer's key."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+
+from models import db
+
+# No row comes back where the key is known or where another order of this customer is queued.
+INSERT = text("""
+    INSERT INTO admissions
+        (order_id, customer_id, idempotency_key, fingerprint, payload, request_id, reply_to,
+            answer_status, answer,
+         created_at)
+    VALUES (:order_id, :customer_id, :key, :fingerprint, :payload, :request_id, :reply_to,
+        :answer_status, :answer,
+        coalesce(:now, now()))
+    ON CONFLICT DO NOTHING
+    RETURNING order_id
+""")
+BY_KEY = text("SELECT * FROM admissions WHERE customer_id = :customer_id AND idempotency_key = :key")
+BY_ORDER = text("SELECT * FROM admissions WHERE order_id = :order_id")
+
+# Decides what is answered under the key, once: the placing that commits first has won.
+ANSWER_202 = text("""
+    UPDATE admissions SET answer_status = 202, answer = :answer
+    WHERE order_id = :order_id AND answer_status IS NULL AND state = 'queued'
+""")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request for an order, validated. ``answer`` is set where the 202 is given at once."""
+
+    order_id: str
+    customer_id: str
+    key: str | None
+    fingerprint: bytes
+    payload: dict[str, Any]
+    request_id: str
+    reply_to: str
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What is known of an admission; ``state`` and ``rejection`` as in the table."""
+
+    order_id: str
+    fingerprint: bytes
+    state: str
+    rejection: str | None
+    answer_status: int | None
+    answer: str | None
+
+
+def admit(request: Request, now: datetime | None = None) -> bool:
+    """Commits the row; false if its key is taken or its customer has another order queued."""
+    row = {
+        "order_id": request.order_id,
+        "customer_id": request.customer_id,
+        "key": request.key,
+        "fingerprint": request.fingerprint,
+        "payload": orjson.dumps(request.payload).decode(),
+        "request_id": request.request_id,
+        "reply_to": request.reply_to,
+        "answer_status": 202 if request.answer else None,
+        "answer": request.answer,
+        "now": now,
+    }
+    with db.transaction() as connection:
+        return connection.execute(INSERT, row).one_or_none() is not None
+
+
+def by_key(customer_id: str, key: str) -> Admission | None:
+    """The admission under this customer's key."""
+    with db.transaction() as connection:
+        row = connection.execute(BY_KEY, {"customer_id": customer_id, "key": key}).one_or_none()
+    return _admission(row) if row else None
+
+
+def by_order(order_id: str) -> Admission | None:
+    """The admission of this order."""
+    with db.transaction() as connection:
+        row = connection.execute(BY_ORDER, {"order_id": order_id}).one_or_none()
+    return _admission(row) if row else None
+
+
+def answer_202(order_id: str, answer: str) -> bool:
+    """Records that the request was answered before its order was placed; false if placing was first."""
+    with db.transaction() as connection:
+        return bool(connection.execute(ANSWER_202, {"order_id": order_id, "answer": answer}).rowcount)
+
+
+def _admission(row: Row[Any]) -> Admission:
+    return Admission(
+        str(row.order_id), bytes(row.fingerprint), row.state, row.rejection, row.answer_status, row.answer
+    )

@@ -1,0 +1,120 @@
+"""Drivers' movements and presence: what they say goes into the driver index, what Postgres says of
+them decides whether they are in a search there.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models import db
+from models.errors import DriverNotRegistered
+from models.live import driver_index
+from models.live.driver_index import NO_SEARCH, Outcome, Position
+from models.orders import RUNNING
+
+# The time of reading is taken before the statement's snapshot: of two readings, the one that saw
+# more is never the one with the earlier time.
+READ = text(f"""
+    SELECT id, vehicle, last_latitude, last_longitude, last_position_at,
+        available AND NOT EXISTS (
+            SELECT 1 FROM truck_requests WHERE driver_id = drivers.id AND status IN {RUNNING}
+        ) AS searchable,
+        CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint) AS as_of_us
+    FROM drivers WHERE id = ANY(:ids)
+""")
+# Rows are locked in the order of their ids, so that two processes that save at once cannot deadlock.
+SAVE = text("""
+    WITH latest AS (
+        SELECT id, latitude, longitude, least(to_timestamp(at_ms / 1000.0), now()) AS at
+        FROM unnest(CAST(:ids AS text[]), CAST(:latitudes AS double precision[]),
+            CAST(:longitudes AS double precision[]), CAST(:ats_ms AS bigint[]))
+            AS given (id, latitude, longitude, at_ms)
+    ), locked AS (
+        SELECT id FROM drivers WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE drivers SET last_latitude = latitude, last_longitude = longitude, last_position_at = latest.at
+    FROM latest JOIN locked USING (id)
+    WHERE drivers.id = latest.id
+        AND (drivers.last_position_at IS NULL OR drivers.last_position_at < latest.at)
+""")
+
+
+def move(driver_id: str, position: Position, now_ms: int) -> Outcome:
+    """Takes a driver's position; a driver Redis has forgotten is looked up in Postgres.
+
+    Raises ``DriverNotRegistered``, ``redis.RedisError``, and ``ValueError`` for coordinates that
+    are none.
+    """
+    outcome = driver_index.move(driver_id, position, now_ms)
+    if outcome == "unknown":
+        if not refresh([driver_id], now_ms):
+            raise DriverNotRegistered
+        outcome = driver_index.move(driver_id, position, now_ms)
+    return outcome
+
+
+def heartbeat(driver_id: str, now_ms: int, last: Position | None) -> bool:
+    """Notes that a driver is there; False if he is not registered. Raises ``redis.RedisError``.
+
+    If Redis has forgotten him he is put back from Postgres, at ``last``, the position this
+    connection sent last, if it is newer.
+    """
+    if driver_index.heard(driver_id, now_ms):
+        return True
+    if not refresh([driver_id], now_ms, {driver_id: last} if last else {}):
+        return False
+    return driver_index.heard(driver_id, now_ms)
+
+
+def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Position] | None = None) -> int:
+    """Puts drivers into the index or out of it as Postgres says; how many are registered.
+
+    To be called after an accept, the end of a trip, a change of availability, a registration.
+    ``sent`` are positions that may be newer than those in Postgres. Nobody counts as heard of for
+    it. Raises ``redis.RedisError``.
+    """
+    if not driver_ids:
+        return 0
+    with db.transaction() as connection:
+        rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
+    for row in rows:
+        position = _newer(_saved(row), (sent or {}).get(row.id))
+        search = row.vehicle if row.searchable else NO_SEARCH
+        seen_ms = min(position.at_ms, now_ms) if position else 0
+        driver_index.place(row.id, search, position, seen_ms, row.as_of_us)
+    return len(rows)
+
+
+def save(latest: Mapping[str, Position]) -> int:
+    """Keeps the last positions of drivers in Postgres, only forward in time; how many changed.
+
+    A position ahead of the database's clock counts as of now.
+    """
+    if not latest:
+        return 0
+    values = {
+        "ids": list(latest),
+        "latitudes": [position.latitude for position in latest.values()],
+        "longitudes": [position.longitude for position in latest.values()],
+        "ats_ms": [position.at_ms for position in latest.values()],
+    }
+    with db.transaction() as connection:
+        return connection.execute(SAVE, values).rowcount
+
+
+def _saved(row: Row[Any]) -> Position | None:
+    if row.last_position_at is None:
+        return None
+    return Position(row.last_latitude, row.last_longitude, _milliseconds(row.last_position_at))
+
+
+def _newer(one: Position | None, other: Position | None) -> Position | None:
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda position: position.at_ms)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

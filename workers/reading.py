@@ -1,0 +1,226 @@
+"""Orders, trips and offers as the people concerned see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from models import db, money
+from models.errors import OrderNotFound
+from models.messages import Message, iso
+from models.orders import RUNNING
+from workers import offering
+
+ORDER = text("SELECT * FROM orders WHERE id = :order_id")
+UNPLACED = text("""
+    SELECT order_id, customer_id, state, rejection, created_at FROM admissions
+    WHERE order_id = :order_id AND state IN ('queued', 'rejected', 'cancelled', 'dead')
+""")
+TRUCKS = text("""
+    SELECT t.*, d.name, d.phone, d.vehicle_number FROM truck_requests t
+    LEFT JOIN drivers d ON d.id = t.driver_id
+    WHERE t.order_id = :order_id ORDER BY t.request_number
+""")
+# The one that is searching first, else the newest that is not over.
+CURRENT = text("""
+    SELECT id FROM orders
+    WHERE customer_id = :customer_id AND status IN ('active', 'partially_filled', 'fully_filled',
+        'in_progress')
+    ORDER BY searching DESC, id DESC LIMIT 1
+""")
+QUEUED = text("SELECT order_id FROM admissions WHERE customer_id = :customer_id AND state = 'queued'")
+TRIP = text("""
+    SELECT t.id, t.order_id, t.status, t.vehicle_type, t.vehicle_subtype, t.price_per_truck, t.assigned_at,
+        o.pickup, o.drop, o.route_points, o.distance_km
+    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE t.id = :id
+""")
+RUNNING_TRIP = text(f"SELECT id FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
+OPEN_OFFERS = text("""
+    SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.pickup_distance_km
+    FROM offers f JOIN orders o ON o.id = f.order_id
+    WHERE f.driver_id = :driver_id AND f.state = 'open' AND o.searching AND o.expires_at > now()
+    ORDER BY f.offered_at
+""")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a driver's socket starts with; ``open_messages`` are the open offers, for the mailbox."""
+
+    data: dict[str, Any]
+    open_messages: list[Message]
+
+
+def order_view(order: Row[Any]) -> dict[str, Any]:
+    """The order as its customer sees it."""
+    return {
+        "id": str(order.id),
+        "customerId": order.customer_id,
+        "pickup": order.pickup,
+        "drop": order.drop,
+        "routePoints": order.route_points,
+        "distanceKm": order.distance_km,
+        "totalTrucks": order.total_trucks,
+        "trucksFilled": order.trucks_filled,
+        "totalAmount": money.number(order.total_amount),
+        "goodsType": order.goods_type,
+        "cargoWeightKg": order.cargo_weight_kg,
+        "status": order.status,
+        "expiresAt": iso(order.expires_at),
+        "createdAt": iso(order.created_at),
+        "updatedAt": iso(order.updated_at),
+    }
+
+
+def truck_view(truck: Row[Any], driver: dict[str, Any] | None) -> dict[str, Any]:
+    """One truck request; ``driver`` once it has one."""
+    return {
+        "id": str(truck.id),
+        "orderId": str(truck.order_id),
+        "requestNumber": truck.request_number,
+        "vehicleType": truck.vehicle_type,
+        "vehicleSubtype": truck.vehicle_subtype,
+        "pricePerTruck": money.number(truck.price_per_truck),
+        "status": truck.status,
+        "driver": driver,
+        "assignedAt": iso(truck.assigned_at) if truck.assigned_at else None,
+    }
+
+
+def driver_view(driver: Row[Any]) -> dict[str, Any]:
+    """The driver as a customer sees them."""
+    return {
+        "id": driver.id,
+        "name": driver.name,
+        "phone": driver.phone,
+        "vehicleNumber": driver.vehicle_number,
+    }
+
+
+def created_view(
+    order: Row[Any], trucks: Sequence[Row[Any]], offered: Sequence[offering.Offered]
+) -> dict[str, Any]:
+    """The data of the 201."""
+    return {
+        "order": order_view(order),
+        "truckRequests": [truck_view(truck, None) for truck in trucks],
+        "broadcastSummary": {
+            "totalRequests": len(trucks),
+            "totalDriversNotified": len(offered),
+            "groupedBy": _groups(trucks, offered),
+        },
+        "timeoutSeconds": round((order.expires_at - order.created_at).total_seconds()),
+    }
+
+
+def _groups(trucks: Sequence[Row[Any]], offered: Sequence[offering.Offered]) -> list[dict[str, Any]]:
+    kinds = {truck.vehicle: truck for truck in trucks}
+    return [
+        {
+            "vehicleType": kind.vehicle_type,
+            "vehicleSubtype": kind.vehicle_subtype,
+            "count": sum(truck.vehicle == vehicle for truck in trucks),
+            "driversNotified": sum(one.vehicle == vehicle for one in offered),
+        }
+        for vehicle, kind in kinds.items()
+    ]
+
+
+def unplaced_view(admission: Row[Any]) -> dict[str, Any]:
+    """An order that is not placed (yet): queued, rejected or cancelled before it was."""
+    status = "rejected" if admission.state == "dead" else admission.state
+    view = {
+        "id": str(admission.order_id),
+        "customerId": admission.customer_id,
+        "status": status,
+        "createdAt": iso(admission.created_at),
+    }
+    return view | ({"rejection": {"code": admission.rejection}} if admission.rejection else {})
+
+
+def order(order_id: str) -> dict[str, Any]:
+    """``{order, truckRequests}``. Raises ``OrderNotFound``."""
+    with db.transaction() as connection:
+        return _order(connection, order_id)
+
+
+def _order(connection: Connection, order_id: str) -> dict[str, Any]:
+    found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
+    if found is None:
+        waiting = connection.execute(UNPLACED, {"order_id": order_id}).one_or_none()
+        if waiting is None:
+            # Placed between the two looks.
+            found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
+            if found is None:
+                raise OrderNotFound
+        else:
+            return {"order": unplaced_view(waiting), "truckRequests": []}
+    trucks = connection.execute(TRUCKS, {"order_id": order_id}).all()
+    return {"order": order_view(found), "truckRequests": [_assigned_view(truck) for truck in trucks]}
+
+
+def _assigned_view(truck: Row[Any]) -> dict[str, Any]:
+    if truck.driver_id is None:
+        return truck_view(truck, None)
+    driver = {
+        "id": truck.driver_id,
+        "name": truck.name,
+        "phone": truck.phone,
+        "vehicleNumber": truck.vehicle_number,
+    }
+    return truck_view(truck, driver)
+
+
+def current_order(customer_id: str) -> dict[str, Any] | None:
+    """The customer's order that is not over, as ``{order, truckRequests}``."""
+    with db.transaction() as connection:
+        order_id = connection.execute(CURRENT, {"customer_id": customer_id}).scalar_one_or_none()
+        order_id = order_id or connection.execute(QUEUED, {"customer_id": customer_id}).scalar_one_or_none()
+        return _order(connection, str(order_id)) if order_id else None
+
+
+def customer_opening(customer_id: str) -> dict[str, Any]:
+    """What a customer's socket starts with."""
+    return {"activeOrder": current_order(customer_id)}
+
+
+def driver_opening(driver_id: str) -> Opening:
+    """What a driver's socket starts with: the open offers he can still take, and his trip."""
+    with db.transaction() as connection:
+        running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).scalar_one_or_none()
+        current = trip(connection, str(running)) if running else None
+        told = [] if running else _open_broadcasts(connection, driver_id)
+    data = {"driverId": driver_id, "openBroadcasts": [one.data for one in told], "currentTrip": current}
+    return Opening(data, told)
+
+
+def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
+    told = []
+    for offer in connection.execute(OPEN_OFFERS, {"driver_id": driver_id}).all():
+        order_id = {"order_id": offer.order_id}
+        searching = connection.execute(offering.SEARCH, order_id).one_or_none()
+        missing = connection.execute(offering.MISSING, order_id).all()
+        if searching is not None and any(truck.vehicle == offer.vehicle for truck in missing):
+            told.append(
+                offering.new_broadcast(offering.search_of(searching, missing), offering.offered(offer))
+            )
+    return told
+
+
+def trip(connection: Connection, truck_request_id: str) -> dict[str, Any]:
+    """A trip as its driver sees it."""
+    row = connection.execute(TRIP, {"id": truck_request_id}).one()
+    return {
+        "orderId": str(row.order_id),
+        "truckRequestId": str(row.id),
+        "status": row.status,
+        "pickup": row.pickup,
+        "drop": row.drop,
+        "routePoints": row.route_points,
+        "distanceKm": row.distance_km,
+        "vehicleType": row.vehicle_type,
+        "vehicleSubtype": row.vehicle_subtype,
+        "farePerTruck": money.number(row.price_per_truck),
+        "assignedAt": iso(row.assigned_at),
+    }

@@ -1,0 +1,57 @@
+"""Finds admissions that nobody placed: a queued task may be lost, a committed row may not."""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import text
+
+from models import db
+
+log = structlog.get_logger()
+
+# Long enough for the queue to be first when all is well, short enough to stay under the 5 s in
+# which the system recovers.
+OVERDUE_SECONDS = 2
+# A row that fails as often as this fails for a reason of its own.
+MAXIMUM_ATTEMPTS = 5
+
+OVERDUE = text("""
+    SELECT order_id, request_id FROM admissions
+    WHERE state = 'queued' AND created_at <= coalesce(:now, now()) - :age * interval '1 second'
+    ORDER BY created_at LIMIT :limit
+""")
+
+# Counted before the try, so that a row that kills its worker is counted too.
+COUNT_ATTEMPT = text("""
+    UPDATE admissions SET attempts = attempts + 1 WHERE order_id = :order_id
+        AND state = 'queued' RETURNING attempts
+""")
+
+BURY = text("""
+    UPDATE admissions SET state = 'dead', rejection = 'INTERNAL_ERROR', decided_at = coalesce(:now, now()),
+        answer_status = 202,
+        answer = CAST(json_build_object('order', json_build_object('id', order_id, 'status',
+            'queued')) AS text)
+    WHERE order_id = :order_id AND state = 'queued' AND attempts > :maximum
+""")
+
+
+def overdue(now: datetime | None = None, limit: int = 100) -> list[tuple[str, str]]:
+    """Ids of order and request of what should have been placed by now, in the order of arrival."""
+    with db.transaction() as connection:
+        rows = connection.execute(OVERDUE, {"now": now, "age": OVERDUE_SECONDS, "limit": limit})
+        return [(str(row.order_id), row.request_id) for row in rows]
+
+
+def may_try(order_id: str, now: datetime | None = None) -> bool:
+    """Counts a try; false if the row is decided or has failed too often and is now dead."""
+    with db.transaction() as connection:
+        attempts = connection.execute(COUNT_ATTEMPT, {"order_id": order_id}).scalar_one_or_none()
+        if attempts is None:
+            return False
+        buried = connection.execute(
+            BURY, {"order_id": order_id, "maximum": MAXIMUM_ATTEMPTS, "now": now}
+        ).rowcount
+    if buried:
+        log.error("admission dead", order_id=order_id, attempts=attempts - 1)
+    return not buried

@@ -1,0 +1,80 @@
+"""Who a driver is and whether he wants work."""
+
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from models import db
+from models.errors import DriverNotRegistered
+from models.live import driver_index
+from models.messages import iso
+from models.orders import RUNNING
+
+REGISTER = text("""
+    INSERT INTO drivers (id, name, phone, vehicle_type, vehicle_subtype, vehicle, vehicle_number)
+    VALUES (:id, :name, :phone, :vehicle_type, :vehicle_subtype, :vehicle, :vehicle_number)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, phone = excluded.phone, vehicle = excluded.vehicle,
+        vehicle_type = excluded.vehicle_type, vehicle_subtype = excluded.vehicle_subtype,
+        vehicle_number = excluded.vehicle_number, updated_at = now()
+    RETURNING *
+""")
+SET_AVAILABLE = text("""
+    UPDATE drivers SET available = :available, updated_at = now() WHERE id = :id RETURNING *
+""")
+READ = text("SELECT * FROM drivers WHERE id = :id")
+BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :id AND status IN {RUNNING}")
+
+
+def register(
+    driver_id: str, name: str, phone: str, vehicle_type: str, vehicle_subtype: str, vehicle_number: str
+) -> dict[str, Any]:
+    """Registers a driver or changes what is known of him."""
+    row = {
+        "id": driver_id,
+        "name": name,
+        "phone": phone,
+        "vehicle_type": vehicle_type,
+        "vehicle_subtype": vehicle_subtype,
+        "vehicle": driver_index.vehicle_key(vehicle_type, vehicle_subtype),
+        "vehicle_number": vehicle_number,
+    }
+    with db.transaction() as connection:
+        return _view(connection.execute(REGISTER, row).one())
+
+
+def set_available(driver_id: str, available: bool) -> dict[str, Any]:
+    """Opens or closes the driver for offers. Raises ``DriverNotRegistered``."""
+    with db.transaction() as connection:
+        row = connection.execute(SET_AVAILABLE, {"id": driver_id, "available": available}).one_or_none()
+    if row is None:
+        raise DriverNotRegistered
+    return _view(row)
+
+
+def read(driver_id: str) -> dict[str, Any]:
+    """The driver as he sees himself. Raises ``DriverNotRegistered``."""
+    with db.transaction() as connection:
+        row = connection.execute(READ, {"id": driver_id}).one_or_none()
+    if row is None:
+        raise DriverNotRegistered
+    return _view(row)
+
+
+def _view(row: Row[Any]) -> dict[str, Any]:
+    position = None
+    if row.last_position_at:
+        position = {
+            "latitude": row.last_latitude,
+            "longitude": row.last_longitude,
+            "at": iso(row.last_position_at),
+        }
+    return {
+        "id": row.id,
+        "name": row.name,
+        "phone": row.phone,
+        "vehicleType": row.vehicle_type,
+        "vehicleSubtype": row.vehicle_subtype,
+        "vehicleNumber": row.vehicle_number,
+        "available": row.available,
+        "lastPosition": position,
+    }

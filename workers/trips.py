@@ -1,0 +1,143 @@
+"""A trip, from assigned to completed, step by step, by its driver alone; or given back."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from models import db, messages, outbox, settings
+from models.errors import InvalidTransition, TripNotFound
+from models.messages import Message
+from models.orders import LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
+from workers import events
+
+OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND driver_id = :driver_id")
+
+# Every change of an order's trucks happens under its order's lock, in this sequence, so that no
+# two of them can wait for each other.
+LOCK = text("SELECT * FROM orders WHERE id = :order_id FOR UPDATE")
+
+TRUCK = text("SELECT id, status, vehicle FROM truck_requests WHERE id = :id AND driver_id = :driver_id")
+
+ADVANCE = text("""
+    UPDATE truck_requests SET status = :status, updated_at = coalesce(:now, now())
+    WHERE id = :id AND driver_id = :driver_id AND status = :present
+""")
+
+COUNTS = text(f"""
+    SELECT count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
+        count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
+        count(*) FILTER (WHERE status = 'completed') AS completed
+    FROM truck_requests WHERE order_id = :order_id
+""")
+
+SETTLE = text("""
+    UPDATE orders SET status = :status, trucks_filled = :filled, updated_at = coalesce(:now, now())
+    WHERE id = :order_id
+""")
+
+GIVE_BACK = text(f"""
+    UPDATE truck_requests SET status = 'searching', driver_id = NULL, assigned_at = NULL,
+        updated_at = coalesce(:now, now())
+    WHERE id = :id AND driver_id = :driver_id AND status IN {RUNNING} AND status NOT IN {LOADED}
+""")
+
+GIVE_BACK_OFFER = text("""
+    UPDATE offers SET state = 'given_back', closed_at = coalesce(:now, now())
+    WHERE truck_request_id = :id AND driver_id = :driver_id AND state = 'accepted'
+""")
+
+SEARCH_AGAIN = text("""
+    UPDATE orders SET searching = true, status = :status, trucks_filled = :filled,
+        round = round + 1, wave = 0,
+        next_wave_at = coalesce(:now, now()), no_supply_told = false, updated_at = coalesce(:now, now()),
+        expires_at = coalesce(:now, now()) + :ttl * interval '1 second'
+    WHERE id = :order_id RETURNING round
+""")
+
+
+def advance(
+    driver_id: str, truck_request_id: str, status: str, now: datetime | None = None
+) -> outbox.Followup:
+    """Moves a trip one step on. Raises ``TripNotFound`` and ``InvalidTransition``."""
+    with db.transaction() as connection:
+        order, truck = _locked(connection, driver_id, truck_request_id)
+        step = {"id": truck.id, "driver_id": driver_id, "present": truck.status, "status": status, "now": now}
+        if NEXT_TRIP_STATUS.get(truck.status) != status or not connection.execute(ADVANCE, step).rowcount:
+            raise InvalidTransition(data={"status": truck.status, "requested": status})
+        settle(connection, str(order.id), now)
+        data = {"driverId": driver_id, "truckRequestId": truck_request_id, "status": status}
+        events.record(connection, str(order.id), "trip_status_changed", now, data)
+        told = [_changed(order, truck_request_id, driver_id, status)]
+        freed = [driver_id] if status == "completed" else []
+        return outbox.add(connection, str(order.id), told, changed_drivers=freed)
+
+
+def give_back(
+    driver_id: str, truck_request_id: str, reason: str, now: datetime | None = None
+) -> outbox.Followup:
+    """Returns a truck that is not loaded yet: it is searched for again, for a fresh 60 s.
+
+    Raises ``TripNotFound`` and ``InvalidTransition``.
+    """
+    with db.transaction() as connection:
+        order, truck = _locked(connection, driver_id, truck_request_id)
+        ids = {"id": truck.id, "driver_id": driver_id, "now": now}
+        if not connection.execute(GIVE_BACK, ids).rowcount:
+            raise InvalidTransition(
+                "The load is on the truck or the trip is over.", data={"status": truck.status}
+            )
+        connection.execute(GIVE_BACK_OFFER, ids)
+        _search_again(connection, order, now)
+        data = {"driverId": driver_id, "truckRequestId": truck_request_id, "reason": reason}
+        events.record(connection, str(order.id), "truck_given_back", now, data)
+        told = [_changed(order, truck_request_id, driver_id, "searching")]
+        return outbox.add(connection, str(order.id), told, changed_drivers=[driver_id])
+
+
+def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
+    """Makes the order's status follow its trucks; the caller holds the order's lock."""
+    order = connection.execute(LOCK, {"order_id": order_id}).one()
+    counts = connection.execute(COUNTS, {"order_id": order_id}).one()
+    status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, order.searching)
+    connection.execute(SETTLE, {"order_id": order_id, "status": status, "filled": counts.filled, "now": now})
+    if status == "completed":
+        events.record(connection, order_id, "order_completed", now, {"trucks": counts.completed})
+
+
+def _search_again(connection: Connection, order: Row[Any], now: datetime | None) -> None:
+    counts = connection.execute(COUNTS, {"order_id": order.id}).one()
+    status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, searching=True)
+    connection.execute(
+        SEARCH_AGAIN,
+        {
+            "order_id": order.id,
+            "status": status,
+            "filled": counts.filled,
+            "ttl": settings.load().order_ttl_seconds,
+            "now": now,
+        },
+    )
+
+
+def _locked(connection: Connection, driver_id: str, truck_request_id: str) -> tuple[Row[Any], Row[Any]]:
+    ids = {"id": truck_request_id, "driver_id": driver_id}
+    order_id = connection.execute(OWN, ids).scalar_one_or_none()
+    if order_id is None:
+        raise TripNotFound
+    order = connection.execute(LOCK, {"order_id": order_id}).one()
+    truck = connection.execute(TRUCK, ids).one_or_none()
+    if truck is None:
+        raise TripNotFound
+    return order, truck
+
+
+def _changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:
+    data = {
+        "orderId": str(order.id),
+        "truckRequestId": truck_request_id,
+        "driverId": driver_id,
+        "status": status,
+    }
+    key = f"trip:{truck_request_id}:{driver_id}:{status}:{order.round}"
+    return Message(messages.customer(order.customer_id), "assignment_status_changed", data, key=key)
