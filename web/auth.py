@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,9 @@ MAX_TOKEN_BYTES = 4096
 # Clocks of other machines: for "not before" and "issued at". Expired is expired.
 LEEWAY_SECONDS = 60
 LIFETIME = timedelta(days=30)
+
+# Tells gunicorn's master that starting the worker again would not help.
+CANNOT_START = 3
 
 ROLES = frozenset(get_args(Role))
 # The subject becomes part of Redis keys and log lines.
@@ -60,7 +64,7 @@ class Verifier:
 
 @lru_cache(maxsize=1)
 def verifier() -> Verifier:
-    """What tokens are checked with; exits with one sentence if ``JWT_PUBLIC_KEY`` is no usable key."""
+    """What tokens are checked with; ends the process with a sentence if the key cannot be used."""
     configured = settings.load()
     if not configured.jwt_public_key:
         return Verifier("HS256", configured.jwt_secret)
@@ -72,7 +76,8 @@ def verifier() -> Verifier:
         return Verifier("RS256", key)
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
         return Verifier("ES256", key)
-    raise SystemExit("weelo: JWT_PUBLIC_KEY must be an RSA or P-256 public key in PEM.")
+    print("weelo: JWT_PUBLIC_KEY must be an RSA or P-256 public key in PEM.", file=sys.stderr)
+    raise SystemExit(CANNOT_START)
 
 
 def of_request(headers: Headers) -> Caller:
@@ -92,12 +97,22 @@ def of_socket(headers: Headers) -> Caller:
 
     Raises :class:`Unauthenticated`.
     """
-    offered = [name.strip() for name in headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
-    if not offered or offered[0] != "bearer":
+    if not in_subprotocols(headers):
         return of_request(headers)
+    offered = _subprotocols(headers)
     if len(offered) != 2 or "Authorization" in headers:
         raise Unauthenticated("Send exactly one token.")
     return verify(offered[1])
+
+
+def in_subprotocols(headers: Headers) -> bool:
+    """Whether the token comes as a subprotocol, so that the answer has to name one."""
+    return _subprotocols(headers)[:1] == ["bearer"]
+
+
+def _subprotocols(headers: Headers) -> list[str]:
+    names = headers.get("Sec-WebSocket-Protocol", "").split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
 def verify(token: str, now: datetime | None = None) -> Caller:

@@ -89,6 +89,10 @@ class Session:
             self._ending = (code, reason)
             self._enqueue(lambda: None)
 
+    def cut(self) -> None:
+        """Ends the connection at once, even while a frame is stuck in it."""
+        self._socket.cut()
+
     def run(self) -> None:
         """Sends until the socket is closed from either side."""
         try:
@@ -112,7 +116,7 @@ class Session:
             if self._ending is None:
                 log.info("slow reader dropped", person=self.person)
                 self._ending = SLOW
-            self._socket.cut()
+            self.cut()
 
     def _next(self) -> None:
         now = time.monotonic()

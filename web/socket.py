@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,8 +29,12 @@ PATH = "/api/v1/ws"
 ROLES = ("customer", "driver")
 VERSION = "13"
 GOING_AWAY = (1001, "this server is going away; connect again")
+# Longer than an answer to a close frame takes; whoever does not read it must not hold up a restart.
+LEAVE_SECONDS = 2.0
 # Where other systems take tokens from the URL: here they would end up in logs.
 TOKEN_PARAMETERS = frozenset({"token", "access_token", "jwt", "bearer", "authorization"})
+# What a 101 carries beside the handshake; the rest of a response means nothing there.
+ANSWERED = frozenset({"X-Request-ID", "Sec-WebSocket-Protocol"})
 LAST_EVENT_ID = re.compile(r"[0-9]{1,16}")
 
 _sessions: set[Session] = set()
@@ -39,15 +44,13 @@ _leaving = threading.Event()
 class Upgrade(Response):
     """The 101: called by the server, it takes the connection over and returns when that is closed."""
 
-    def __init__(self, caller: Caller, last_event_id: int | None) -> None:
-        super().__init__(status=101)
+    def __init__(self, caller: Caller, last_event_id: int | None, protocol: dict[str, str]) -> None:
+        super().__init__(status=101, headers=protocol)
         self._caller, self._last_event_id = caller, last_event_id
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         connection: socket.socket = environ["gunicorn.socket"]
-        headers = {name: value for name, value in self.headers.items() if name == "X-Request-ID"}
-        if "HTTP_SEC_WEBSOCKET_PROTOCOL" in environ:
-            headers["Sec-WebSocket-Protocol"] = "bearer"
+        headers = {name: value for name, value in self.headers.items() if name in ANSWERED}
         connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
         serve(connection, self._caller, self._last_event_id)
         # Tells the server that there is nothing left to send on this connection.
@@ -88,6 +91,11 @@ def leave() -> None:
     _leaving.set()
     for session in list(_sessions):
         session.close(*GOING_AWAY)
+    deadline = time.monotonic() + LEAVE_SECONDS
+    while _sessions and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for session in list(_sessions):
+        session.cut()
 
 
 def stop() -> None:
@@ -104,7 +112,8 @@ def _open() -> Response:
     caller = auth.of_socket(request.headers)
     if caller.role not in ROLES:
         raise Forbidden
-    return Upgrade(caller, _last_event_id())
+    protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
+    return Upgrade(caller, _last_event_id(), protocol)
 
 
 _open.roles = ROLES  # type: ignore[attr-defined]

@@ -68,14 +68,14 @@ class BreakingConnection(redis.Connection):
     def connect(self) -> None:
         breaker.check()
         try:
-            super().connect()
+            super().connect()  # type: ignore[no-untyped-call]
         except (redis.ConnectionError, redis.TimeoutError):
             breaker.trip()
             raise
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().read_response(*args, **kwargs)
+            return super().read_response(*args, **kwargs)  # type: ignore[no-untyped-call]
         except (redis.ConnectionError, redis.TimeoutError):
             breaker.trip()
             raise

@@ -603,10 +603,19 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
 
 def test_a_stopping_server_says_going_away_at_once_and_saves_positions(web: System) -> None:
     scenes.driver("dev")
-    with another(web) as url, joined(url) as app, joined(url, "customer", "asha") as customer:
+    big = [Message("driver:stuck", "note", {"text": "x" * 16_000}) for _ in range(100)]
+    with (
+        another(web) as url,
+        joined(url) as app,
+        joined(url, "customer", "asha") as customer,
+        joined(url, sub="stuck", max_queue=1),
+    ):
         process = list(web.processes.values())[-1]
         heard(app)
         heard(customer)
+        # Somebody who does not read must not hold up the stop.
+        for _ in range(5):
+            mailbox.put(big, NOW)
         say(app, "update_location", latitude=12.25, longitude=77.5)
         until(lambda: latitude("dev") == 12.25)
         before = time.monotonic()

@@ -191,11 +191,12 @@ def test_a_public_key_decides_the_one_algorithm(
 
 @pytest.mark.parametrize("key", ["not a key", pem(ec.generate_private_key(ec.SECP384R1()))])
 def test_an_unusable_public_key_ends_the_process_with_a_sentence(
-    key: str, configured: pytest.MonkeyPatch
+    key: str, configured: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured.setenv("JWT_PUBLIC_KEY", key)
-    with pytest.raises(SystemExit, match="JWT_PUBLIC_KEY"):
+    with pytest.raises(SystemExit):
         auth.verifier()
+    assert "JWT_PUBLIC_KEY" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("issuer", [NONE, "them", ["us"], {"us": 1}, None])
