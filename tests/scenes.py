@@ -51,14 +51,17 @@ def driver(
     return driver_id
 
 
+def request(customer: str, key: str | None = None, **changes: Any) -> admitting.Request:
+    """A request for an order, as the door makes it."""
+    payload = NewOrder.model_validate(body(**changes)).payload()
+    return admitting.Request(str(uuid7()), customer, key, b"fingerprint", payload, uuid4().hex, "nobody")
+
+
 def admitted(customer: str, key: str | None = None, **changes: Any) -> str:
     """An admission that nobody has placed yet."""
-    order_id = str(uuid7())
-    payload = NewOrder.model_validate(body(**changes)).payload()
-    assert admitting.admit(
-        admitting.Request(order_id, customer, key, b"fingerprint", payload, uuid4().hex, "nobody")
-    )
-    return order_id
+    asked = request(customer, key, **changes)
+    assert admitting.admit(asked)
+    return asked.order_id
 
 
 def placed(customer: str = "asha", **changes: Any) -> Outcome:

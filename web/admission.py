@@ -16,7 +16,7 @@ from flask import Request, Response, g
 from sqlalchemy.exc import SQLAlchemyError
 from uuid_utils.compat import uuid7
 
-from models import settings
+from models import db, settings
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
 from models.live import idempotency, order_lock, order_rate
 from tasks import orders
@@ -130,12 +130,23 @@ def _admit(asked: admitting.Request) -> Admission | None:
     try:
         if wait := order_rate.seconds_to_wait(asked.customer_id):
             return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
-        admitted = admitting.admit(asked)
+        admitted = _commit(asked)
         return None if admitted else _known_or(asked, ConcurrentRequest())
     finally:
         # An admitted order's lock is the worker's now.
         if locked and not admitted:
             _unlock(asked)
+
+
+def _commit(asked: admitting.Request) -> bool:
+    """Commits the row. A commit whose answer is lost may have happened: that is asked before a 503."""
+    try:
+        return admitting.admit(asked)
+    except SQLAlchemyError as error:
+        if not db.unreachable(error):
+            raise
+        log.warning("commit in doubt", error=str(error).splitlines()[0])
+        return admitting.admitted_after_all(asked)
 
 
 def _lock(asked: admitting.Request) -> bool | None:

@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import Row, text
 
 from models import db
+from models.errors import ServiceUnavailable
 
 # No row comes back where the key is known or where another order of this customer is queued.
 INSERT = text("""
@@ -23,6 +24,15 @@ INSERT = text("""
 """)
 BY_KEY = text("SELECT * FROM admissions WHERE customer_id = :customer_id AND idempotency_key = :key")
 BY_ORDER = text("SELECT * FROM admissions WHERE order_id = :order_id")
+
+# Waits for a transaction that still holds this id, so that afterwards the answer is final.
+VOID = text("""
+    INSERT INTO admissions
+        (order_id, customer_id, fingerprint, payload, request_id, reply_to, state, rejection, decided_at)
+    VALUES (:order_id, :customer_id, :fingerprint, '{}', :request_id, :reply_to, 'refused', :rejection, now())
+    ON CONFLICT (order_id) DO NOTHING
+    RETURNING order_id
+""")
 
 # Decides what is answered under the key, once: the placing that commits first has won.
 ANSWER_202 = text("""
@@ -73,6 +83,22 @@ def admit(request: Request, now: datetime | None = None) -> bool:
     }
     with db.transaction() as connection:
         return connection.execute(INSERT, row).one_or_none() is not None
+
+
+def admitted_after_all(request: Request) -> bool:
+    """Finds out whether a commit whose answer was lost took place, and makes sure that it never will
+    if it has not. Raises SQLAlchemy's errors while Postgres is away.
+    """
+    row = {
+        "order_id": request.order_id,
+        "customer_id": request.customer_id,
+        "fingerprint": request.fingerprint,
+        "request_id": request.request_id,
+        "reply_to": request.reply_to,
+        "rejection": ServiceUnavailable.code,
+    }
+    with db.transaction() as connection:
+        return connection.execute(VOID, row).one_or_none() is None
 
 
 def by_key(customer_id: str, key: str) -> Admission | None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from models import db, live
+from models.errors import OrderNotFound
 from models.live import order_lock
 from tests import scenes
 from workers import admitting, placing, reading
@@ -102,3 +103,15 @@ def test_at_most_ten_drivers_are_asked_for_a_truck() -> None:
     outcome = scenes.placed()
     assert outcome.followup is not None
     assert [message.to for message in outcome.followup.messages] == [f"driver:d{n}" for n in range(10)]
+
+
+def test_a_commit_in_doubt_is_settled_for_good() -> None:
+    happened = scenes.request("asha")
+    assert admitting.admit(happened)
+    assert admitting.admitted_after_all(happened)
+    lost = scenes.request("ravi")
+    assert not admitting.admitted_after_all(lost)
+    assert not admitting.admit(lost)
+    assert placing.place(lost.order_id) is None
+    with pytest.raises(OrderNotFound):
+        reading.order(lost.order_id)

@@ -608,7 +608,7 @@ def test_a_stopping_server_says_going_away_at_once_and_saves_positions(web: Syst
         another(web) as url,
         joined(url) as app,
         joined(url, "customer", "asha") as customer,
-        joined(url, sub="stuck", max_queue=1),
+        joined(url, sub="stuck", max_queue=1, close_timeout=0.1),
     ):
         process = list(web.processes.values())[-1]
         heard(app)
