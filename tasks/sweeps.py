@@ -10,7 +10,7 @@ from models.live import alive
 from models.outbox import Followup
 from tasks import app, followups, orders
 from tasks.followups import follow
-from workers import cleaning, expiring, offering, recovering
+from workers import cleaning, expiring, recovering, waves
 
 log = structlog.get_logger()
 
@@ -36,10 +36,10 @@ def expire() -> int:
 
 
 @app.task(name="sweeps.waves")
-def waves() -> int:
+def send_waves() -> int:
     """Sends the waves that are due. Beat lives if this runs."""
     alive.say(alive.BEAT)
-    return _each("wave", offering.due(), offering.next_wave)
+    return _each("wave", waves.due(), waves.next_wave)
 
 
 @app.task(name="sweeps.recover")

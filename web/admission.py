@@ -135,7 +135,7 @@ def _admit(asked: admitting.Request) -> Admission | None:
     finally:
         # An admitted order's lock is the worker's now.
         if locked and not admitted:
-            _unlock(asked)
+            order_lock.give_up(asked.customer_id, asked.order_id)
 
 
 def _commit(asked: admitting.Request) -> bool:
@@ -157,14 +157,6 @@ def _lock(asked: admitting.Request) -> bool | None:
         return None
     log.info("lock taken" if locked else "lock refused", customer_id=asked.customer_id)
     return locked
-
-
-def _unlock(asked: admitting.Request) -> None:
-    try:
-        order_lock.release(asked.customer_id, asked.order_id)
-        log.info("lock released", customer_id=asked.customer_id)
-    except redis.RedisError:
-        log.warning("lock left to run out", customer_id=asked.customer_id)
 
 
 def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
-from models import db, messages, money, outbox
+from models import db, messages, outbox
 from models.errors import (
     DomainError,
     DriverBusy,
@@ -19,8 +19,7 @@ from models.errors import (
 )
 from models.messages import Message
 from models.orders import RUNNING, status_of
-from workers import events, reading
-from workers.closing import close_offers, told_of_end
+from workers import announcing, events, reading
 
 OFFER = text("""
     SELECT id, order_id, truck_request_id, vehicle, fare, round, state FROM offers
@@ -72,12 +71,6 @@ FILL = text("""
         next_wave_at = CASE WHEN :searching THEN next_wave_at END, updated_at = coalesce(:now, now())
     WHERE id = :order_id
 """)
-
-DRIVER = text("SELECT id, name, phone, vehicle_number FROM drivers WHERE id = :driver_id")
-STILL_ASKED = text(
-    "SELECT driver_id FROM offers "
-    "WHERE order_id = :order_id AND state = 'open' AND vehicle = :vehicle ORDER BY driver_id"
-)
 
 # What an offer that is no longer open answers to an accept.
 CLOSED: dict[str, type[DomainError]] = {
@@ -196,61 +189,7 @@ def _fill(
     trip = reading.trip(connection, str(truck.id))
     told = [
         Message(messages.driver(driver_id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
-        *_tell_customer(connection, order, truck, counts),
-        *_tell_the_others(connection, order, truck, counts.missing_of_kind, now),
+        *announcing.to_customer(connection, order, truck, counts),
+        *announcing.to_the_others(connection, order, truck, counts.missing_of_kind, now),
     ]
     return Accepted(trip, outbox.add(connection, order_id, told, changed_drivers=[driver_id]))
-
-
-def _remaining(order: Row[Any], truck: Row[Any], missing_of_kind: int) -> dict[str, Any]:
-    return {
-        "orderId": str(order.id),
-        "vehicleType": truck.vehicle_type,
-        "vehicleSubtype": truck.vehicle_subtype,
-        "trucksStillNeeded": missing_of_kind,
-    }
-
-
-def _tell_customer(
-    connection: Connection, order: Row[Any], truck: Row[Any], counts: Row[Any]
-) -> list[Message]:
-    driver = connection.execute(DRIVER, {"driver_id": truck.driver_id}).one()
-    to = messages.customer(order.customer_id)
-    confirmed = {
-        "orderId": str(order.id),
-        "truckRequestId": str(truck.id),
-        "driver": reading.driver_view(driver),
-        "farePerTruck": money.number(truck.price_per_truck),
-        "trucksFilled": counts.filled,
-        "totalTrucks": order.total_trucks,
-    }
-    fact = f"{truck.id}:{truck.driver_id}"
-    return [
-        Message(to, "truck_confirmed", confirmed, key=f"confirmed:{fact}"),
-        Message(
-            to,
-            "trucks_remaining_update",
-            _remaining(order, truck, counts.missing_of_kind),
-            key=f"remaining:{fact}",
-        ),
-    ]
-
-
-def _tell_the_others(
-    connection: Connection, order: Row[Any], truck: Row[Any], missing_of_kind: int, now: datetime | None
-) -> list[Message]:
-    order_id = str(order.id)
-    if not missing_of_kind:
-        losers = close_offers(connection, order_id, "taken", now, truck.vehicle)
-        return told_of_end(losers, "request_no_longer_available", order_id, order.round, {"reason": "taken"})
-    asked = connection.execute(STILL_ASKED, {"order_id": order_id, "vehicle": truck.vehicle}).scalars()
-    data = _remaining(order, truck, missing_of_kind)
-    return [
-        Message(
-            messages.driver(one),
-            "trucks_remaining_update",
-            data,
-            key=f"remaining:{truck.id}:{truck.driver_id}",
-        )
-        for one in asked
-    ]

@@ -1,4 +1,4 @@
-"""Asks drivers, wave by wave, while trucks are missing and time is left."""
+"""Asks drivers: the rows of a wave's offers, and what each driver is shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,10 @@ import orjson
 from sqlalchemy import Connection, Row, text
 from uuid_utils.compat import uuid7
 
-from models import db, messages, money, outbox
+from models import messages, money
 from models.messages import Message
 from models.orders import RUNNING
-from workers import events
-from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, candidates, radius_km
-
-WAVE_SECONDS = 10
+from workers.matching import Candidate, radius_km
 
 # The index in Redis proposes; Postgres knows who is registered, available and free.
 INSERT_OFFERS = text(f"""
@@ -32,12 +29,6 @@ INSERT_OFFERS = text(f"""
     RETURNING id, driver_id, truck_request_id, vehicle, fare, pickup_distance_km
 """)
 
-DUE = text("""
-    SELECT id FROM orders
-    WHERE searching AND next_wave_at <= coalesce(:now, now()) AND expires_at > coalesce(:now, now())
-    ORDER BY next_wave_at LIMIT :limit
-""")
-
 SEARCH = text("""
     SELECT id, customer_id, pickup, drop, route_points, pickup_latitude, pickup_longitude, distance_km,
            round, wave, next_wave_at, expires_at, no_supply_told, request_id
@@ -48,26 +39,6 @@ MISSING = text("""
     SELECT id, vehicle, vehicle_type, vehicle_subtype, price_per_truck FROM truck_requests
     WHERE order_id = :order_id AND status = 'searching' ORDER BY request_number
 """)
-
-# Asked in this search, still holding an offer of an earlier one, or the one who gave a truck back.
-ASKED = text(
-    "SELECT driver_id FROM offers "
-    "WHERE order_id = :order_id AND (round = :round OR state IN ('open', 'given_back'))"
-)
-
-# The compare-and-set that makes a wave happen once, whoever else is sweeping.
-ADVANCE = text(f"""
-    UPDATE orders SET
-        wave = wave + 1,
-        next_wave_at = greatest(next_wave_at, coalesce(:now, now()) - interval '1 second')
-            + interval '{WAVE_SECONDS} seconds',
-        updated_at = coalesce(:now, now())
-    WHERE id = :order_id AND searching AND round = :round AND wave = :wave
-        AND next_wave_at <= coalesce(:now, now()) AND expires_at > coalesce(:now, now())
-    RETURNING wave
-""")
-
-TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = :order_id")
 
 
 @dataclass(frozen=True)
@@ -168,67 +139,6 @@ def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
         for o in sent
     ]
     return {"wave": wave, "radiusKm": radius_km(wave), "drivers": asked}
-
-
-def due(now: datetime | None = None, limit: int = 100) -> list[str]:
-    """Orders whose next wave is due, the longest waiting first."""
-    with db.transaction() as connection:
-        rows = connection.execute(DUE, {"now": now, "limit": limit})
-        return [str(row.id) for row in rows]
-
-
-def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Sends one order's next wave; ``None`` if there was nothing to do or another was first.
-
-    Raises ``redis.RedisError`` without Redis: the wave stays due and is tried again.
-    """
-    with db.transaction() as connection:
-        order = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
-        if order is None:
-            return None
-        missing = connection.execute(MISSING, {"order_id": order_id}).all()
-        asked = set(connection.execute(ASKED, {"order_id": order_id, "round": order.round}).scalars())
-    trucks = [MissingTruck(str(t.id), t.vehicle, t.price_per_truck) for t in missing]
-    found = candidates(trucks, order.pickup_latitude, order.pickup_longitude, order.wave + 1, asked)
-    with db.transaction() as connection:
-        if connection.execute(ADVANCE, _seen(order, now)).one_or_none() is None:
-            return None
-        return _send(connection, order, missing, found, bool(asked), now)
-
-
-def _seen(order: Row[Any], now: datetime | None) -> dict[str, Any]:
-    return {"order_id": order.id, "round": order.round, "wave": order.wave, "now": now}
-
-
-def _send(
-    connection: Connection,
-    order: Row[Any],
-    missing: Sequence[Row[Any]],
-    found: Sequence[Candidate],
-    anybody_before: bool,
-    now: datetime | None,
-) -> outbox.Followup | None:
-    order_id, wave = str(order.id), order.wave + 1
-    search = search_of(order, missing)
-    sent = offer(connection, search, wave, found, now)
-    told = [new_broadcast(search, one) for one in sent]
-    if sent:
-        events.record(connection, order_id, "wave_sent", now, wave_event(wave, sent))
-    elif wave >= len(WAVE_RADII_KM) and not anybody_before and not order.no_supply_told:
-        told.append(_no_supply(connection, order, now))
-    return outbox.add(connection, order_id, told) if told else None
-
-
-def _no_supply(connection: Connection, order: Row[Any], now: datetime | None) -> Message:
-    order_id = str(order.id)
-    connection.execute(TOLD_NO_SUPPLY, {"order_id": order_id})
-    events.record(connection, order_id, "no_supply", now, {"radiusKm": WAVE_RADII_KM[-1]})
-    return Message(
-        messages.customer(order.customer_id),
-        "order_no_supply",
-        {"orderId": order_id},
-        key=f"no_supply:{order_id}",
-    )
 
 
 def search_of(order: Row[Any], missing: Sequence[Row[Any]]) -> Search:

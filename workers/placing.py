@@ -1,7 +1,6 @@
 """Turns an admission into an order, its truck requests and its first wave of offers, once."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +15,7 @@ from uuid_utils.compat import uuid7
 from models import db, outbox, settings
 from models.errors import ActiveOrderExists
 from models.live import driver_index, order_lock
-from workers import events, offering, reading
+from workers import events, offering, reading, waves
 from workers.matching import Candidate, MissingTruck, candidates
 
 log = structlog.get_logger()
@@ -39,7 +38,7 @@ INSERT_ORDER = text(f"""
     VALUES
         (:id, :customer_id, 'active', true, :pickup, :drop, :route_points, :latitude, :longitude,
          :distance_km, :total_trucks, :total_amount, :goods_type, :cargo_weight_kg, :wave,
-         coalesce(:now, now()) + :wave * interval '{offering.WAVE_SECONDS} seconds', :request_id,
+         coalesce(:now, now()) + :wave * interval '{waves.WAVE_SECONDS} seconds', :request_id,
          coalesce(:now, now()) + :ttl * interval '1 second', coalesce(:now, now()), coalesce(:now, now()))
     ON CONFLICT (customer_id) WHERE searching AND round = 1 DO NOTHING
     RETURNING *
@@ -92,30 +91,8 @@ def place(order_id: str, now: datetime | None = None) -> Outcome | None:
         admission = connection.execute(READ, {"order_id": order_id}).one_or_none()
     if admission is None or admission.state != "queued":
         return None
-    with _lock(admission.customer_id, order_id) as ours:
+    with order_lock.held(admission.customer_id, order_id) as ours:
         return _place(order_id, admission.payload, now) if ours else None
-
-
-@contextmanager
-def _lock(customer_id: str, order_id: str) -> Iterator[bool]:
-    """The customer's lock, taken over from the door; without Redis the unique indexes decide."""
-    try:
-        ours = order_lock.take_over(customer_id, order_id)
-        log.info("lock taken" if ours else "lock refused", customer_id=customer_id)
-    except redis.RedisError:
-        ours = True
-    try:
-        yield ours
-    finally:
-        _release(customer_id, order_id)
-
-
-def _release(customer_id: str, order_id: str) -> None:
-    try:
-        if order_lock.release(customer_id, order_id):
-            log.info("lock released", customer_id=customer_id)
-    except redis.RedisError:
-        log.warning("lock left to run out", customer_id=customer_id)
 
 
 def trucks_of(payload: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,10 +4,16 @@ The web process takes it with the order's id as token and the worker takes it ov
 token; only the token's holder releases it.
 """
 
-from redis.exceptions import LockError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
 from models import live, settings
+
+log = structlog.get_logger()
 
 
 def _lock(customer_id: str) -> Lock:
@@ -46,3 +52,29 @@ def release(customer_id: str, token: str) -> bool:
     except LockError:
         return False
     return True
+
+
+@contextmanager
+def held(customer_id: str, token: str) -> Iterator[bool]:
+    """The lock for the time of the block, released in any case; false if another holds it.
+
+    Without Redis it is as if it were ours: the unique indexes in Postgres decide.
+    """
+    try:
+        ours = take_over(customer_id, token)
+        log.info("lock taken" if ours else "lock refused", customer_id=customer_id)
+    except RedisError:
+        ours = True
+    try:
+        yield ours
+    finally:
+        give_up(customer_id, token)
+
+
+def give_up(customer_id: str, token: str) -> None:
+    """Releases the lock, or leaves it to run out without Redis."""
+    try:
+        if release(customer_id, token):
+            log.info("lock released", customer_id=customer_id)
+    except RedisError:
+        log.warning("lock left to run out", customer_id=customer_id)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import InternalError
 from models import db, outbox
 from models.errors import OrderNotCancellable, OrderNotFound
 from tests import scenes
-from workers import accepting, cancelling, cleaning, expiring, listing, offering, reading, recovering, trips
+from workers import accepting, cancelling, cleaning, expiring, listing, reading, recovering, trips, waves
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -121,17 +121,17 @@ def test_waves_look_further_and_ask_nobody_twice() -> None:
     scenes.driver("near", 3)
     scenes.driver("far", 8)
     order_id = scenes.placed().order_id
-    assert offering.due(later(8)) == []
-    assert offering.due(later(11)) == [order_id]
-    assert told(offering.next_wave(order_id, later(11))) == [("driver:far", "new_broadcast")]
-    assert offering.next_wave(order_id, later(11)) is None
+    assert waves.due(later(8)) == []
+    assert waves.due(later(11)) == [order_id]
+    assert told(waves.next_wave(order_id, later(11))) == [("driver:far", "new_broadcast")]
+    assert waves.next_wave(order_id, later(11)) is None
     scenes.driver("new", 1)
-    assert told(offering.next_wave(order_id, later(21))) == [("driver:new", "new_broadcast")]
+    assert told(waves.next_wave(order_id, later(21))) == [("driver:new", "new_broadcast")]
 
 
 def test_a_customer_without_any_driver_in_reach_is_told_once() -> None:
     order_id = scenes.placed().order_id
-    followups = [offering.next_wave(order_id, later(seconds)) for seconds in (11, 21, 31, 41, 51)]
+    followups = [waves.next_wave(order_id, later(seconds)) for seconds in (11, 21, 31, 41, 51)]
     heard = [told(followup) for followup in followups if followup]
     assert heard == [[("customer:asha", "order_no_supply")]]
 
