@@ -119,7 +119,9 @@ def test_an_acknowledgement_of_the_future_does_not_reach_what_comes_later(garbag
     mailbox.open(ANNA, garbage)
     mailbox.acknowledge(ANNA, garbage)
     put("b")
-    assert content(pending())[-1] == "b"
+    opening = mailbox.open(ANNA)
+    assert content(opening.pending)[-1] == "b"
+    assert opening.connected_id < opening.pending[0].id
 
 
 def test_an_acknowledgement_of_an_unknown_mailbox_writes_nothing() -> None:

@@ -170,6 +170,7 @@ def put_unheard(key: str) -> None:
         ("GET", {"Sec-WebSocket-Key": f"{KEY}, {KEY}"}, 400),
         ("GET", {"Origin": "https://app.weelo.test"}, 101),
         ("GET", {"Origin": "{own}"}, 101),
+        ("GET", {"Origin": "{own}.evil.test"}, 403),
         ("GET", {"Origin": "https://evil.test"}, 403),
         ("GET", {"Origin": "https://app.weelo.test.evil.test"}, 403),
         ("GET", {"Origin": "https://evilapp.weelo.test"}, 403),

@@ -144,6 +144,7 @@ def test_claims_just_within_bounds_are_taken(changes: dict[str, Any]) -> None:
         "HS256",
         {"alg": "HS256", "crit": ["exp"], "exp": 1},
         {"alg": "HS256", "crit": ["b64"], "b64": False},
+        {"alg": "HS256", "crit": ["b64"], "b64": True},
         {"alg": "HS256", "kid": {"a": 1}},
         "[" * 2500,
         '{"alg":"HS256","x":' + "[" * 2500,
