@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import redis
 import structlog
 from flask import Request, Response, g
@@ -36,7 +35,6 @@ KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
 
 # The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
 LOOK_SECONDS = 0.5
-REJECTIONS = {error.code: error for error in (ActiveOrderExists,)}
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
         order.payload(),
         g.request_id,
         hub.instance,
-        _queued(order_id) if preference.asynchronous else None,
+        admitting.queued_answer(order_id) if preference.asynchronous else None,
     )
     with hub.expect(order_id) as expectation:
         earlier = _admit(asked)
@@ -74,12 +72,7 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
         published = orders.enqueue(order_id, g.request_id)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        try:
-            return _wait(asked, expectation, preference.wait if published else 0)
-        except SQLAlchemyError:
-            # It is committed, so this is no refusal whatever Postgres does now.
-            log.warning("accepted, but Postgres does not say how it ended")
-            return _accepted(order_id)
+        return _wait(asked, expectation, preference.wait if published else 0)
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -186,52 +179,72 @@ def _replay(known: Admission, mark: bytes) -> Response:
     if known.fingerprint != mark:
         raise IdempotencyKeyReused
     if known.answer_status is None or known.answer is None:
-        raise _refusal(known.rejection, None)
+        raise ConcurrentRequest
     log.info("Idempotency HIT", order_id=known.order_id)
     return _answer(known.order_id, known.answer_status, known.answer, {"Idempotent-Replayed": "true"})
 
 
 def _wait(asked: admitting.Request, expectation: hub.Expectation, seconds: float) -> Response:
-    """Answers as soon as the outcome is known, or 202 when the time is over."""
+    """Answers as soon as the outcome is known, or 202 when the time is over.
+
+    The order is committed: from here on nothing is a 503, whatever Postgres does.
+    """
     deadline = time.monotonic() + seconds
-    while (left := deadline - time.monotonic()) > 0:
-        outcome = expectation.wait(min(left, LOOK_SECONDS))
-        if outcome:
-            return _outcome(asked, outcome["answer"], outcome["rejection"], outcome["errorData"])
-        admission = admitting.by_order(asked.order_id)
-        if admission and admission.state != "queued":
-            return _outcome(asked, admission.answer, admission.rejection, None)
-    return _give_up(asked)
+    try:
+        while (left := deadline - time.monotonic()) > 0:
+            if outcome := expectation.wait(min(left, LOOK_SECONDS)):
+                return _told(asked, outcome)
+            admission = admitting.by_order(asked.order_id)
+            if admission and admission.state != "queued":
+                return _recorded(asked, admission)
+        return _give_up(asked)
+    except SQLAlchemyError:
+        return _in_doubt(asked)
 
 
-def _outcome(
-    asked: admitting.Request, answer: str | None, rejection: str | None, data: dict[str, Any] | None
-) -> Response:
-    if answer is None:
-        raise _refusal(rejection, data)
-    return _answer(asked.order_id, 201, answer)
+def _told(asked: admitting.Request, outcome: dict[str, Any]) -> Response:
+    """The answer that the worker's wake-up carries."""
+    if outcome["answer"] is None:
+        raise _refusal(asked, outcome["rejection"], outcome["errorData"])
+    return _answer(asked.order_id, 201, outcome["answer"])
+
+
+def _recorded(asked: admitting.Request, admission: Admission) -> Response:
+    """The answer that Postgres has on record."""
+    if admission.answer_status is None or admission.answer is None:
+        raise _refusal(asked, admission.rejection, None)
+    return _answer(asked.order_id, admission.answer_status, admission.answer)
 
 
 def _give_up(asked: admitting.Request) -> Response:
     """202, unless the order was placed in this very moment."""
-    if admitting.answer_202(asked.order_id, _queued(asked.order_id)):
+    if admitting.answer_202(asked.order_id):
         return _accepted(asked.order_id)
     admission = admitting.by_order(asked.order_id)
     if admission is None:
         raise ConcurrentRequest
-    return _outcome(asked, admission.answer, admission.rejection, None)
+    return _recorded(asked, admission)
 
 
-def _refusal(rejection: str | None, data: dict[str, Any] | None) -> Exception:
-    return REJECTIONS.get(rejection or "", ConcurrentRequest)(data=data)
+def _in_doubt(asked: admitting.Request) -> Response:
+    """Postgres failed while we waited: what cannot be recorded must not be the answer under a key."""
+    try:
+        return _give_up(asked)
+    except SQLAlchemyError as error:
+        log.warning("accepted, but Postgres does not say how it ended")
+        if asked.key:
+            raise ConcurrentRequest from error
+        return _accepted(asked.order_id)
 
 
-def _queued(order_id: str) -> str:
-    return orjson.dumps({"order": {"id": order_id, "status": "queued"}}).decode()
+def _refusal(asked: admitting.Request, rejection: str | None, data: dict[str, Any] | None) -> Exception:
+    if rejection != ActiveOrderExists.code:
+        return ConcurrentRequest()
+    return ActiveOrderExists(data=data or {"activeOrderId": admitting.active_order(asked.customer_id)})
 
 
 def _accepted(order_id: str, headers: dict[str, str] | None = None) -> Response:
-    return _answer(order_id, 202, _queued(order_id), headers)
+    return _answer(order_id, 202, admitting.queued_answer(order_id), headers)
 
 
 def _answer(order_id: str, status: int, data: str, headers: dict[str, str] | None = None) -> Response:

@@ -41,6 +41,19 @@ ANSWER_202 = text("""
 """)
 
 
+ACTIVE_ORDER = text("SELECT id FROM orders WHERE customer_id = :customer_id AND searching LIMIT 1")
+
+# What a request has heard, or will hear, whose order ends before it is placed: queued, and `GET`
+# tells the rest. SQL for columns of an admission; `queued_answer` is the same in Python.
+ANSWERED_QUEUED = """answer_status = coalesce(answer_status, 202),
+    answer = coalesce(answer, '{"order":{"id":"' || order_id || '","status":"queued"}}')"""
+
+
+def queued_answer(order_id: str) -> str:
+    """The data of a 202, as JSON text."""
+    return f'{{"order":{{"id":"{order_id}","status":"queued"}}}}'
+
+
 @dataclass(frozen=True)
 class Request:
     """One request for an order, validated. ``answer`` is set where the 202 is given at once."""
@@ -115,10 +128,18 @@ def by_order(order_id: str) -> Admission | None:
     return _admission(row) if row else None
 
 
-def answer_202(order_id: str, answer: str) -> bool:
+def answer_202(order_id: str) -> bool:
     """Records that the request was answered before its order was placed; false if placing was first."""
+    row = {"order_id": order_id, "answer": queued_answer(order_id)}
     with db.transaction() as connection:
-        return bool(connection.execute(ANSWER_202, {"order_id": order_id, "answer": answer}).rowcount)
+        return bool(connection.execute(ANSWER_202, row).rowcount)
+
+
+def active_order(customer_id: str) -> str | None:
+    """The id of the customer's order that is still searching."""
+    with db.transaction() as connection:
+        found = connection.execute(ACTIVE_ORDER, {"customer_id": customer_id}).scalar_one_or_none()
+    return str(found) if found else None
 
 
 def _admission(row: Row[Any]) -> Admission:

@@ -9,6 +9,7 @@ from models import db, outbox
 from models.errors import OrderNotCancellable, OrderNotFound
 from models.orders import LOADED, RUNNING
 from workers import events
+from workers.admitting import ANSWERED_QUEUED
 from workers.closing import close_offers, told_of_end
 
 LOCK = text(
@@ -16,8 +17,8 @@ LOCK = text(
 )
 
 # Waits for a placing that holds the row; then the order exists and is cancelled as such.
-CANCEL_QUEUED = text("""
-    UPDATE admissions SET state = 'cancelled', decided_at = coalesce(:now, now())
+CANCEL_QUEUED = text(f"""
+    UPDATE admissions SET state = 'cancelled', decided_at = coalesce(:now, now()), {ANSWERED_QUEUED}
     WHERE order_id = :order_id AND customer_id = :customer_id AND state = 'queued'
 """)
 

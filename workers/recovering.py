@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import text
 
 from models import db
+from workers.admitting import ANSWERED_QUEUED
 
 log = structlog.get_logger()
 
@@ -27,11 +28,9 @@ COUNT_ATTEMPT = text("""
         AND state = 'queued' RETURNING attempts
 """)
 
-BURY = text("""
+BURY = text(f"""
     UPDATE admissions SET state = 'dead', rejection = 'INTERNAL_ERROR', decided_at = coalesce(:now, now()),
-        answer_status = 202,
-        answer = CAST(json_build_object('order', json_build_object('id', order_id, 'status',
-            'queued')) AS text)
+        {ANSWERED_QUEUED}
     WHERE order_id = :order_id AND state = 'queued' AND attempts > :maximum
 """)
 

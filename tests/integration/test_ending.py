@@ -9,7 +9,18 @@ from sqlalchemy.exc import InternalError
 from models import db, outbox
 from models.errors import OrderNotCancellable, OrderNotFound
 from tests import scenes
-from workers import accepting, cancelling, cleaning, expiring, listing, reading, recovering, trips, waves
+from workers import (
+    accepting,
+    admitting,
+    cancelling,
+    cleaning,
+    expiring,
+    listing,
+    reading,
+    recovering,
+    trips,
+    waves,
+)
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -91,8 +102,11 @@ def test_cancelling_tells_the_drivers_and_is_idempotent() -> None:
 
 
 def test_an_order_can_be_cancelled_before_it_is_placed() -> None:
-    order_id = scenes.admitted("asha")
+    order_id = scenes.admitted("asha", key="k")
     cancelling.cancel("asha", order_id, "changed my mind")
+    answered = admitting.by_key("asha", "k")
+    assert answered is not None
+    assert (answered.answer_status, answered.answer) == (202, admitting.queued_answer(order_id))
     assert reading.order(order_id)["order"]["status"] == "cancelled"
     assert recovering.overdue(later(10)) == []
 

@@ -63,7 +63,7 @@ def test_a_second_searching_order_is_refused_and_its_key_is_free_again() -> None
 def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
     scenes.placed("asha")
     order_id = scenes.admitted("asha", key="later")
-    assert admitting.answer_202(order_id, "{}")
+    assert admitting.answer_202(order_id)
     outcome = placing.place(order_id)
     assert outcome is not None
     assert outcome.state == "rejected"
