@@ -17,12 +17,19 @@ log = structlog.get_logger()
 @app.task(name="orders.place")
 def place(order_id: str, request_id: str = "") -> None:
     """Places one admission. No retry of its own: what fails is found by `sweeps.recover`."""
+    placed(order_id, request_id)
+
+
+def placed(order_id: str, request_id: str) -> bool:
+    """Places one admission and does what follows; false if it is decided already or locked."""
     with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
         outcome = placing.place(order_id)
-        if outcome is not None:
-            log.info("order " + outcome.state, rejection=outcome.rejection)
-            _announce(outcome)
-            follow(outcome.followup)
+        if outcome is None:
+            return False
+        log.info("order " + outcome.state, rejection=outcome.rejection)
+        _announce(outcome)
+        follow(outcome.followup)
+        return True
 
 
 def _announce(outcome: Outcome) -> None:

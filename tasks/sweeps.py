@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import redis
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from models.live import alive
 from models.outbox import Followup
@@ -55,7 +55,11 @@ def recover() -> int:
 
 def _try_to_place(order_id: str, request_id: str) -> None:
     try:
-        orders.place(order_id, request_id)
+        if not orders.placed(order_id, request_id):
+            recovering.forgive(order_id)
+    except (redis.RedisError, OperationalError) as error:
+        log.warning("placing put off", order_id=order_id, error=type(error).__name__)
+        recovering.forgive(order_id)
     except Exception:
         # Whatever is wrong with this row, the next ones must not wait for it; its tries are counted.
         log.exception("placing failed", order_id=order_id)

@@ -16,9 +16,11 @@ OVERDUE_SECONDS = 2
 # A row that fails as often as this fails for a reason of its own.
 MAXIMUM_ATTEMPTS = 5
 
+# Each failure doubles the pause, so that a short trouble of ours cannot use up all tries.
 OVERDUE = text("""
     SELECT order_id, request_id FROM admissions
-    WHERE state = 'queued' AND created_at <= coalesce(:now, now()) - :age * interval '1 second'
+    WHERE state = 'queued'
+        AND created_at <= coalesce(:now, now()) - :age * power(2, attempts) * interval '1 second'
     ORDER BY created_at LIMIT :limit
 """)
 
@@ -26,6 +28,11 @@ OVERDUE = text("""
 COUNT_ATTEMPT = text("""
     UPDATE admissions SET attempts = attempts + 1 WHERE order_id = :order_id
         AND state = 'queued' RETURNING attempts
+""")
+
+NO_FAILURE = text("""
+    UPDATE admissions SET attempts = attempts - 1
+    WHERE order_id = :order_id AND state = 'queued' AND attempts > 0
 """)
 
 BURY = text(f"""
@@ -54,3 +61,9 @@ def may_try(order_id: str, now: datetime | None = None) -> bool:
     if buried:
         log.error("admission dead", order_id=order_id, attempts=attempts - 1)
     return not buried
+
+
+def forgive(order_id: str) -> None:
+    """Takes a try back that failed through no fault of the row's (a lock held, a store away)."""
+    with db.transaction() as connection:
+        connection.execute(NO_FAILURE, {"order_id": order_id})

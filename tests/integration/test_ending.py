@@ -163,6 +163,21 @@ def test_an_admission_that_fails_five_times_is_dead_and_its_customer_sees_it() -
     assert (view["status"], view["rejection"]) == ("rejected", {"code": "INTERNAL_ERROR"})
 
 
+def test_a_try_that_failed_through_no_fault_of_the_row_is_taken_back() -> None:
+    order_id = scenes.admitted("asha")
+    for _ in range(9):
+        assert recovering.may_try(order_id)
+        recovering.forgive(order_id)
+    assert [found for found, _ in recovering.overdue(later(3))] == [order_id]
+
+
+def test_each_failure_doubles_the_pause_before_the_next_try() -> None:
+    order_id = scenes.admitted("asha")
+    assert recovering.may_try(order_id)
+    assert recovering.overdue(later(3)) == []
+    assert [found for found, _ in recovering.overdue(later(5))] == [order_id]
+
+
 def test_admissions_are_forgotten_after_their_time() -> None:
     scenes.placed("asha")
     waiting = scenes.admitted("ravi")
