@@ -1,8 +1,12 @@
 """Which ports of this machine are free: for servers that take any, and for settings that name one."""
 
+import random
 import socket
 
 LOOPBACK = "127.0.0.1"
+# Below those that Linux (from 32768) and macOS (from 49152) give to outgoing connections: one of
+# them could otherwise sit on a server's port just when the server is started again.
+ASSIGNED = range(20_000, 32_000)
 
 
 def problem(port: int) -> str:
@@ -26,8 +30,8 @@ def problem(port: int) -> str:
 
 def free(preferred: int = 0) -> int:
     """A port that is free at this moment, the preferred one if it is."""
-    if preferred and not problem(preferred):
-        return preferred
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    candidates = random.sample(ASSIGNED, k=100)
+    for port in [preferred, *candidates] if preferred else candidates:
+        if not problem(port):
+            return port
+    raise OSError(f"none of a hundred ports from {ASSIGNED.start} on is free")

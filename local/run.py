@@ -25,6 +25,8 @@ SAY_WHY_AFTER = 90.0
 SAY_WAITING_EVERY = 10.0
 LOOK_EVERY = 0.1
 ASK_READY_EVERY = 0.5
+# Nobody lives when the store starts; what a killed run has left would say otherwise for 15 s.
+SIGNS_OF_LIFE = "alive:*"
 
 
 class Stopped(Exception):
@@ -71,6 +73,8 @@ class Launcher:
             self._go_on()
             self._environment[setting] = store.start()
             self._output.say(f"{store.name} listens on {ports.LOOPBACK}:{store.port}")
+            if isinstance(store, Valkey):
+                store.forget(SIGNS_OF_LIFE)
 
     def _migrate(self) -> None:
         self._go_on()
@@ -120,22 +124,26 @@ class Launcher:
 
     def _tend(self) -> None:
         self._go_on()
-        for store in self._stores.values():
+        for setting, store in self._stores.items():
             if store.pid is None:
-                self._revive(store)
+                self._revive(setting, store)
         self._supervisor.tend()
         self._note()
         time.sleep(LOOK_EVERY)
 
-    def _revive(self, store: Server) -> None:
+    def _revive(self, setting: str, store: Server) -> None:
         self._output.say(f"{store.name} has ended; starting it again")
         try:
-            store.start()
+            url = store.start()
         except StoreError as error:
             self._output.say(str(error))
             time.sleep(1)
-        else:
-            self._output.say(f"{store.name} listens again on {ports.LOOPBACK}:{store.port}")
+            return
+        self._output.say(f"{store.name} listens again on {ports.LOOPBACK}:{store.port}")
+        if url != self._environment[setting]:
+            # Its port was taken; everybody has to learn the new one.
+            self._environment[setting] = url
+            self._supervisor.kill()
 
     def _note(self) -> None:
         """Leaves a note of where everything is, anew whenever a process is."""

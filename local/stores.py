@@ -49,7 +49,7 @@ THROWAWAY_POSTGRES = {"fsync": "off", "full_page_writes": "off"}
 THROWAWAY_VALKEY = {"appendfsync": "no"}
 
 NOBODY_TO_BE = (
-    "Postgres refuses to run as root and there is neither a user postgres nor a user nobody: "
+    "Postgres refuses to run as root, and here is no user postgres or nobody that root may become: "
     "run as an ordinary user, or set DATABASE_URL."
 )
 
@@ -89,15 +89,23 @@ class Postgres(Server):
 
     def _prepare(self) -> None:
         self._who = unprivileged.account(self.directory)
-        if self._who is None and os.geteuid() == 0:
-            raise StoreError(NOBODY_TO_BE)
-        self._home = unprivileged.home(self.directory, self._who) if self._who else self.directory
+        self._home = self._find_home()
         self._programs = self._reachable_programs(binaries.postgres())
         if not self._data.exists():
             self._initialise()
         self._refuse_other_version()
         # Nobody holds the lock, so nobody runs; a pid in here can only be somebody else's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _find_home(self) -> Path:
+        if os.geteuid() != 0:
+            return self.directory
+        if self._who is None:
+            raise StoreError(NOBODY_TO_BE)
+        try:
+            return unprivileged.home(self.directory, self._who)
+        except PermissionError:
+            raise StoreError(NOBODY_TO_BE) from None
 
     def _reachable_programs(self, programs: Path) -> Path:
         if self._who is None or self._who.runs(programs / "postgres"):
@@ -214,6 +222,12 @@ class Valkey(Server):
         configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
         # A name relative to the working directory, whatever characters that has in it.
         return [binaries.valkey(), configuration.name], self.directory, None
+
+    def forget(self, pattern: str) -> None:
+        """Deletes the keys of this pattern."""
+        with redis.Redis.from_url(self.url) as client:
+            for key in client.scan_iter(pattern):
+                client.delete(key)
 
     def _answers(self) -> bool:
         try:

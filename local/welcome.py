@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from local import ports, running
 from local.server import Server
@@ -60,7 +61,8 @@ def ask_ready(environment: Mapping[str, str]) -> Readiness:
 
 
 def _flower(environment: Mapping[str, str]) -> str:
-    return f"http://{environment['FLOWER_BASIC_AUTH']}@{ports.LOOPBACK}:{environment['FLOWER_PORT']}"
+    credentials = quote(environment["FLOWER_BASIC_AUTH"], safe=":")
+    return f"http://{credentials}@{ports.LOOPBACK}:{environment['FLOWER_PORT']}"
 
 
 def note(environment: Mapping[str, str], pids: Mapping[str, int | None]) -> dict[str, Any]:

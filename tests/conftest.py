@@ -54,8 +54,6 @@ def migrate(environment: dict[str, str]) -> None:
 def stores() -> Iterator[Stores]:
     """Postgres and Valkey for the whole run, with the newest tables; this process points at them."""
     base = Path(tempfile.mkdtemp(prefix="weelo-test-"))
-    # Postgres runs under another account where the tests run as root.
-    base.chmod(0o711)
     both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
     try:
         both.postgres.start()
@@ -66,8 +64,8 @@ def stores() -> Iterator[Stores]:
         yield both
     finally:
         db.engine().dispose()
-        both.valkey.stop()
-        both.postgres.stop()
+        both.valkey.remove()
+        both.postgres.remove()
         os.environ.update(NOWHERE)
         forget_configuration()
         shutil.rmtree(base, ignore_errors=True)

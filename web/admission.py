@@ -227,14 +227,12 @@ def _give_up(asked: admitting.Request) -> Response:
 
 
 def _in_doubt(asked: admitting.Request) -> Response:
-    """Postgres failed while we waited: what cannot be recorded must not be the answer under a key."""
+    """Postgres failed while we waited: what is not on record must not be an answer."""
     try:
         return _give_up(asked)
     except SQLAlchemyError as error:
         log.warning("accepted, but Postgres does not say how it ended")
-        if asked.key:
-            raise ConcurrentRequest from error
-        return _accepted(asked.order_id)
+        raise ConcurrentRequest from error
 
 
 def _refusal(asked: admitting.Request, rejection: str | None, data: dict[str, Any] | None) -> Exception:

@@ -1,0 +1,22 @@
+# One image for every process of the Procfile; docker-compose.yml says which one a container is.
+FROM python:3.13-slim AS build
+COPY requirements.txt /
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r /requirements.txt
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --create-home --home-dir /home/weelo weelo
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 APP_ENV=production PORT=8000
+COPY --from=build /opt/venv /opt/venv
+WORKDIR /srv/weelo
+COPY celeryconfig.py ./
+COPY models models
+COPY workers workers
+COPY tasks tasks
+COPY web web
+USER weelo
+EXPOSE 8000
+# The process lives; whether the main job can run is /ready's to say, and no reason to kill this one.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=2)"]
+CMD ["gunicorn", "-c", "web/gunicorn.py", "web:create_app()"]
