@@ -50,11 +50,15 @@ def add(
     connection: Connection, order_id: str, messages: Sequence[Message], changed_drivers: Sequence[str] = ()
 ) -> Followup:
     """Writes the row inside the caller's transaction; the result is for after the commit."""
-    body = orjson.dumps(
-        {"messages": [asdict(m) for m in messages], "changed_drivers": list(changed_drivers)}
-    ).decode()
-    row_id = connection.execute(INSERT, {"order_id": order_id, "body": body}).scalar_one()
+    row = {"order_id": order_id, "body": body(messages, changed_drivers)}
+    row_id = connection.execute(INSERT, row).scalar_one()
     return Followup(row_id, order_id, messages, changed_drivers)
+
+
+def body(messages: Sequence[Message], changed_drivers: Sequence[str]) -> str:
+    """What a row keeps, for who writes it with a statement of their own."""
+    told = [asdict(message) for message in messages]
+    return orjson.dumps({"messages": told, "changed_drivers": list(changed_drivers)}).decode()
 
 
 def overdue(

@@ -28,7 +28,7 @@ def follow(followup: Followup | None) -> None:
         return
     try:
         _do(followup)
-        with db.transaction() as connection:
+        with db.statements() as connection:
             outbox.done(connection, [followup.id])
     except (redis.RedisError, SQLAlchemyError) as error:
         log.warning("follow-up left to the sweep", order_id=followup.order_id, error=type(error).__name__)
@@ -44,7 +44,7 @@ def _do(followup: Followup) -> None:
 
 def deliver_overdue(limit: int = 200) -> int:
     """Finishes what others left; how many."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         left = outbox.overdue(connection, OVERDUE_SECONDS, limit)
     for followup in left:
         follow(followup)

@@ -22,7 +22,7 @@ QUEUES = ("orders", "sweeps")
 
 
 def _postgres() -> str:
-    with db.transaction() as connection:
+    with db.statements() as connection:
         connection.execute(text("SELECT 1 FROM admissions LIMIT 1"))
     return "ok"
 

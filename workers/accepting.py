@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
@@ -32,38 +33,44 @@ LOCK = text("""
     WHERE id = :order_id FOR UPDATE
 """)
 
+DRIVER = text("SELECT id, name, phone, vehicle_number FROM drivers WHERE id = :driver_id")
 BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
 
-# The truck that was named if it is still free, else any of the same kind that pays no less.
-CLAIM = text("""
-    UPDATE truck_requests SET status = 'assigned', driver_id = :driver_id,
-        assigned_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
-    WHERE id = (
-        SELECT id FROM truck_requests
-        WHERE order_id = :order_id AND status = 'searching' AND vehicle = :vehicle
-            AND price_per_truck >= :fare
-        ORDER BY (id = :wanted) DESC, request_number LIMIT 1 FOR UPDATE SKIP LOCKED
+# The truck that was named if it is still free, else any of the same kind that pays no less; with the
+# counts as they are afterwards. One statement, since others wait for the order's lock meanwhile.
+CLAIM = text(f"""
+    WITH claimed AS (
+        UPDATE truck_requests SET status = 'assigned', driver_id = :driver_id,
+            assigned_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
+        WHERE id = (
+            SELECT id FROM truck_requests
+            WHERE order_id = :order_id AND status = 'searching' AND vehicle = :vehicle
+                AND price_per_truck >= :fare
+                AND EXISTS (SELECT FROM offers WHERE id = :offer_id AND state = 'open')
+                AND NOT EXISTS (
+                    SELECT FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}
+                )
+            ORDER BY (id = :wanted) DESC, request_number LIMIT 1 FOR UPDATE SKIP LOCKED
+        )
+        RETURNING *
+    ), won AS (
+        UPDATE offers SET state = 'accepted', closed_at = coalesce(:now, now()), truck_request_id = claimed.id
+        FROM claimed WHERE offers.id = :offer_id AND offers.state = 'open' RETURNING 1
+    ), before AS (
+        SELECT count(*) FILTER (WHERE status = 'searching') AS missing,
+            count(*) FILTER (WHERE status = 'searching' AND vehicle = :vehicle) AS missing_of_kind,
+            count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
+            count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
+            count(*) FILTER (WHERE status = 'completed') AS completed
+        FROM truck_requests WHERE order_id = :order_id
     )
-    RETURNING *
-""")
-
-WIN = text("""
-    UPDATE offers SET state = 'accepted', closed_at = coalesce(:now, now()),
-        truck_request_id = :truck_request_id
-    WHERE id = :id AND state = 'open'
+    SELECT claimed.*, (SELECT count(*) FROM won) AS won, missing - 1 AS missing,
+        missing_of_kind - 1 AS missing_of_kind, filled + 1 AS filled, under_way, completed
+    FROM claimed CROSS JOIN before
 """)
 
 DECLINE = text("""
     UPDATE offers SET state = 'declined', closed_at = coalesce(:now, now()) WHERE id = :id AND state = 'open'
-""")
-
-COUNTS = text(f"""
-    SELECT count(*) FILTER (WHERE status = 'searching') AS missing,
-        count(*) FILTER (WHERE status = 'searching' AND vehicle = :vehicle) AS missing_of_kind,
-        count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
-        count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
-        count(*) FILTER (WHERE status = 'completed') AS completed
-    FROM truck_requests WHERE order_id = :order_id
 """)
 
 FILL = text("""
@@ -71,6 +78,9 @@ FILL = text("""
         next_wave_at = CASE WHEN :searching THEN next_wave_at END, updated_at = coalesce(:now, now())
     WHERE id = :order_id
 """)
+
+# What an accept changes beside the truck and the offer, in one round trip under the lock.
+RECORD = text("; ".join(clause.text for clause in (FILL, events.INSERT, outbox.INSERT)))
 
 # What an offer that is no longer open answers to an accept.
 CLOSED: dict[str, type[DomainError]] = {
@@ -98,13 +108,14 @@ def accept(
     ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well.
     Raises ``NotOffered``, ``TruckTaken``, ``OrderExpired``, ``OrderCancelled``, ``DriverBusy``.
     """
+    with db.statements() as connection:
+        offer = _offer(connection, order_id, driver_id)
+        if offer.state != "open":
+            return _answer_closed(connection, offer)
+        driver = connection.execute(DRIVER, {"driver_id": driver_id}).one()
     try:
         with db.transaction() as connection:
-            offer = _offer(connection, order_id, driver_id)
-            if offer.state == "accepted":
-                return Accepted(reading.trip(connection, str(offer.truck_request_id)))
-            _must_be_open(offer)
-            return _accept(connection, offer, driver_id, truck_request_id, now)
+            return _accept(connection, offer, driver, truck_request_id, now)
     except IntegrityError as error:
         # one_running_trip_per_driver: he won another truck in this very moment.
         raise DriverBusy from error
@@ -128,35 +139,34 @@ def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
     return offer
 
 
-def _must_be_open(offer: Row[Any]) -> None:
-    if offer.state != "open":
-        raise CLOSED[offer.state]
+def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
+    """The same success again for what was won; else why it is too late."""
+    if offer.state == "accepted":
+        return Accepted(reading.trip(connection, str(offer.truck_request_id)))
+    raise CLOSED[offer.state]
 
 
 def _accept(
-    connection: Connection, offer: Row[Any], driver_id: str, wanted: str | None, now: datetime | None
+    connection: Connection, offer: Row[Any], driver: Row[Any], wanted: str | None, now: datetime | None
 ) -> Accepted:
     order = connection.execute(LOCK, {"order_id": offer.order_id, "now": now}).one()
-    # Read again: whoever held the order before us may have closed this offer.
-    offer = _offer(connection, str(offer.order_id), driver_id)
-    if offer.state == "accepted":
-        return Accepted(reading.trip(connection, str(offer.truck_request_id)))
-    _must_be_open(offer)
-    if not order.searching or not order.in_time:
-        raise OrderExpired
-    if connection.execute(BUSY, {"driver_id": driver_id}).first():
-        raise DriverBusy
-    truck = _claim(connection, offer, driver_id, wanted, now)
-    return _fill(connection, order, offer, truck, now)
+    searching = order.searching and order.in_time
+    truck = _claim(connection, offer, driver.id, wanted, now) if searching else None
+    if truck is None:
+        return _too_late(connection, str(order.id), driver.id, searching)
+    if not truck.won:
+        raise InvalidTransition("You declined this offer in the same moment.")
+    return _fill(connection, order, offer, truck, driver, now)
 
 
 def _claim(
     connection: Connection, offer: Row[Any], driver_id: str, wanted: str | None, now: datetime | None
-) -> Row[Any]:
-    truck = connection.execute(
+) -> Row[Any] | None:
+    return connection.execute(
         CLAIM,
         {
             "order_id": offer.order_id,
+            "offer_id": offer.id,
             "driver_id": driver_id,
             "vehicle": offer.vehicle,
             "fare": offer.fare,
@@ -164,32 +174,43 @@ def _claim(
             "now": now,
         },
     ).one_or_none()
-    if truck is None:
-        raise TruckTaken
-    won = {"id": offer.id, "truck_request_id": truck.id, "now": now}
-    if not connection.execute(WIN, won).rowcount:
-        raise InvalidTransition("You declined this offer in the same moment.")
-    return truck
+
+
+def _too_late(connection: Connection, order_id: str, driver_id: str, searching: bool) -> Accepted:
+    """Whoever held the order before us has changed something: what?"""
+    offer = _offer(connection, order_id, driver_id)
+    if offer.state != "open":
+        return _answer_closed(connection, offer)
+    if connection.execute(BUSY, {"driver_id": driver_id}).first():
+        raise DriverBusy
+    raise TruckTaken if searching else OrderExpired
 
 
 def _fill(
-    connection: Connection, order: Row[Any], offer: Row[Any], truck: Row[Any], now: datetime | None
+    connection: Connection,
+    order: Row[Any],
+    offer: Row[Any],
+    truck: Row[Any],
+    driver: Row[Any],
+    now: datetime | None,
 ) -> Accepted:
-    order_id, driver_id = str(order.id), truck.driver_id
-    counts = connection.execute(COUNTS, {"order_id": order_id, "vehicle": offer.vehicle}).one()
-    searching = counts.missing > 0
-    status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, searching)
-    connection.execute(
-        FILL,
-        {"order_id": order_id, "filled": counts.filled, "status": status, "searching": searching, "now": now},
-    )
-    events.record(
-        connection, order_id, "truck_assigned", now, {"driverId": driver_id, "truckRequestId": str(truck.id)}
-    )
-    trip = reading.trip(connection, str(truck.id))
+    searching = truck.missing > 0
+    trip = reading.trip_view(truck, order)
     told = [
-        Message(messages.driver(driver_id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
-        *announcing.to_customer(connection, order, truck, counts),
-        *announcing.to_the_others(connection, order, truck, counts.missing_of_kind, now),
+        Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
+        *announcing.to_customer(order, truck, driver),
+        *announcing.to_the_others(connection, order, truck, now),
     ]
-    return Accepted(trip, outbox.add(connection, order_id, told, changed_drivers=[driver_id]))
+    event = {"driverId": driver.id, "truckRequestId": str(truck.id)}
+    row = {
+        "order_id": order.id,
+        "filled": truck.filled,
+        "status": status_of(order.total_trucks, truck.filled, truck.under_way, truck.completed, searching),
+        "searching": searching,
+        "now": now,
+        "type": "truck_assigned",
+        "data": orjson.dumps(event).decode(),
+        "body": outbox.body(told, [driver.id]),
+    }
+    outbox_id = connection.execute(RECORD, row).scalar_one()
+    return Accepted(trip, outbox.Followup(outbox_id, str(order.id), told, [driver.id]))

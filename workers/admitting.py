@@ -94,7 +94,7 @@ def admit(request: Request, now: datetime | None = None) -> bool:
         "answer": request.answer,
         "now": now,
     }
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return connection.execute(INSERT, row).one_or_none() is not None
 
 
@@ -110,20 +110,20 @@ def admitted_after_all(request: Request) -> bool:
         "reply_to": request.reply_to,
         "rejection": ServiceUnavailable.code,
     }
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return connection.execute(VOID, row).one_or_none() is None
 
 
 def by_key(customer_id: str, key: str) -> Admission | None:
     """The admission under this customer's key."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         row = connection.execute(BY_KEY, {"customer_id": customer_id, "key": key}).one_or_none()
     return _admission(row) if row else None
 
 
 def by_order(order_id: str) -> Admission | None:
     """The admission of this order."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         row = connection.execute(BY_ORDER, {"order_id": order_id}).one_or_none()
     return _admission(row) if row else None
 
@@ -131,13 +131,13 @@ def by_order(order_id: str) -> Admission | None:
 def answer_202(order_id: str) -> bool:
     """Records that the request was answered before its order was placed; false if placing was first."""
     row = {"order_id": order_id, "answer": queued_answer(order_id)}
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return bool(connection.execute(ANSWER_202, row).rowcount)
 
 
 def active_order(customer_id: str) -> str | None:
     """The id of the customer's order that is still searching."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         found = connection.execute(ACTIVE_ORDER, {"customer_id": customer_id}).scalar_one_or_none()
     return str(found) if found else None
 

@@ -1,4 +1,7 @@
-"""Who is told of a truck's new driver, and what."""
+"""Who is told of a truck's new driver, and what.
+
+``truck`` is the row that was claimed, with the counts of its order as they are now.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -10,32 +13,30 @@ from models.messages import Message
 from workers import reading
 from workers.closing import close_offers, told_of_end
 
-DRIVER = text("SELECT id, name, phone, vehicle_number FROM drivers WHERE id = :driver_id")
 STILL_ASKED = text(
     "SELECT driver_id FROM offers "
     "WHERE order_id = :order_id AND state = 'open' AND vehicle = :vehicle ORDER BY driver_id"
 )
 
 
-def _remaining(order: Row[Any], truck: Row[Any], missing_of_kind: int) -> dict[str, Any]:
+def _remaining(order: Row[Any], truck: Row[Any]) -> dict[str, Any]:
     return {
         "orderId": str(order.id),
         "vehicleType": truck.vehicle_type,
         "vehicleSubtype": truck.vehicle_subtype,
-        "trucksStillNeeded": missing_of_kind,
+        "trucksStillNeeded": truck.missing_of_kind,
     }
 
 
-def to_customer(connection: Connection, order: Row[Any], truck: Row[Any], counts: Row[Any]) -> list[Message]:
+def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> list[Message]:
     """To the customer: the driver, and how many trucks are still missing."""
-    driver = connection.execute(DRIVER, {"driver_id": truck.driver_id}).one()
     to = messages.customer(order.customer_id)
     confirmed = {
         "orderId": str(order.id),
         "truckRequestId": str(truck.id),
         "driver": reading.driver_view(driver),
         "farePerTruck": money.number(truck.price_per_truck),
-        "trucksFilled": counts.filled,
+        "trucksFilled": truck.filled,
         "totalTrucks": order.total_trucks,
     }
     fact = f"{truck.id}:{truck.driver_id}"
@@ -44,22 +45,22 @@ def to_customer(connection: Connection, order: Row[Any], truck: Row[Any], counts
         Message(
             to,
             "trucks_remaining_update",
-            _remaining(order, truck, counts.missing_of_kind),
+            _remaining(order, truck),
             key=f"remaining:{fact}",
         ),
     ]
 
 
 def to_the_others(
-    connection: Connection, order: Row[Any], truck: Row[Any], missing_of_kind: int, now: datetime | None
+    connection: Connection, order: Row[Any], truck: Row[Any], now: datetime | None
 ) -> list[Message]:
     """To those who were asked for the same kind of truck: one less, or none left."""
     order_id = str(order.id)
-    if not missing_of_kind:
+    if not truck.missing_of_kind:
         losers = close_offers(connection, order_id, "taken", now, truck.vehicle)
         return told_of_end(losers, "request_no_longer_available", order_id, order.round, {"reason": "taken"})
     asked = connection.execute(STILL_ASKED, {"order_id": order_id, "vehicle": truck.vehicle}).scalars()
-    data = _remaining(order, truck, missing_of_kind)
+    data = _remaining(order, truck)
     return [
         Message(
             messages.driver(one),

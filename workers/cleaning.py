@@ -23,7 +23,7 @@ FORGET_ADMISSIONS = text("""
 def forget_admissions(now: datetime | None = None) -> int:
     """Deletes decided admissions past IDEMPOTENCY_RETENTION_HOURS; how many."""
     hours = settings.load().idempotency_retention_hours
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return connection.execute(FORGET_ADMISSIONS, {"now": now, "hours": hours, "limit": BATCH}).rowcount
 
 

@@ -36,7 +36,7 @@ EXPIRE_TRUCKS = text("""
 
 def due(now: datetime | None = None, limit: int = 200) -> list[str]:
     """Orders whose search should have ended, the longest overdue first."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         rows = connection.execute(DUE, {"now": now, "limit": limit})
         return [str(row.id) for row in rows]
 

@@ -37,7 +37,7 @@ OFFERS = text("""
 def orders(customer_id: str | None, limit: int, cursor: str | None, status: str | None) -> dict[str, Any]:
     """``{orders, nextCursor}``, newest first; of one customer, or of all for ``None``."""
     page = {"customer_id": customer_id, "cursor": cursor, "status": status, "limit": limit + 1}
-    with db.transaction() as connection:
+    with db.statements() as connection:
         placed = [order_view(row) for row in connection.execute(ORDERS, page)]
         unplaced = [unplaced_view(row) for row in connection.execute(UNPLACED, page)]
     found = sorted(placed + unplaced, key=lambda view: str(view["id"]), reverse=True)
@@ -48,7 +48,7 @@ def orders(customer_id: str | None, limit: int, cursor: str | None, status: str 
 def story(order_id: str) -> dict[str, Any]:
     """``{events, offers}``: what happened, and who was asked when and how that ended."""
     ids = {"order_id": order_id}
-    with db.transaction() as connection:
+    with db.statements() as connection:
         events = connection.execute(EVENTS, ids).all()
         offers = connection.execute(OFFERS, ids).all()
     return {"events": [_event(row) for row in events], "offers": _offers(offers)}

@@ -77,7 +77,7 @@ def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Positio
     """
     if not driver_ids:
         return 0
-    with db.transaction() as connection:
+    with db.statements() as connection:
         rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
     for row in rows:
         position = _newer(_saved(row), (sent or {}).get(row.id))
@@ -100,7 +100,7 @@ def save(latest: Mapping[str, Position]) -> int:
         "longitudes": [position.longitude for position in latest.values()],
         "ats_ms": [position.at_ms for position in latest.values()],
     }
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return connection.execute(SAVE, values).rowcount
 
 

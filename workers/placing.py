@@ -87,7 +87,7 @@ class Outcome:
 
 def place(order_id: str, now: datetime | None = None) -> Outcome | None:
     """Places one admission; ``None`` if it is decided already or somebody else is at it."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         admission = connection.execute(READ, {"order_id": order_id}).one_or_none()
     if admission is None or admission.state != "queued":
         return None

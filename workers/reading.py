@@ -141,7 +141,7 @@ def unplaced_view(admission: Row[Any]) -> dict[str, Any]:
 
 def order(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests}``. Raises ``OrderNotFound``."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return _order(connection, order_id)
 
 
@@ -174,7 +174,7 @@ def _assigned_view(truck: Row[Any]) -> dict[str, Any]:
 
 def current_order(customer_id: str) -> dict[str, Any] | None:
     """The customer's order that is not over, as ``{order, truckRequests}``."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         order_id = connection.execute(CURRENT, {"customer_id": customer_id}).scalar_one_or_none()
         order_id = order_id or connection.execute(QUEUED, {"customer_id": customer_id}).scalar_one_or_none()
         return _order(connection, str(order_id)) if order_id else None
@@ -187,7 +187,7 @@ def customer_opening(customer_id: str) -> dict[str, Any]:
 
 def driver_opening(driver_id: str) -> Opening:
     """What a driver's socket starts with: the open offers he can still take, and his trip."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).scalar_one_or_none()
         current = trip(connection, str(running)) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)
@@ -211,16 +211,21 @@ def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
 def trip(connection: Connection, truck_request_id: str) -> dict[str, Any]:
     """A trip as its driver sees it."""
     row = connection.execute(TRIP, {"id": truck_request_id}).one()
+    return trip_view(row, row)
+
+
+def trip_view(truck: Row[Any], order: Row[Any]) -> dict[str, Any]:
+    """The same from rows that are at hand."""
     return {
-        "orderId": str(row.order_id),
-        "truckRequestId": str(row.id),
-        "status": row.status,
-        "pickup": row.pickup,
-        "drop": row.drop,
-        "routePoints": row.route_points,
-        "distanceKm": row.distance_km,
-        "vehicleType": row.vehicle_type,
-        "vehicleSubtype": row.vehicle_subtype,
-        "farePerTruck": money.number(row.price_per_truck),
-        "assignedAt": iso(row.assigned_at),
+        "orderId": str(truck.order_id),
+        "truckRequestId": str(truck.id),
+        "status": truck.status,
+        "pickup": order.pickup,
+        "drop": order.drop,
+        "routePoints": order.route_points,
+        "distanceKm": order.distance_km,
+        "vehicleType": truck.vehicle_type,
+        "vehicleSubtype": truck.vehicle_subtype,
+        "farePerTruck": money.number(truck.price_per_truck),
+        "assignedAt": iso(truck.assigned_at),
     }

@@ -44,14 +44,14 @@ BURY = text(f"""
 
 def overdue(now: datetime | None = None, limit: int = 100) -> list[tuple[str, str]]:
     """Ids of order and request of what should have been placed by now, in the order of arrival."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         rows = connection.execute(OVERDUE, {"now": now, "age": OVERDUE_SECONDS, "limit": limit})
         return [(str(row.order_id), row.request_id) for row in rows]
 
 
 def may_try(order_id: str, now: datetime | None = None) -> bool:
     """Counts a try; false if the row is decided or has failed too often and is now dead."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         attempts = connection.execute(COUNT_ATTEMPT, {"order_id": order_id}).scalar_one_or_none()
         if attempts is None:
             return False
@@ -65,5 +65,5 @@ def may_try(order_id: str, now: datetime | None = None) -> bool:
 
 def forgive(order_id: str) -> None:
     """Takes a try back that failed through no fault of the row's (a lock held, a store away)."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         connection.execute(NO_FAILURE, {"order_id": order_id})

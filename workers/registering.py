@@ -38,13 +38,13 @@ def register(
         "vehicle": driver_index.vehicle_key(vehicle_type, vehicle_subtype),
         "vehicle_number": vehicle_number,
     }
-    with db.transaction() as connection:
+    with db.statements() as connection:
         return _view(connection.execute(REGISTER, row).one())
 
 
 def set_available(driver_id: str, available: bool) -> dict[str, Any]:
     """Opens or closes the driver for offers. Raises ``DriverNotRegistered``."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         row = connection.execute(SET_AVAILABLE, {"id": driver_id, "available": available}).one_or_none()
     if row is None:
         raise DriverNotRegistered
@@ -53,7 +53,7 @@ def set_available(driver_id: str, available: bool) -> dict[str, Any]:
 
 def read(driver_id: str) -> dict[str, Any]:
     """The driver as he sees himself. Raises ``DriverNotRegistered``."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         row = connection.execute(READ, {"id": driver_id}).one_or_none()
     if row is None:
         raise DriverNotRegistered

@@ -43,7 +43,7 @@ TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = :order
 
 def due(now: datetime | None = None, limit: int = 100) -> list[str]:
     """Orders whose next wave is due, the longest waiting first."""
-    with db.transaction() as connection:
+    with db.statements() as connection:
         rows = connection.execute(DUE, {"now": now, "limit": limit})
         return [str(row.id) for row in rows]
 
@@ -53,7 +53,7 @@ def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | N
 
     Raises ``redis.RedisError`` without Redis: the wave stays due and is tried again.
     """
-    with db.transaction() as connection:
+    with db.statements() as connection:
         order = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
         if order is None:
             return None
