@@ -5,6 +5,8 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 from models import settings
 
@@ -12,9 +14,12 @@ TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _render() -> list[Any]:
+    """Tracebacks without local variables: those hold tokens and passwords, and take seconds to print."""
     if settings.load().production:
-        return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
+        errors = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        return [errors, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)]
 
 
 def configure(process: str) -> None:

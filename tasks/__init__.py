@@ -15,12 +15,17 @@ from celery.signals import (
     setup_logging,
     worker_process_init,
 )
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import db, logs
 from models.live import alive
 
 app = Celery("weelo")
 app.config_from_object("celeryconfig")
+
+# A store that is away is nobody's mistake and needs no traceback: the next sweep tries again.
+AWAY = (redis.RedisError, OperationalError, PoolTimeout)
 
 # Longest time that publishing a task may hold a request; the row in Postgres is what counts.
 PUBLISH_SECONDS = 1

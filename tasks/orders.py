@@ -6,7 +6,7 @@ import structlog
 
 from models import live
 from models.live import idempotency
-from tasks import app
+from tasks import AWAY, app
 from tasks.followups import follow
 from workers import cancelling, placing
 from workers.placing import Outcome
@@ -14,22 +14,26 @@ from workers.placing import Outcome
 log = structlog.get_logger()
 
 
-@app.task(name="orders.place")
+@app.task(name="orders.place", throws=AWAY)
 def place(order_id: str, request_id: str = "") -> None:
     """Places one admission. No retry of its own: what fails is found by `sweeps.recover`."""
-    placed(order_id, request_id)
-
-
-def placed(order_id: str, request_id: str) -> bool:
-    """Places one admission and does what follows; false if it is decided already or locked."""
     with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
-        outcome = placing.place(order_id)
-        if outcome is None:
-            return False
-        log.info("order " + outcome.state, rejection=outcome.rejection)
-        _announce(outcome)
-        follow(outcome.followup)
-        return True
+        _finish(placing.place(order_id))
+
+
+def place_overdue(order_id: str, request_id: str) -> bool:
+    """Places one admission that its task has not; false if it is decided already or being placed."""
+    with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
+        return _finish(placing.place_overdue(order_id))
+
+
+def _finish(outcome: Outcome | None) -> bool:
+    if outcome is None:
+        return False
+    log.info("order " + outcome.state, rejection=outcome.rejection)
+    _announce(outcome)
+    follow(outcome.followup)
+    return True
 
 
 def _announce(outcome: Outcome) -> None:

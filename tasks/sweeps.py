@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-import redis
 import structlog
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from models.live import alive
 from models.outbox import Followup
-from tasks import app, followups, orders
+from tasks import AWAY, app, followups, orders
 from tasks.followups import follow
 from workers import cleaning, expiring, recovering, waves
 
@@ -21,7 +19,10 @@ def _each(name: str, order_ids: list[str], step: Callable[[str], Followup | None
     for order_id in order_ids:
         try:
             followup = step(order_id)
-        except (redis.RedisError, SQLAlchemyError):
+        except AWAY as error:
+            log.warning(name + " put off", order_id=order_id, error=type(error).__name__)
+            continue
+        except Exception:
             log.exception(name + " failed", order_id=order_id)
             continue
         follow(followup)
@@ -29,20 +30,20 @@ def _each(name: str, order_ids: list[str], step: Callable[[str], Followup | None
     return done
 
 
-@app.task(name="sweeps.expire")
+@app.task(name="sweeps.expire", throws=AWAY)
 def expire() -> int:
     """Ends the searches whose time is over."""
     return _each("expire", expiring.due(), expiring.expire)
 
 
-@app.task(name="sweeps.waves")
+@app.task(name="sweeps.waves", throws=AWAY)
 def send_waves() -> int:
     """Sends the waves that are due. Beat lives if this runs."""
     alive.say(alive.BEAT)
     return _each("wave", waves.due(), waves.next_wave)
 
 
-@app.task(name="sweeps.recover")
+@app.task(name="sweeps.recover", throws=AWAY)
 def recover() -> int:
     """Places the admissions that nobody placed."""
     tried = 0
@@ -55,9 +56,9 @@ def recover() -> int:
 
 def _try_to_place(order_id: str, request_id: str) -> None:
     try:
-        if not orders.placed(order_id, request_id):
+        if not orders.place_overdue(order_id, request_id):
             recovering.forgive(order_id)
-    except (redis.RedisError, OperationalError) as error:
+    except AWAY as error:
         log.warning("placing put off", order_id=order_id, error=type(error).__name__)
         recovering.forgive(order_id)
     except Exception:
@@ -65,13 +66,13 @@ def _try_to_place(order_id: str, request_id: str) -> None:
         log.exception("placing failed", order_id=order_id)
 
 
-@app.task(name="sweeps.deliver")
+@app.task(name="sweeps.deliver", throws=AWAY)
 def deliver() -> int:
     """Finishes the follow-ups that somebody left."""
     return followups.deliver_overdue()
 
 
-@app.task(name="sweeps.cleanup")
+@app.task(name="sweeps.cleanup", throws=AWAY)
 def cleanup() -> None:
     """The safety net: overdue searches, silent drivers, admissions past their time."""
     expired = _each("expire", expiring.due(limit=1000), expiring.expire)

@@ -88,6 +88,13 @@ def test_the_lock_of_another_request_is_not_taken() -> None:
     assert placing.place(order_id) is not None
 
 
+def test_a_lock_left_behind_does_not_hold_an_overdue_order_up() -> None:
+    order_id = scenes.admitted("asha")
+    assert order_lock.take("asha", "a request long over")
+    assert placing.place_overdue(order_id) is not None
+    assert live.commands().get("order:create:asha") == "a request long over"
+
+
 def test_a_driver_whom_only_redis_believes_free_is_not_asked() -> None:
     scenes.driver("ghost")
     with db.transaction() as connection:
