@@ -1,0 +1,126 @@
+"""The replay against the real processes: a short recorded morning in another city."""
+
+import csv
+import gzip
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models import db
+from tests.conftest import ROOT
+from tests.system import System
+
+BEGIN = datetime(2019, 3, 4, 6, 0, tzinfo=UTC)
+NAIROBI = (-1.2864, 36.8172)
+TRIPS, CABS, MINUTES = 30, 30, 8
+# Ids as recordings have them; a token's subject may not look like that.
+CAB_IDS = [f"KBZ {number:03}/é" for number in range(CABS)]
+SETTLED = {"running", "completed"}
+
+ORDERS = text("""
+    SELECT id, status, searching, trucks_filled,
+        (SELECT count(driver_id) FROM truck_requests t WHERE t.order_id = o.id) AS drivers,
+        (SELECT count(*) FROM offers f WHERE f.order_id = o.id AND f.state = 'open') AS open_offers
+    FROM orders o WHERE customer_id LIKE :customers
+""")
+
+
+def stamp(seconds: float) -> str:
+    return (BEGIN + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def place(dice: random.Random) -> list[str]:
+    return [f"{degrees + dice.uniform(-0.01, 0.01):.5f}" for degrees in NAIROBI]
+
+
+def write(path: Path, header: str, rows: Sequence[Sequence[str]]) -> Path:
+    lines = [header, *(",".join(row) for row in rows)]
+    content = ("\n".join(lines) + "\n").encode()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> list[str]:
+    """Trips (two lines of them unusable) and pings of eight minutes, as the command takes them."""
+    dice = random.Random(7)
+    trips = [
+        [stamp(number * 60 * MINUTES / TRIPS), *place(dice), *place(dice), str(dice.randint(20, 60))]
+        for number in range(TRIPS)
+    ]
+    trips[10:10] = [["noon", *place(dice), *place(dice), "60"], [""]]
+    pings = [[stamp(at), cab, *place(dice)] for at in range(0, 60 * MINUTES + 1, 30) for cab in CAB_IDS]
+    columns = "requested_at,pickup_latitude,pickup_longitude,drop_latitude,drop_longitude,duration_s"
+    return [
+        *("--trips", str(write(tmp_path / "trips.csv", columns, trips))),
+        *("--pings", str(write(tmp_path / "pings.csv.gz", "at,driver,latitude,longitude", pings))),
+        *("--speed", "60"),
+    ]
+
+
+def start(system: System, recording: list[str], out: Path, run: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-u", "-m", "replay", *recording, "--run", run, "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--url", system.urls[0]],
+        cwd=ROOT,
+        env=system.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def orders_of(run: str) -> dict[str, Any]:
+    with db.transaction() as connection:
+        return {str(row.id): row for row in connection.execute(ORDERS, {"customers": f"replay-{run}-%"})}
+
+
+def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
+    system: System, recording: list[str], tmp_path: Path, name: str
+) -> None:
+    with start(system, recording, tmp_path / "out", name) as process:
+        said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    for row in (
+        f"orders posted                 {TRIPS}",
+        f"drivers online                {CABS} at most, of {CABS} cabs",
+        "bad lines in trips.csv        2",
+        f"compared afterwards           {TRIPS} orders with what the sockets told: 0 disagreements",
+        "trips.csv, line 12: requested_at 'noon' is not an ISO 8601 time",
+    ):
+        assert row in map(str.rstrip, said.splitlines()), said
+    assert (tmp_path / "out" / "replay.png").stat().st_size > 10_000
+    with (tmp_path / "out" / "orders.csv").open() as file:
+        posted = list(csv.DictReader(file))
+    stored = orders_of(name)
+    assert {order["order_id"] for order in posted} == set(stored)
+    assert {order["state"] for order in posted} <= SETTLED
+    for order in stored.values():
+        assert order.status in {"fully_filled", "in_progress", "completed"}
+        assert (order.searching, order.trucks_filled, order.drivers, order.open_offers) == (False, 1, 1, 0)
+
+
+def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_no_search_behind(
+    system: System, recording: list[str], tmp_path: Path, name: str
+) -> None:
+    with start(system, recording, tmp_path / "out", name) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("replaying") and "posted 0" not in line:
+                break
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "compared afterwards" in said
+    assert "no, ended early" in said
+    stored = orders_of(name)
+    assert stored
+    assert not [order for order in stored.values() if order.searching]
