@@ -7,16 +7,10 @@ from replay.cabs import Cab, Whereabouts
 from replay.driving import Job, drive
 from replay.ledger import Won
 from replay.offers import OpenOffers, Replies
-from replay.places import Place
+from replay.positions import POSITION_EVERY_S, TRIP_POSITION_EVERY_S, Positions
 from replay.sockets import Message, Socket
 from replay.world import World
 
-# The server takes 100 messages in 10 s from a socket; a position a second leaves room for the rest.
-POSITION_EVERY_S = 1.0
-# On a trip each position also goes to the customer; every other second is what a map needs.
-TRIP_POSITION_EVERY_S = 2.0
-# He is forgotten after 60 s of silence; a parked cab says this often that it is still there.
-HEARTBEAT_EVERY_S = 15.0
 # Reading an offer and deciding takes a person this long. It is real time and not recorded time: it
 # runs against the search of 60 s and the waves of 10 s, which are real too. (Divided by the speed, the
 # ten drivers asked would all answer within milliseconds, which no crowd of people does.)
@@ -48,12 +42,13 @@ class Driver:
         self._socket = Socket(
             world.api.socket_url, lambda: self._bearer, self._hear, world.ledger.driver_sockets
         )
+        self._positions = Positions(world.clock, self.whereabouts, self._socket)
         self._offers = OpenOffers()
         self._replies = Replies(world.api, self._bearer, self._socket, self._dice)
         self._deciding: asyncio.Task[None] | None = None
         self._driving: asyncio.Task[None] | None = None
+        self._asked_for: set[str] = set()
         self._taken_up: set[str] = set()
-        self._said: tuple[Place | None, float] = (None, 0.0)
 
     @property
     def begins(self) -> float:
@@ -107,20 +102,8 @@ class Driver:
     async def _report_positions(self) -> None:
         clock = self._world.clock
         while self.trip or clock.now() < self._cab.shift.ends:
-            await self._say_where()
+            await self._positions.say()
             await asyncio.sleep(TRIP_POSITION_EVERY_S if self.trip else POSITION_EVERY_S)
-
-    async def _say_where(self) -> None:
-        wall, (said, at) = self._world.clock.wall(), self._said
-        place = self.whereabouts.at(self._world.clock.now())
-        if place != said:
-            sent = await self._socket.send("update_location", place.json())
-        elif wall - at >= HEARTBEAT_EVERY_S:
-            sent = await self._socket.send("heartbeat", {})
-        else:
-            return
-        if sent:
-            self._said = (place, wall)
 
     def _hear(self, message: Message) -> None:
         hear = HEARD.get(message.type)
@@ -140,8 +123,10 @@ class Driver:
         self._consider()
 
     def _hear_assigned(self, data: dict[str, Any]) -> None:
-        # Mostly the second to say so; the only one when the answer to the accept was lost.
-        self._take_up(Job.told(data))
+        # Mostly the second to say so; the only one when the answer to the accept was lost. One that
+        # he has not asked for in this replay is told again from an earlier one, and may be over.
+        if data["orderId"] in self._asked_for:
+            self._take_up(Job.told(data))
 
     def _hear_end(self, data: dict[str, Any]) -> None:
         self._offers.drop(data["orderId"])
@@ -175,6 +160,7 @@ class Driver:
         offer = self._offers.take_nearest(self.whereabouts.at(clock.now()), clock.wall())
         if offer is None:
             return
+        self._asked_for.add(offer.order_id)
         reply = await self._replies.accept(offer)
         self._count(reply.code)
         if not reply.code:

@@ -23,7 +23,7 @@ def shown(console: Console, name: str) -> Iterator[Shown]:
     if not console.is_terminal:
         yield _lines(console, name)
         return
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(24), TextColumn("{task.fields[words]}"))
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(12), TextColumn("{task.fields[words]}"))
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         task = progress.add_task(name, total=1.0, words="")
 

@@ -1,13 +1,18 @@
 """Recorded cabs: their clock, tracks, shifts and ids, and where they are between trips."""
 
+import asyncio
 import re
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from replay.cabs import GRACE_S, RETURN_KMH, Track, Whereabouts, cabs, driver_id
 from replay.clock import Clock
 from replay.places import Place, between, distance_km, towards, within_km
+from replay.positions import Positions
 from replay.reading import Ping
+from replay.sockets import Socket
 from replay.window import Span
 
 HERE = Place(28.5, 77.3)
@@ -118,3 +123,40 @@ def test_within_agrees_with_the_distance_north_and_south() -> None:
     km = distance_km(HERE, NORTH)
     assert within_km(HERE, NORTH, km + 1e-6)
     assert not within_km(HERE, NORTH, km - 1e-6)
+
+
+class Phone(Socket):
+    """A socket that notes what is sent, while it works."""
+
+    def __init__(self) -> None:
+        super().__init__("", lambda: "", lambda _: None, Counter())
+        self.works = True
+        self.sent: list[str] = []
+
+    async def send(self, kind: str, data: dict[str, Any]) -> bool:
+        self.sent += [kind] if self.works else []
+        return self.works
+
+
+def test_positions_are_said_when_they_change_and_heartbeats_when_they_do_not() -> None:
+    moments, phone = [0.0], Phone()
+    clock = Clock(0.0, 1.0, lambda: moments[-1])
+    clock.start()
+    told = Positions(clock, Whereabouts(track((0.0, HERE), (100.0, NORTH))), phone)
+    sent = []
+    for at in (0.0, 1.0, 15.0, 16.0, 100.0, 101.0, 115.0):
+        moments.append(at)
+        asyncio.run(told.say())
+        sent.append(len(phone.sent))
+    assert sent == [1, 1, 2, 2, 3, 3, 4]
+    assert phone.sent == ["update_location", "heartbeat", "update_location", "heartbeat"]
+
+
+def test_a_position_that_could_not_be_sent_is_said_again() -> None:
+    phone = Phone()
+    told = Positions(Clock(0.0, 1.0), Whereabouts(track((0.0, HERE))), phone)
+    phone.works = False
+    asyncio.run(told.say())
+    phone.works = True
+    asyncio.run(told.say())
+    assert phone.sent == ["update_location"]
