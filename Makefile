@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test check token replay lock clean
+.PHONY: help run test faults check token replay lock clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -12,6 +12,9 @@ SUB = asha
 SPEED = 60
 TRIPS =
 PINGS =
+FROM =
+TO =
+URL =
 ARGS =
 
 # PYTHON=... if given; else the one the environment was built with; else the first that is new enough.
@@ -34,6 +37,10 @@ test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m pytest $(ARGS)
 
+faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults $(ARGS)
+
 check: ## lint, formatting, types and the direction of imports
 	$(PREPARE) dev
 	"$(BIN)/ruff" check .
@@ -45,10 +52,11 @@ token: ## print a token (ROLE=customer|driver|ops SUB=asha)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m web.token "$(ROLE)" "$(SUB)"
 
-replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60)
+replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
-		--trips "$(TRIPS)" --pings "$(PINGS)" --speed "$(SPEED)" $(ARGS)
+		--trips "$(TRIPS)" --pings "$(PINGS)" --speed "$(SPEED)" \
+		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(URL),--url "$(URL)") $(ARGS)
 
 LOCK = "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --custom-compile-command "make lock" $(ARGS)

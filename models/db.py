@@ -47,9 +47,7 @@ def sqlalchemy_url(url: str) -> str:
     return url
 
 
-@lru_cache(maxsize=1)
-def engine() -> Engine:
-    """The engine of this process; a connection that died while idle is replaced before its use."""
+def _engine(**options: Any) -> Engine:
     made = create_engine(
         sqlalchemy_url(settings.load().database_url),
         pool_size=POOL_SIZE,
@@ -57,10 +55,25 @@ def engine() -> Engine:
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_use_lifo=True,
         connect_args={"options": SESSION, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        **options,
     )
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", _ask_whether_alive)
     return made
+
+
+@lru_cache(maxsize=1)
+def engine() -> Engine:
+    """The connections for transactions; one that died while idle is replaced before its use."""
+    return _engine()
+
+
+@lru_cache(maxsize=1)
+def autocommit_engine() -> Engine:
+    """Connections of their own for single statements: nothing to switch, and nothing that a dead
+    connection could refuse to switch back.
+    """
+    return _engine(isolation_level="AUTOCOMMIT")
 
 
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
@@ -74,6 +87,7 @@ def _ask_whether_alive(connection: Any, record: ConnectionPoolEntry, _: Any) -> 
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        # A ping must not leave a transaction open.
         connection.rollback()
     except psycopg2.Error as error:
         # The pool throws it away, and all that are older, and comes again with a new one.
@@ -90,8 +104,8 @@ def transaction() -> Iterator[Connection]:
 @contextmanager
 def statements() -> Iterator[Connection]:
     """A connection on which each statement commits by itself: one round trip instead of three."""
-    with engine().connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    with autocommit_engine().connect() as connection:
+        yield connection
 
 
 def unreachable(error: BaseException) -> bool:
@@ -103,4 +117,5 @@ def unreachable(error: BaseException) -> bool:
 
 def forget_connections() -> None:
     """Drops the connections inherited by a fork; the parent's stay open."""
-    engine().dispose(close=False)
+    for each in (engine(), autocommit_engine()):
+        each.dispose(close=False)

@@ -40,7 +40,14 @@ class Stores:
 
 def forget_configuration() -> None:
     """Makes this process read its settings anew."""
-    for cached in (settings.load, db.engine, live.commands, live.script, order_rate._limiter):
+    for cached in (
+        settings.load,
+        db.engine,
+        db.autocommit_engine,
+        live.commands,
+        live.script,
+        order_rate._limiter,
+    ):
         cached.cache_clear()
 
 
@@ -64,6 +71,7 @@ def stores() -> Iterator[Stores]:
         yield both
     finally:
         db.engine().dispose()
+        db.autocommit_engine().dispose()
         both.valkey.remove()
         both.postgres.remove()
         os.environ.update(NOWHERE)

@@ -124,6 +124,8 @@ def _admit(asked: admitting.Request) -> Admission | None:
         if wait := order_rate.seconds_to_wait(asked.customer_id):
             return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
         admitted = _commit(asked)
+        if admitted:
+            order_rate.count(asked.customer_id)
         return None if admitted else _known_or(asked, ConcurrentRequest())
     finally:
         # An admitted order's lock is the worker's now.

@@ -62,6 +62,7 @@ class Session:
         self._holder = self._sent = 0
         now = time.monotonic()
         self._look_at, self._ping_at = now, now + PING_SECONDS
+        self._pinged_at: float | None = None
         self._expires_at = now + (caller.expires_at - datetime.now(UTC)).total_seconds()
 
     @property
@@ -132,9 +133,10 @@ class Session:
             self._look()
 
     def _ping(self, now: float) -> None:
-        if self._socket.heard_at < self._ping_at - PING_SECONDS:
+        if self._pinged_at is not None and self._socket.heard_at < self._pinged_at:
             self.close(*SILENT)
-        self._ping_at = now + PING_SECONDS
+            return
+        self._pinged_at, self._ping_at = now, now + PING_SECONDS
         self._socket.ping()
 
     def _look(self) -> bool:

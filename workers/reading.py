@@ -136,7 +136,7 @@ def unplaced_view(admission: Row[Any]) -> dict[str, Any]:
         "status": status,
         "createdAt": iso(admission.created_at),
     }
-    return view | ({"rejection": {"code": admission.rejection}} if admission.rejection else {})
+    return view | ({"rejection": admission.rejection} if admission.rejection else {})
 
 
 def order(order_id: str) -> dict[str, Any]:

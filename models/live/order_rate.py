@@ -1,6 +1,7 @@
 """How many orders a customer may begin in a minute; without Redis there is no limit."""
 
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 import redis
@@ -19,15 +20,22 @@ def _limiter() -> MovingWindowRateLimiter:
 
 
 def seconds_to_wait(customer_id: str) -> int:
-    """0 and one order counted, or how long until the next one is allowed."""
+    """How long until this customer may order again; 0 for now."""
     allowed = settings.load().orders_per_minute
     if not allowed:
         return 0
     limit = RateLimitItemPerMinute(allowed)
     try:
-        if _limiter().hit(limit, customer_id):
+        if _limiter().test(limit, customer_id):
             return 0
         reset = _limiter().get_window_stats(limit, customer_id).reset_time
     except redis.RedisError:
         return 0
     return max(1, round(reset - time.time()))
+
+
+def count(customer_id: str) -> None:
+    """Counts an order that was admitted; one that was refused did not happen."""
+    if allowed := settings.load().orders_per_minute:
+        with suppress(redis.RedisError):
+            _limiter().hit(RateLimitItemPerMinute(allowed), customer_id)

@@ -69,7 +69,7 @@ def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
     assert outcome.state == "rejected"
     view = reading.order(order_id)["order"]
     assert view["status"] == "rejected"
-    assert view["rejection"] == {"code": "ACTIVE_ORDER_EXISTS"}
+    assert view["rejection"] == "ACTIVE_ORDER_EXISTS"
     assert admitting.by_key("asha", "later") is not None
 
 

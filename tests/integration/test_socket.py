@@ -602,6 +602,31 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
         hub.stop()
 
 
+def test_a_client_that_only_answers_pings_stays_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "PING_SECONDS", 0.3)
+    here, there = socket.socketpair()
+    caller = Caller("dev", "driver", datetime.now(UTC) + timedelta(hours=1))
+    server = threading.Thread(target=serve, args=[there, caller, None])
+    server.start()
+    try:
+        here.settimeout(0.05)
+        pings, until = 0, time.monotonic() + 1.6
+        while time.monotonic() < until:
+            try:
+                found = here.recv(4096).count(b"\x89\x00")
+            except TimeoutError:
+                continue
+            pings += found
+            for _ in range(found):
+                here.sendall(b"\x8a\x80\x00\x00\x00\x00")
+        assert pings >= 4
+    finally:
+        here.close()
+        server.join(5)
+        there.close()
+        hub.stop()
+
+
 def test_a_stopping_server_says_going_away_at_once_and_saves_positions(web: System) -> None:
     scenes.driver("dev")
     big = [Message("driver:stuck", "note", {"text": "x" * 16_000}) for _ in range(100)]
