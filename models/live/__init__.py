@@ -5,11 +5,11 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | key | type | TTL | written by | read by | rebuilt by | without Redis |
 |---|---|---|---|---|---|---|
 | `idempotency:{customer}:{key}` | string | 300 s | tasks.orders, web.admission | web.admission | Postgres admission row | open: Postgres is asked |
-| `order:create:{customer}` | string | 10 s | web.admission, tasks.orders | the same | next order | open: unique indexes decide |
+| `order:create:{customer}` | string | 10 s | web.admission, workers.placing | the same | next order | open: unique indexes decide |
 | `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
 | `orders:rate:*` | limits' own | 60 s | web.admission | web.admission | next order | open: no limit |
 | `drivers:cells:{vehicle}` | zset | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | closed: no driver found, later waves try again |
-| `drivers:positions:{vehicle}` | hash | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | as above |
+| `drivers:positions:{vehicle}` | hash of packed doubles | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | as above |
 | `drivers:seen` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |
 | `driver:{id}` | hash | 900 s | driver_index | driver_index, web.drivers | Postgres driver row | open: Postgres is asked |
 | `mailbox:{role}:{id}` | stream | 3600 s | mailbox | mailbox | open offers in Postgres at the next connect | closed: delivered by the outbox sweep |
