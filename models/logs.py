@@ -44,7 +44,6 @@ def configure(process: str) -> None:
         "celery.worker.strategy",
         "celery.app.trace",
         "celery.beat",
-        "geventwebsocket",
         "gunicorn.access",
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -147,6 +147,13 @@ order_events = Table(
     Index("ix_order_events_order", "order_id", "id"),
 )
 
+# The counts of truck requests that `status_of` takes, as columns.
+COUNTS = f"""
+    count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
+    count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
+    count(*) FILTER (WHERE status = 'completed') AS completed
+"""
+
 
 def status_of(total: int, filled: int, under_way: int, completed: int, searching: bool) -> str:
     """The order's status that follows from its trucks (all counts of truck requests).

@@ -10,7 +10,6 @@ import redis
 import structlog
 from celery import Celery
 from celery.signals import (
-    beat_init,
     heartbeat_sent,
     setup_logging,
     worker_process_init,
@@ -54,8 +53,3 @@ def _alive(**_: Any) -> None:
         alive.say(*(alive.queue(name) for name in queues))
     except redis.RedisError:
         structlog.get_logger().warning("heartbeat lost; Redis does not answer")
-
-
-@beat_init.connect
-def _beat(**_: Any) -> None:
-    structlog.get_logger().info("beat started")

@@ -19,7 +19,7 @@ from models.errors import (
     TruckTaken,
 )
 from models.messages import Message
-from models.orders import RUNNING, status_of
+from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, reading
 
 OFFER = text("""
@@ -59,9 +59,7 @@ CLAIM = text(f"""
     ), before AS (
         SELECT count(*) FILTER (WHERE status = 'searching') AS missing,
             count(*) FILTER (WHERE status = 'searching' AND vehicle = :vehicle) AS missing_of_kind,
-            count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
-            count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
-            count(*) FILTER (WHERE status = 'completed') AS completed
+            {COUNTS}
         FROM truck_requests WHERE order_id = :order_id
     )
     SELECT claimed.*, (SELECT count(*) FROM won) AS won, missing - 1 AS missing,

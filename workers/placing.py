@@ -16,6 +16,7 @@ from models import db, outbox, settings
 from models.errors import ActiveOrderExists
 from models.live import driver_index, order_lock
 from workers import events, offering, reading, waves
+from workers.admitting import ACTIVE_ORDER
 from workers.matching import Candidate, MissingTruck, candidates
 
 log = structlog.get_logger()
@@ -27,8 +28,6 @@ CLAIM = text("""
     SELECT customer_id, idempotency_key, fingerprint, payload, request_id, reply_to, answer_status
     FROM admissions WHERE order_id = :order_id AND state = 'queued' FOR UPDATE SKIP LOCKED
 """)
-
-ACTIVE = text("SELECT id FROM orders WHERE customer_id = :customer_id AND searching LIMIT 1")
 
 INSERT_ORDER = text(f"""
     INSERT INTO orders
@@ -155,7 +154,7 @@ def _decide(
     now: datetime | None,
 ) -> Outcome:
     wave = 0 if found is None else 1
-    active = connection.execute(ACTIVE, {"customer_id": admission.customer_id}).scalar_one_or_none()
+    active = connection.execute(ACTIVE_ORDER, {"customer_id": admission.customer_id}).scalar_one_or_none()
     order = None if active else _insert_order(connection, order_id, admission, trucks, wave, now)
     if order is None:
         return _refuse(connection, order_id, admission, active, now)
@@ -220,7 +219,10 @@ def _refuse(
     connection: Connection, order_id: str, admission: Row[Any], active: str | None, now: datetime | None
 ) -> Outcome:
     """An unanswered request hears 409 and keeps its key free; one answered 202 stays visible."""
-    active = active or connection.execute(ACTIVE, {"customer_id": admission.customer_id}).scalar_one_or_none()
+    active = (
+        active
+        or connection.execute(ACTIVE_ORDER, {"customer_id": admission.customer_id}).scalar_one_or_none()
+    )
     state = "rejected" if admission.answer_status == 202 else "refused"
     data = {"activeOrderId": str(active)} if active else None
     return _record(

@@ -146,18 +146,16 @@ def order(order_id: str) -> dict[str, Any]:
 
 
 def _order(connection: Connection, order_id: str) -> dict[str, Any]:
-    found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
-    if found is None:
+    # Twice: an admission may be placed between the look for the order and the look for itself.
+    for _ in range(2):
+        found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
+        if found is not None:
+            trucks = connection.execute(TRUCKS, {"order_id": order_id})
+            return {"order": order_view(found), "truckRequests": [_assigned_view(truck) for truck in trucks]}
         waiting = connection.execute(UNPLACED, {"order_id": order_id}).one_or_none()
-        if waiting is None:
-            # Placed between the two looks.
-            found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
-            if found is None:
-                raise OrderNotFound
-        else:
+        if waiting is not None:
             return {"order": unplaced_view(waiting), "truckRequests": []}
-    trucks = connection.execute(TRUCKS, {"order_id": order_id}).all()
-    return {"order": order_view(found), "truckRequests": [_assigned_view(truck) for truck in trucks]}
+    raise OrderNotFound
 
 
 def _assigned_view(truck: Row[Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, outbox, settings
 from models.errors import InvalidTransition, TripNotFound
 from models.messages import Message
-from models.orders import LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
+from models.orders import COUNTS, LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
 from workers import events
 
 OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND driver_id = :driver_id")
@@ -24,12 +24,7 @@ ADVANCE = text("""
     WHERE id = :id AND driver_id = :driver_id AND status = :present
 """)
 
-COUNTS = text(f"""
-    SELECT count(*) FILTER (WHERE status IN {RUNNING} OR status = 'completed') AS filled,
-        count(*) FILTER (WHERE status IN {RUNNING} AND status <> 'assigned') AS under_way,
-        count(*) FILTER (WHERE status = 'completed') AS completed
-    FROM truck_requests WHERE order_id = :order_id
-""")
+COUNTED = text(f"SELECT {COUNTS} FROM truck_requests WHERE order_id = :order_id")
 
 SETTLE = text("""
     UPDATE orders SET status = :status, trucks_filled = :filled, updated_at = coalesce(:now, now())
@@ -98,7 +93,7 @@ def give_back(
 def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
     """Makes the order's status follow its trucks; the caller holds the order's lock."""
     order = connection.execute(LOCK, {"order_id": order_id}).one()
-    counts = connection.execute(COUNTS, {"order_id": order_id}).one()
+    counts = connection.execute(COUNTED, {"order_id": order_id}).one()
     status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, order.searching)
     connection.execute(SETTLE, {"order_id": order_id, "status": status, "filled": counts.filled, "now": now})
     if status == "completed":
@@ -106,7 +101,7 @@ def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
 
 
 def _search_again(connection: Connection, order: Row[Any], now: datetime | None) -> None:
-    counts = connection.execute(COUNTS, {"order_id": order.id}).one()
+    counts = connection.execute(COUNTED, {"order_id": order.id}).one()
     status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, searching=True)
     connection.execute(
         SEARCH_AGAIN,
