@@ -8,6 +8,8 @@ _settings = settings.load()
 
 broker_url = _settings.broker_url
 broker_connection_retry_on_startup = True
+# A worker waits for its broker as long as that takes.
+broker_connection_max_retries = None
 # Nobody waits on Celery for a result: Postgres has it.
 task_ignore_result = True
 task_store_errors_even_if_ignored = False

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import db, logs
 from models.live import alive
 
-app = Celery("weelo")
+app = Celery("weelo", amqp="tasks.broker:PromptAMQP")
 app.config_from_object("celeryconfig")
 
 # A store that is away is nobody's mistake and needs no traceback: the next sweep tries again.

@@ -23,7 +23,8 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def name() -> Iterator[str]:
-    """A name that no other scenario uses."""
+def name(fleet: Fleet) -> Iterator[str]:
+    """A name that no other scenario uses. Afterwards everything has to run that was not killed."""
     yield uuid4().hex[:12]
     Person.forget_all()
+    assert not fleet.ended()

@@ -26,7 +26,10 @@ class Fleet:
     def __init__(self, root: Path, directory: Path, **settings: str) -> None:
         self.root, self.directory = root, directory
         directory.chmod(0o711)
-        self.postgres = Postgres(directory / "postgres", THROWAWAY_POSTGRES)
+        # The verdict asks when each transaction was committed.
+        self.postgres = Postgres(
+            directory / "postgres", {**THROWAWAY_POSTGRES, "track_commit_timestamp": "on"}
+        )
         # As in production, the append-only file synced every second.
         self.valkey = Valkey(directory / "valkey")
         self.settings = settings
@@ -126,6 +129,10 @@ class Fleet:
         """The pool children of a worker, or the workers of a gunicorn."""
         parent = self.processes[name].pid
         return sorted(pid for pid in _pids() if _parent(pid) == parent)
+
+    def ended(self) -> list[str]:
+        """The processes that have ended by themselves: no fault may do that to any but its target."""
+        return [name for name, process in self.processes.items() if process.poll() is not None]
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")

@@ -95,7 +95,9 @@ class _Run:
         pace = Pace(plan.orders / (0.9 * plan.seconds))
         self.world = World(fleet.web_ports, self.ledger, Random(plan.seed + 1), pace)
         self.field = Field(fleet, random, self.ledger)
-        self.watch = Watch(fleet.postgres.url, self.world, self.ledger, self.field.incidents)
+        self.watch = Watch(
+            fleet.postgres.url, self.world, self.ledger, self.field.incidents, self._ended_by_themselves
+        )
         self.begun = time.monotonic()
         self.load_ended = 0.0
 
@@ -152,6 +154,9 @@ class _Run:
         return (
             self.field.incidents.kills.total() >= self.plan.kills and self.ledger.accepted >= self.plan.orders
         )
+
+    def _ended_by_themselves(self) -> list[str]:
+        return [name for name in self.fleet.ended() if name not in self.field.hurt]
 
     async def _quiet(self) -> None:
         """Waits until nothing is left to do."""

@@ -29,22 +29,19 @@ OFFERS = """
         extract(epoch FROM coalesce(closed_at, now()))::float AS closed_at
     FROM offers
 """
-# Two orders of one customer that searched at the same time. An order's search is over with the first
-# of these events at the latest.
+# Two orders of one customer that searched at the same time, each from the commit that placed it to the
+# commit that ended its search (in these runs an order has one truck). Times inside of a transaction
+# are those of its begin, and say nothing of two that waited for each other.
 OVERLAPS = """
-    WITH searches AS (
-        SELECT o.id, o.customer_id, o.created_at AS begun, coalesce(
-            (SELECT min(e.at) FROM order_events e WHERE e.order_id = o.id
-             AND e.type IN ('order_expired', 'order_cancelled', 'search_ended')), o.updated_at) AS ended,
-            o.round, o.trucks_filled
-        FROM orders o
+    WITH committed AS (SELECT order_id, type, pg_xact_commit_timestamp(xmin) AS at FROM order_events),
+    searches AS (
+        SELECT o.id, o.customer_id, min(at) FILTER (WHERE type = 'order_placed') AS begun, coalesce(min(at)
+            FILTER (WHERE type IN ('order_expired', 'order_cancelled', 'search_ended', 'truck_assigned')),
+            now()) AS ended
+        FROM orders o JOIN committed ON order_id = o.id GROUP BY o.id
     )
     SELECT a.id::text, b.id::text AS other FROM searches a JOIN searches b
-        ON a.customer_id = b.customer_id AND a.id < b.id
-        AND b.begun < least(a.ended, now()) AND b.begun >= a.begun
-    WHERE a.round = 1 AND b.round = 1 AND a.trucks_filled = 0 AND NOT EXISTS (
-        SELECT FROM order_events e
-        WHERE e.order_id = a.id AND e.type = 'truck_assigned' AND e.at <= b.begun)
+        ON a.customer_id = b.customer_id AND a.id <> b.id AND a.begun <= b.begun AND b.begun < a.ended
 """
 LEFT_OVER = {
     "an admission is still queued": "SELECT count(*) FROM admissions WHERE state = 'queued'",

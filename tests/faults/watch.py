@@ -1,7 +1,8 @@
-"""Looks at the database twice a second while everything dies: what must hold at every moment."""
+"""Looks twice a second while everything dies: what must hold at every moment."""
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -29,10 +30,14 @@ class Watch:
     excused, in seconds.
     """
 
-    def __init__(self, url: str, world: World, ledger: Ledger, incidents: Incidents) -> None:
+    def __init__(
+        self, url: str, world: World, ledger: Ledger, incidents: Incidents, ended: Callable[[], list[str]]
+    ) -> None:
         self.url, self.world, self.ledger, self.incidents = url, world, ledger, incidents
         self.latest = 0.0
+        self._ended = ended
         self._late: set[str] = set()
+        self._dead: set[str] = set()
 
     async def run(self) -> None:
         while not self.world.over:
@@ -43,6 +48,7 @@ class Watch:
             for row in searches:
                 self.ledger.problem("a customer has two searches", row.customer_id)
             self._judge(late)
+            self._mourn()
             await asyncio.sleep(LOOK_SECONDS)
 
     def _look(self) -> tuple[list[Any], list[Any]]:
@@ -56,3 +62,10 @@ class Watch:
             if excused > LATE_SECONDS and row.id not in self._late:
                 self._late.add(row.id)
                 self.ledger.problem("a search ended late", f"{row.id}: {row.late:.1f} s")
+
+    def _mourn(self) -> None:
+        """Whoever was not killed has to live."""
+        dead = set(self._ended())
+        for name in dead - self._dead:
+            self.ledger.problem("a process ended by itself", name)
+        self._dead = dead

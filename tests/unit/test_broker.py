@@ -1,0 +1,39 @@
+"""The broker's connection: who lost it waits for it, and does not end."""
+
+import time
+from typing import Any
+
+import pytest
+import redis
+from kombu.exceptions import OperationalError
+
+from local import ports
+from tasks import app
+from tasks.broker import RETRY_SECONDS, HonestTransport, PromptConnection
+
+
+def connection() -> PromptConnection:
+    """A connection to a port where nobody listens."""
+    return PromptConnection(f"redis://127.0.0.1:{ports.free()}/0", transport_options={"socket_timeout": 1})
+
+
+def test_workers_and_beat_use_it() -> None:
+    for made in (app.connection_for_read(), app.connection_for_write()):
+        assert isinstance(made, PromptConnection)
+        assert made.get_transport_cls() is HonestTransport
+
+
+def test_it_looks_again_soon() -> None:
+    begun = time.monotonic()
+    with pytest.raises(OperationalError):
+        connection().ensure_connection(max_retries=3)
+    assert time.monotonic() - begun < 3 * RETRY_SECONDS + 0.5
+
+
+def test_a_channel_without_a_connection_says_so_in_its_callers_words() -> None:
+    lost = connection()
+    channel: Any = HonestTransport.Channel.__new__(HonestTransport.Channel)
+    channel.connection = None
+    with pytest.raises(redis.ConnectionError) as raised:
+        channel._connparams()
+    assert isinstance(raised.value, lost.connection_errors)
