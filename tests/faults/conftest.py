@@ -28,3 +28,17 @@ def name(fleet: Fleet) -> Iterator[str]:
     yield uuid4().hex[:12]
     Person.forget_all()
     assert not fleet.ended()
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often a race is run."""
+    return int(request.config.getoption("--rounds"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs each scenario so many times in a row, every time as a test of its own."""
+    times = int(metafunc.config.getoption("--repeat"))
+    if times > 1 and metafunc.module.__name__.endswith("test_scenarios"):
+        metafunc.fixturenames.append("turn")
+        metafunc.parametrize("turn", range(1, times + 1), ids="turn{}".format)

@@ -112,7 +112,7 @@ class Rules(RuleBasedStateMachine):
         self.works = True
         self.client: FlaskClient = create_app().test_client()
         self.enqueue, self.expect = orders.enqueue, hub.expect
-        orders.enqueue = self._place  # type: ignore[assignment]
+        orders.enqueue = self._place
         hub.expect = lambda order_id: nullcontext()  # type: ignore[assignment,return-value]
 
     def teardown(self) -> None:
@@ -296,9 +296,7 @@ class Rules(RuleBasedStateMachine):
     def give_back(self, driver: str) -> None:
         for order_id, order, truck in self._trip_of(driver):
             truck_id = _truck_id(order_id, driver)
-            code = _code(
-                lambda t=truck_id: followups.follow(trips.give_back(driver, t, "model"))
-            )
+            code = _code(lambda t=truck_id: followups.follow(trips.give_back(driver, t, "model")))
             if truck.state in LOADED:
                 assert code == "INVALID_TRANSITION"
                 continue
@@ -444,7 +442,7 @@ def test_any_sequence_of_events_leaves_what_the_rules_say(
     monkeypatch.setenv("ORDERS_PER_MINUTE", "0")
     forget_configuration()
     try:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Rules,
             settings=settings(
                 max_examples=25,
