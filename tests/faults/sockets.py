@@ -45,6 +45,11 @@ class Listener:
             except (OSError, WebSocketException):
                 return
 
+    def cut(self) -> None:
+        """Ends the connection as a tunnel does: nobody says good-bye."""
+        if self.connection:
+            self.connection.transport.abort()
+
     async def _connect(self) -> None:
         query = f"?lastEventId={self._last}" if self._last else ""
         address = f"ws://127.0.0.1:{self.world.port()}/api/v1/ws{query}"
