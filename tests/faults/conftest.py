@@ -39,6 +39,6 @@ def rounds(request: pytest.FixtureRequest) -> int:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs each scenario so many times in a row, every time as a test of its own."""
     times = int(metafunc.config.getoption("--repeat"))
-    if times > 1 and metafunc.module.__name__.endswith("test_scenarios"):
+    if times > 1 and metafunc.module.__name__.endswith(("test_scenarios", "test_races")):
         metafunc.fixturenames.append("turn")
         metafunc.parametrize("turn", range(1, times + 1), ids="turn{}".format)

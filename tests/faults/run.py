@@ -26,7 +26,7 @@ from tests.faults.watch import Watch
 # Short, so that customers who do not cancel can order again soon.
 TTL_SECONDS = 6
 PROGRESS_SECONDS = 10.0
-# Apps whose order is still not answered for good give up.
+# Apps whose order is still not answered for good by then give up.
 LEAVE_SECONDS = 20.0
 # The orders asked for are sent in this share of the time; the rest is for what outages held up.
 PACE_SHARE = 0.85
@@ -58,6 +58,7 @@ class Plan:
     drivers_of_a_kind: int = 4
     # Names of the kinds of faults to draw; all of them if empty.
     only: tuple[str, ...] = ()
+    leave_seconds: float = LEAVE_SECONDS
     quiet_seconds: float = QUIET_SECONDS
     # Every so often somebody's line is cut; never if 0.
     cut_every_seconds: float = 0
@@ -116,7 +117,7 @@ class _Run:
         others = _tasks([*sockets, self.watch.run(), self._progress(), self._cut(lines)])
         await self._faults()
         self.world.ending, self.load_ended = True, time.monotonic()
-        _, late = await asyncio.wait(loading, timeout=LEAVE_SECONDS)
+        _, late = await asyncio.wait(loading, timeout=self.plan.leave_seconds)
         for task in late:
             task.cancel()
         await self._quiet()
