@@ -102,5 +102,5 @@ def clean(database_url: str, redis_url: str) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The long forms of the fault tests."""
-    parser.addoption("--rounds", type=int, default=40, help="how often each race is run (long form: 500)")
+    parser.addoption("--rounds", type=int, help="how often each race is run (long form: 500)")
     parser.addoption("--repeat", type=int, default=1, help="how often each fault scenario is run (20)")

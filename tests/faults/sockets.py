@@ -30,9 +30,13 @@ class Listener:
         self._take, self._beat = take, beat
         self._last = 0
         self._number = 0
+        # Cleared while this person wants no connection.
+        self.wanted = asyncio.Event()
+        self.wanted.set()
 
     async def run(self) -> None:
         while not self.world.over:
+            await self.wanted.wait()
             with suppress(OSError, WebSocketException, TimeoutError, EOFError):
                 await self._connect()
             await asyncio.sleep(self.world.random.uniform(0.05, 0.3))
