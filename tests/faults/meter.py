@@ -87,3 +87,9 @@ def _postgres(fleet: Fleet) -> Iterator[tuple[str, float]]:
     yield "connections", counts.connections
     yield "admissions that wait", counts.queued
     yield "outbox rows", counts.undelivered
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

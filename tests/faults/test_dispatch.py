@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection
 from tasks import followups
 from tests import scenes
 from tests.faults.crew import Crew, Member
+from tests.faults.crowd import crowd
 from tests.faults.fleet import Fleet
 from tests.faults.http import Client, close_all
 from tests.faults.incidents import Incidents
@@ -258,3 +259,10 @@ async def _many_orders(around: World, name: str, count: int) -> None:
         posted = asyncio.create_task(post(number))
         await asyncio.sleep(0.05)
         await posted
+
+
+def test_the_index_equals_the_last_positions_sent(fleet: Fleet) -> None:
+    outcome = crowd(fleet, 300, 15)
+    assert not outcome.wrong
+    assert outcome.sent >= 1.5 * 300
+    assert not outcome.cut
