@@ -13,7 +13,7 @@ import pytest
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
-from models.live import order_rate
+from models.live import order_rate, queues
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -47,6 +47,7 @@ def forget_configuration() -> None:
         live.commands,
         live.script,
         order_rate._limiter,
+        queues._broker,
     ):
         cached.cache_clear()
 

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import drivers, errors, health, orders, requests, socket
+from web import drivers, errors, health, metrics, orders, requests, socket, traffic
 from web.access import public
 from web.answers import success
 from web.parsing import MAXIMUM_BODY_BYTES
@@ -23,10 +23,17 @@ def create_app() -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
     app.url_map.strict_slashes = False
+    traffic.register(app)
     requests.register(app)
     errors.register(app)
     app.add_url_rule("/", view_func=_index, endpoint="index")
-    for blueprint in (health.blueprint, orders.blueprint, drivers.blueprint):
+    for blueprint in (
+        health.blueprint,
+        metrics.blueprint,
+        orders.blueprint,
+        drivers.blueprint,
+    ):
         app.register_blueprint(blueprint)
     socket.register(app)
+    traffic.lay_out(app)
     return app
