@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import drivers, errors, health, metrics, orders, requests, socket, traffic
+from web import drivers, errors, health, metrics, ops, orders, requests, socket, traffic
 from web.access import public
 from web.answers import success
 from web.parsing import MAXIMUM_BODY_BYTES
@@ -32,6 +32,7 @@ def create_app() -> Flask:
         metrics.blueprint,
         orders.blueprint,
         drivers.blueprint,
+        ops.blueprint,
     ):
         app.register_blueprint(blueprint)
     socket.register(app)
