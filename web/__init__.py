@@ -7,11 +7,13 @@ from tasks import publish_without_waiting
 from web import drivers, errors, health, metrics, ops, orders, requests, socket, traffic
 from web.access import public
 from web.answers import success
+from web.documents import pages
 from web.parsing import MAXIMUM_BODY_BYTES
 
 
 @public
 def _index() -> Response:
+    """Where to look."""
     return success({"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready"})
 
 
@@ -33,6 +35,7 @@ def create_app() -> Flask:
         orders.blueprint,
         drivers.blueprint,
         ops.blueprint,
+        pages.blueprint,
     ):
         app.register_blueprint(blueprint)
     socket.register(app)

@@ -107,6 +107,7 @@ def stop() -> None:
 
 
 def _open() -> Response:
+    """Opens the socket of a customer or a driver."""
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
     if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
