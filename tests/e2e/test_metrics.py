@@ -3,14 +3,20 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import httpx
+import pytest
+from websockets.protocol import State
 
 from local import ports
-from tests.system import System, hear, on_duty, until
+from tests.system import Person, System, hear, on_duty, until
 
 ROUTE = 'weelo_http_requests_total{method="GET",route="/health",status="200"} '
+
+CUSTOMERS = 'weelo_sockets{role="customer"} '
 
 
 def workers_of(pid: int) -> set[int]:
@@ -37,24 +43,55 @@ def alive(url: str) -> bool:
         return False
 
 
-def test_both_processes_tell_of_all_requests_and_a_killed_one_takes_none_with_it(system: System) -> None:
+@pytest.fixture
+def two(system: System) -> Iterator[tuple[str, int]]:
+    """A web server with two processes: its address and its master."""
     port = ports.free()
     system.run("web-two", system.commands["web"], PORT=str(port), WEB_CONCURRENCY="2")
-    url = f"http://127.0.0.1:{port}"
+    url, master = f"http://127.0.0.1:{port}", system.processes["web-two"]
     until(partial(alive, url), 20)
-    master = system.processes["web-two"]
     until(lambda: len(workers_of(master.pid)) == 2)
+    yield url, master.pid
+    master.terminate()
+    master.wait(10)
+
+
+def kill_one(master: int) -> None:
+    """Kills a process of the server and waits for the one that takes its place."""
+    victim = workers_of(master).pop()
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: len(workers_of(master) - {victim}) == 2)
+
+
+def test_both_processes_tell_of_all_requests_and_a_killed_one_takes_none_with_it(
+    two: tuple[str, int],
+) -> None:
+    url, master = two
     begun = told(url)
     for _ in range(50):
         assert alive(url)
     assert {told(url) for _ in range(20)} == {begun + 50}
-    victim = workers_of(master.pid).pop()
-    os.kill(victim, signal.SIGKILL)
-    until(lambda: len(workers_of(master.pid) - {victim}) == 2)
+    kill_one(master)
     until(partial(alive, url))
     after = told(url)
     assert after >= begun + 51
     assert {told(url) for _ in range(20)} == {after}
+
+
+def test_a_killed_process_takes_its_sockets_with_it_and_no_others(two: tuple[str, int], name: str) -> None:
+    url, master = two
+    with ExitStack() as stack:
+        people = [Person(url, "customer", f"{name}-{number}") for number in range(12)]
+        sockets = [stack.enter_context(person.socket()) for person in people]
+        assert figure(url, CUSTOMERS) == len(sockets)
+        kill_one(master)
+        until(partial(alive, url))
+        until(
+            lambda: (
+                {figure(url, CUSTOMERS) for _ in range(9)}
+                == {sum(one.state is State.OPEN for one in sockets)}
+            )
+        )
 
 
 def test_open_sockets_are_counted_as_long_as_they_are_open(system: System, name: str) -> None:
