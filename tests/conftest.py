@@ -99,3 +99,12 @@ def database_url(stores: Stores) -> str:
 @pytest.fixture
 def clean(database_url: str, redis_url: str) -> None:
     """Both stores, emptied."""
+
+
+@pytest.fixture
+def point(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Lets a test say where a store is; to be followed by ``forget_configuration``."""
+    yield monkeypatch
+    monkeypatch.undo()
+    live.breaker._until = 0
+    forget_configuration()

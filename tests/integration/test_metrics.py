@@ -165,15 +165,6 @@ def silence() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.fixture
-def point(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Lets a test set where a store is."""
-    yield monkeypatch
-    monkeypatch.undo()
-    live.breaker._until = 0
-    forget_configuration()
-
-
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
 def test_without_redis_the_rest_is_told_within_two_seconds(
     point: pytest.MonkeyPatch, silence: str, how: str
