@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
@@ -58,6 +59,13 @@ def migrate(environment: dict[str, str]) -> None:
     subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
 
 
+def empty_tables() -> None:
+    """Empties every table of the database that this process points at."""
+    names = ", ".join(table.name for table in tables.TABLES)
+    with db.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {names}")
+
+
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Stores]:
     """Postgres and Valkey for the whole run, with the newest tables; this process points at them."""
@@ -90,9 +98,7 @@ def redis_url(stores: Stores) -> str:
 @pytest.fixture
 def database_url(stores: Stores) -> str:
     """The Postgres of this run, its tables emptied."""
-    names = ", ".join(table.name for table in tables.TABLES)
-    with db.transaction() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {names}")
+    empty_tables()
     return stores.postgres.url
 
 
@@ -101,10 +107,34 @@ def clean(database_url: str, redis_url: str) -> None:
     """Both stores, emptied."""
 
 
+@pytest.fixture(scope="session")
+def other_urls(stores: Stores) -> dict[str, str]:
+    """A second database on each server: the processes of a running system look into the first."""
+    with db.statements() as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("CREATE DATABASE aside")
+    urls = {
+        "DATABASE_URL": make_url(stores.postgres.url).set(database="aside").render_as_string(False),
+        "REDIS_URL": stores.valkey.url.rpartition("/")[0] + "/9",
+    }
+    migrate(urls)
+    return urls
+
+
 @pytest.fixture
-def point(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Lets a test say where a store is; to be followed by ``forget_configuration``."""
+def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Both stores, emptied, and nobody at work in them; a test may say that one is elsewhere.
+
+    What is said there counts after ``forget_configuration``.
+    """
+    for name, url in other_urls.items():
+        monkeypatch.setenv(name, url)
+    forget_configuration()
+    empty_tables()
+    live.commands().flushdb()
     yield monkeypatch
+    db.engine().dispose()
+    db.autocommit_engine().dispose()
     monkeypatch.undo()
     live.breaker._until = 0
     forget_configuration()

@@ -29,8 +29,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import settings
-from models.live import alive, driver_index, queues
+from models.live import alive, queues
 from web.access import public
 from web.health import QUEUES
 from web.traffic import BUCKETS, board
@@ -100,7 +99,7 @@ class Figures(Collector):
 
 
 def _of_postgres() -> list[Metric]:
-    found = overseeing.figures(heard())
+    found = overseeing.figures(overseeing.heard())
     oldest = GaugeMetricFamily(
         "weelo_outbox_oldest_age_seconds", "Age of the oldest outbox row; 0 without one."
     )
@@ -128,15 +127,6 @@ def _of_redis() -> list[Metric]:
             alive.age_seconds(alive.BEAT),
         ),
     ]
-
-
-def heard() -> list[str] | None:
-    """The drivers who would be asked now; ``None`` without the driver index."""
-    since = time.time() - settings.load().driver_presence_seconds
-    try:
-        return driver_index.heard_since(int(since * 1000))
-    except redis.RedisError:
-        return None
 
 
 def _of_this_server() -> Iterable[Metric]:

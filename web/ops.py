@@ -8,11 +8,10 @@ from models.errors import InvalidTransition, OrderCancelled, OrderExpired, Order
 from tasks import operating
 from web.access import caller, requires
 from web.answers import success
-from web.metrics import heard
 from web.orders import page_of
 from web.parsing import body, identifier, validated
 from web.schemas import Nothing
-from workers import listing, overseeing, reading
+from workers import listing, reading, surveying
 
 blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 
@@ -21,7 +20,7 @@ blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 @requires("ops")
 def overview() -> Response:
     """The state of the whole: counters, drivers by state, and where everybody is."""
-    return success(overseeing.overview(heard()))
+    return success(surveying.overview())
 
 
 @blueprint.get("/orders")
@@ -67,7 +66,7 @@ def rebroadcast(order_id: str) -> Response:
 
 def _whole(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests, search}``. Raises ``OrderNotFound``."""
-    return reading.order(order_id) | {"search": overseeing.search(order_id)}
+    return reading.order(order_id) | {"search": surveying.search(order_id)}
 
 
 def _search_expired(order: dict[str, Any]) -> bool:

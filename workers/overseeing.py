@@ -1,32 +1,24 @@
-"""What operators see: the state of the whole in figures, and where orders and drivers are.
+"""The state of the whole in figures.
 
 Everything is counted when it is asked for, so it is right in every process and after every restart.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
+import redis
 from sqlalchemy import Connection, Row, text
 
 from models import admissions, db, settings
-from models.messages import iso
+from models.live import driver_index
 from models.orders import LOADED, RUNNING
-from workers.matching import radius_km
 
 # busy: on the way to a pickup. on_trip: with a load. unavailable: does not want work. Of those who
 # do, silent are the ones who would not be asked since they have not been heard of lately.
 DRIVER_STATES = ("available", "busy", "on_trip", "silent", "unavailable")
 SEARCHING_STATES = ("active", "partially_filled", "in_progress")
-PRESENT_STATES = ("partially_filled", "fully_filled", "in_progress")
-ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
-
-# More would be a crowd on any map, and a page that takes seconds to draw.
-MAP_ORDERS = 500
-MAP_DRIVERS = 1000
-FIRST_OFFER_MINUTES = 5
-
 DRIVERS = f"""
     SELECT d.id, d.vehicle_type, d.vehicle_subtype, d.last_latitude, d.last_longitude, d.last_position_at,
         CASE WHEN t.status IN {LOADED} THEN 'on_trip' WHEN t.status IS NOT NULL THEN 'busy'
@@ -40,10 +32,6 @@ DRIVERS = f"""
     LEFT JOIN (SELECT DISTINCT unnest(CAST(:heard AS text[])) AS id) AS heard ON heard.id = d.id
 """
 DRIVERS_BY_STATE = text(f"SELECT state, count(*) FROM ({DRIVERS}) AS driver GROUP BY state")
-DRIVERS_ON_MAP = text(f"""
-    SELECT * FROM ({DRIVERS}) AS driver WHERE last_position_at IS NOT NULL
-    ORDER BY last_position_at DESC, id LIMIT :limit
-""")
 ADMISSIONS_BY_STATE = text("SELECT state, count(*) FROM admissions GROUP BY state")
 SEARCHING_BY_STATUS = text("SELECT status, count(*) FROM orders WHERE searching GROUP BY status")
 OPEN_OFFERS = text("SELECT count(*) FROM offers WHERE state = 'open'")
@@ -52,34 +40,6 @@ OUTBOX = text("""
         coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
     FROM outbox
 """)
-ENDED = text(f"""
-    SELECT type, count(*) FROM order_events
-    WHERE at > coalesce(:now, now()) - interval '1 hour' AND type IN {tuple(ENDS)} GROUP BY type
-""")
-PRESENT = text(f"SELECT status, count(*) FROM orders WHERE status IN {PRESENT_STATES} GROUP BY status")
-ARRIVED = text("""
-    SELECT count(*) FROM admissions
-    WHERE created_at > coalesce(:now, now()) - interval '1 minute' AND state <> 'refused'
-""")
-# From the admission's commit to the first wave that found somebody, of orders placed lately.
-FIRST_OFFER = text(f"""
-    SELECT count(*) AS orders, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
-        ORDER BY extract(epoch FROM first.at - admission.created_at)::float8) AS seconds
-    FROM order_events AS placed
-    JOIN admissions AS admission ON admission.order_id = placed.order_id
-    CROSS JOIN LATERAL (
-        SELECT min(at) AS at FROM order_events AS sent WHERE sent.order_id = placed.order_id
-            AND sent.type = 'wave_sent' AND jsonb_array_length(sent.data -> 'drivers') > 0
-    ) AS first
-    WHERE placed.type = 'order_placed' AND first.at IS NOT NULL
-        AND placed.at > coalesce(:now, now()) - interval '{FIRST_OFFER_MINUTES} minutes'
-""")
-ORDERS_ON_MAP = text("""
-    SELECT id, status, pickup, wave, total_trucks, trucks_filled, next_wave_at, expires_at, created_at
-    FROM orders WHERE searching ORDER BY expires_at, id LIMIT :limit
-""")
-
-SEARCH = text("SELECT searching, round, wave, next_wave_at FROM orders WHERE id = :order_id")
 
 
 @dataclass(frozen=True)
@@ -94,110 +54,39 @@ class Figures:
     outbox_oldest_seconds: float
 
 
+def heard() -> list[str] | None:
+    """The drivers who would be asked now; ``None`` without the driver index."""
+    since = time.time() - settings.load().driver_presence_seconds
+    try:
+        return driver_index.heard_since(int(since * 1000))
+    except redis.RedisError:
+        return None
+
+
 def figures(heard: Collection[str] | None) -> Figures:
     """``heard`` are the drivers heard of within the presence time, as the driver index says.
 
     ``None`` if it is away: then the last saved position of a driver counts for a word from him.
     """
     with db.statements() as connection:
-        return _figures(connection, heard)
+        return figures_on(connection, heard)
 
 
-def _figures(connection: Connection, heard: Collection[str] | None) -> Figures:
+def figures_on(connection: Connection, heard: Collection[str] | None) -> Figures:
+    """The same on a connection that is at hand."""
     outbox = connection.execute(OUTBOX).one()
     return Figures(
-        _counts(connection.execute(ADMISSIONS_BY_STATE).all(), admissions.STATES),
-        _counts(connection.execute(SEARCHING_BY_STATUS).all(), SEARCHING_STATES),
-        _counts(connection.execute(DRIVERS_BY_STATE, _presence(heard)).all(), DRIVER_STATES),
+        counts(connection.execute(ADMISSIONS_BY_STATE).all(), admissions.STATES),
+        counts(connection.execute(SEARCHING_BY_STATUS).all(), SEARCHING_STATES),
+        counts(connection.execute(DRIVERS_BY_STATE, presence(heard)).all(), DRIVER_STATES),
         connection.execute(OPEN_OFFERS).scalar_one(),
         outbox.waiting,
         outbox.oldest_seconds,
     )
 
 
-def overview(heard: Collection[str] | None, now: datetime | None = None) -> dict[str, Any]:
-    """``{counters, drivers, map}`` for the operators' page."""
-    with db.statements() as connection:
-        found = _figures(connection, heard)
-        return {
-            "counters": _counters(connection, found, now),
-            "drivers": found.drivers,
-            "map": _map(connection, heard),
-        }
-
-
-def search(order_id: str) -> dict[str, Any]:
-    """How far the search of an order has come; of one that is not placed there is none yet."""
-    with db.statements() as connection:
-        row = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
-    if row is None:
-        return {"searching": False, "round": 0, "wave": 0, "radiusKm": 0, "nextWaveAt": None}
-    return {"searching": row.searching, "round": row.round} | _progress(row)
-
-
-def _progress(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "wave": row.wave,
-        "radiusKm": radius_km(row.wave) if row.wave else 0,
-        "nextWaveAt": iso(row.next_wave_at) if row.next_wave_at else None,
-    }
-
-
-def _counters(connection: Connection, found: Figures, now: datetime | None) -> dict[str, Any]:
-    at = {"now": now}
-    present = _counts(connection.execute(PRESENT).all(), PRESENT_STATES)
-    ended = _counts(connection.execute(ENDED, at).all(), tuple(ENDS))
-    first_offer = connection.execute(FIRST_OFFER, at).one()
-    p50, p99 = first_offer.seconds or (None, None)
-    return {
-        "queued": found.admissions["queued"],
-        "searching": sum(found.searching.values()),
-        "partiallyFilled": present["partially_filled"],
-        "fullyFilled": present["fully_filled"],
-        "inProgress": present["in_progress"],
-        "lastHour": {name: ended[kind] for kind, name in ENDS.items()},
-        "deadAdmissions": found.admissions["dead"],
-        "ordersPerMinute": connection.execute(ARRIVED, at).scalar_one(),
-        "firstOffer": {"orders": first_offer.orders, "p50Seconds": p50, "p99Seconds": p99},
-    }
-
-
-def _map(connection: Connection, heard: Collection[str] | None) -> dict[str, Any]:
-    orders = connection.execute(ORDERS_ON_MAP, {"limit": MAP_ORDERS}).all()
-    drivers = connection.execute(DRIVERS_ON_MAP, _presence(heard) | {"limit": MAP_DRIVERS}).all()
-    return {
-        "orders": [_order_on_map(row) for row in orders],
-        "drivers": [_driver_on_map(row) for row in drivers],
-        "ordersLimit": MAP_ORDERS,
-        "driversLimit": MAP_DRIVERS,
-    }
-
-
-def _order_on_map(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "status": row.status,
-        "pickup": row.pickup,
-        "totalTrucks": row.total_trucks,
-        "trucksFilled": row.trucks_filled,
-        "expiresAt": iso(row.expires_at),
-        "createdAt": iso(row.created_at),
-    } | _progress(row)
-
-
-def _driver_on_map(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "state": row.state,
-        "vehicleType": row.vehicle_type,
-        "vehicleSubtype": row.vehicle_subtype,
-        "latitude": row.last_latitude,
-        "longitude": row.last_longitude,
-        "at": iso(row.last_position_at),
-    }
-
-
-def _presence(heard: Collection[str] | None) -> dict[str, Any]:
+def presence(heard: Collection[str] | None) -> dict[str, Any]:
+    """What ``DRIVERS`` has to know of who was heard of."""
     return {
         "heard": list(heard or ()),
         "index_away": heard is None,
@@ -205,6 +94,7 @@ def _presence(heard: Collection[str] | None) -> dict[str, Any]:
     }
 
 
-def _counts(rows: Sequence[Row[Any]], states: Sequence[str]) -> dict[str, int]:
+def counts(rows: Sequence[Row[Any]], states: Sequence[str]) -> dict[str, int]:
+    """The count of each state, from rows of a state and a count."""
     found = dict(tuple(row) for row in rows)
     return {state: found.get(state, 0) for state in states}

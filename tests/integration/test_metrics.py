@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
-from models import db, live
+from models import db, live, settings
 from models.live import alive
 from tasks import app as celery
 from tests import scenes
-from tests.conftest import Stores, forget_configuration
+from tests.conftest import forget_configuration
 from web import create_app, metrics
 from web.health import QUEUES
 from web.traffic import board
@@ -42,7 +42,7 @@ def by_label(found: dict[Sample, float], name: str) -> dict[str, float]:
     return {next(iter(labels))[1]: value for (one, labels), value in found.items() if one == name}
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("aside")
 class TestWhole:
     """Of the whole system."""
 
@@ -82,8 +82,8 @@ class TestWhole:
         assert figure(found, "weelo_outbox_rows") == 1
         assert 30 <= figure(found, "weelo_outbox_oldest_age_seconds") < 40
 
-    def test_queues_and_unacknowledged_tasks_are_counted(self, stores: Stores) -> None:
-        with celery.connection_for_write(stores.valkey.url) as broker:
+    def test_queues_and_unacknowledged_tasks_are_counted(self) -> None:
+        with celery.connection_for_write(settings.load().broker_url) as broker:
             for _ in range(3):
                 celery.send_task("orders.place", args=("none", ""), connection=broker)
             celery.send_task("sweeps.expire", connection=broker)
@@ -116,7 +116,7 @@ class TestWhole:
         assert client.get("/metrics").text.count('weelo_admissions{state="queued"} 0.0') == 1
 
 
-@pytest.mark.usefixtures("clean")
+@pytest.mark.usefixtures("aside")
 class TestServer:
     """Of this web server."""
 
@@ -167,10 +167,10 @@ def silence() -> Iterator[str]:
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
 def test_without_redis_the_rest_is_told_within_two_seconds(
-    point: pytest.MonkeyPatch, silence: str, how: str
+    aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     scenes.admitted("asha")
-    point.setenv("REDIS_URL", f"redis://{silence if how == 'is silent' else '127.0.0.1:1'}/0")
+    aside.setenv("REDIS_URL", f"redis://{silence if how == 'is silent' else '127.0.0.1:1'}/0")
     forget_configuration()
     begun = time.monotonic()
     found = scrape()
@@ -183,10 +183,10 @@ def test_without_redis_the_rest_is_told_within_two_seconds(
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
 def test_without_postgres_the_rest_is_told_within_two_seconds(
-    point: pytest.MonkeyPatch, silence: str, how: str
+    aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     address = silence if how == "is silent" else "127.0.0.1:1"
-    point.setenv("DATABASE_URL", f"postgresql://weelo@{address}/weelo")
+    aside.setenv("DATABASE_URL", f"postgresql://weelo@{address}/weelo")
     forget_configuration()
     begun = time.monotonic()
     found = scrape()
@@ -196,8 +196,8 @@ def test_without_postgres_the_rest_is_told_within_two_seconds(
     assert by_label(found, "weelo_admissions") == {}
 
 
-def test_a_broker_of_its_own_is_asked_for_the_queues(point: pytest.MonkeyPatch) -> None:
-    point.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
+def test_a_broker_of_its_own_is_asked_for_the_queues(aside: pytest.MonkeyPatch) -> None:
+    aside.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:1/0")
     forget_configuration()
     found = scrape()
     assert by_label(found, "weelo_up") == {"postgres": 1, "redis": 0}

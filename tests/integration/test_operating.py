@@ -13,9 +13,9 @@ from models.live import driver_index
 from tests import scenes
 from tests.clients import Caller, code
 from tests.scenes import NOIDA
-from workers import accepting, cancelling, expiring, listing, overseeing, recovering, trips, waves
+from workers import accepting, cancelling, expiring, listing, overseeing, recovering, surveying, trips, waves
 
-pytestmark = pytest.mark.usefixtures("clean")
+pytestmark = pytest.mark.usefixtures("aside")
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_overview_counts_orders_by_what_became_of_them(olga: Caller) -> None
 def test_what_ended_more_than_an_hour_ago_is_not_counted() -> None:
     order_id = scenes.placed().order_id
     expiring.end_now(order_id, "olga")
-    in_an_hour = overseeing.overview(None, datetime.now(UTC) + timedelta(minutes=61))["counters"]
+    in_an_hour = surveying.overview(datetime.now(UTC) + timedelta(minutes=61))["counters"]
     assert in_an_hour["lastHour"] == {"expired": 0, "cancelled": 0, "completed": 0}
     assert in_an_hour["ordersPerMinute"] == 0
     assert in_an_hour["firstOffer"] == {"orders": 0, "p50Seconds": None, "p99Seconds": None}
@@ -141,7 +141,7 @@ def test_the_map_shows_where_is_searched_and_where_drivers_are(olga: Caller) -> 
 
 
 def test_the_map_is_bounded(olga: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overseeing, "MAP_ORDERS", 2)
+    monkeypatch.setattr(surveying, "MAP_ORDERS", 2)
     for number in range(3):
         scenes.placed(f"c{number}")
     seen = data(olga.get("/ops/overview"))

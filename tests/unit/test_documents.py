@@ -171,12 +171,14 @@ def test_a_file_that_has_not_changed_is_not_sent_again() -> None:
         assert again.status_code == 304
 
 
-def test_the_page_of_the_socket_shows_every_frame_and_close_code() -> None:
+def test_the_page_of_the_socket_shows_every_frame_type_and_close_code() -> None:
     page = create_app().test_client().get("/asyncapi").text
     for frame in (*frames.TO_DRIVERS, *frames.TO_CUSTOMERS, *frames.FROM_DRIVERS, *frames.FROM_CUSTOMERS):
         assert f"<h3>{frame.name}</h3>" in page
     for code in frames.CLOSE_CODES:
         assert f"<td>{code}</td>" in page
+    for named in re.findall(r"<td>(?:list of )?([A-Z]\w+)(?: or null)?</td>", page):
+        assert f"<h3>{named}</h3>" in page
 
 
 def test_the_document_names_the_host_that_was_asked() -> None:

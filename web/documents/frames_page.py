@@ -1,5 +1,6 @@
 """The AsyncAPI document as a page without scripts."""
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -25,8 +26,10 @@ def html(document: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Weelo: the socket</title><style>{STYLE}</style><h1>The socket</h1>",
-        *(f"<p>{escape(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
+        *(f"<p>{_text(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
         *(line for name, title in TITLES.items() for line in _section(document, name, title)),
+        "<h2>Types</h2>",
+        *(line for name in _types(document) for line in _type(document, name)),
         "<h2>Close codes</h2>",
         _table(("code", "meaning"), closes),
         '<p>The same for machines: <a href="/asyncapi.json">/asyncapi.json</a>.</p></html>',
@@ -38,14 +41,32 @@ def _section(document: Mapping[str, Any], operation: str, title: str) -> Iterato
     yield f"<h2>{title}</h2>"
     for reference in document["operations"][operation]["messages"]:
         message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
-        yield f"<h3>{message['name']}</h3><p>{escape(message['summary'])}</p>"
+        yield f"<h3>{message['name']}</h3><p>{_text(message['summary'])}</p>"
         data = _resolved(document, message["payload"]["properties"]["data"])
-        if fields := data.get("properties"):
-            rows = (
-                (name, _kind(field), _meaning(field, name in data.get("required", ())))
-                for name, field in fields.items()
-            )
-            yield _table(("field", "type", ""), rows)
+        yield _fields(data)
+
+
+def _types(document: Mapping[str, Any]) -> list[str]:
+    """The schemas that other schemas name."""
+    return sorted(set(re.findall(r"'#/components/schemas/(\w+)'", str(document["components"]["schemas"]))))
+
+
+def _type(document: Mapping[str, Any], name: str) -> Iterator[str]:
+    yield f"<h3>{name}</h3>"
+    yield _fields(document["components"]["schemas"][name])
+
+
+def _fields(schema: Mapping[str, Any]) -> str:
+    """The table of what is in an object; nothing for an empty one."""
+    required = schema.get("required", ())
+    fields = schema.get("properties", {}).items()
+    rows = [(name, _kind(field), _meaning(field, name in required)) for name, field in fields]
+    return _table(("field", "type", ""), rows) if rows else ""
+
+
+def _text(words: str) -> str:
+    """Words with what stands between backquotes as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
 
 
 def _resolved(document: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -71,6 +92,6 @@ def _meaning(field: Mapping[str, Any], required: bool) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Any) -> str:
-    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    lines = ["".join(f"<td>{_text(cell)}</td>" for cell in row) for row in rows]
     titles = "".join(f"<th>{cell}</th>" for cell in head)
     return f"<table><tr>{titles}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
