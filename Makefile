@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults check token replay lock clean
+.PHONY: help run test faults soak crowd check token replay lock clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -40,6 +40,14 @@ test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults $(ARGS)
+
+soak: ## two hours' load in ten minutes: what every part holds, before and after (ARGS="--minutes 2 --orders 3000")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults.endurance $(ARGS)
+
+crowd: ## 10,000 drivers on sockets, a position every 5 s each: is the index right? (ARGS="--drivers 1000 --minutes 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults.crowd $(ARGS)
 
 check: ## lint, formatting, types and the direction of imports
 	$(PREPARE) dev

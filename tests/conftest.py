@@ -113,6 +113,7 @@ def other_urls(stores: Stores) -> dict[str, str]:
     with db.statements() as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("CREATE DATABASE aside")
+        connection.exec_driver_sql("RESET statement_timeout")
     urls = {
         "DATABASE_URL": make_url(stores.postgres.url).set(database="aside").render_as_string(False),
         "REDIS_URL": stores.valkey.url.rpartition("/")[0] + "/9",
@@ -138,3 +139,9 @@ def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.undo()
     live.breaker._until = 0
     forget_configuration()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The long forms of the fault tests."""
+    parser.addoption("--rounds", type=int, help="how often each race is run (long form: 500)")
+    parser.addoption("--repeat", type=int, default=1, help="how often each fault scenario is run (20)")

@@ -246,6 +246,12 @@ def _moment(text: str) -> str:
     return text
 
 
+class After(Body):
+    """Where a list of positions is to begin."""
+
+    after: Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+
+
 class ReportedPosition(Body):
     """A position as a driver's app reports it; ``at`` is now where it is left out."""
 

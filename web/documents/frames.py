@@ -20,7 +20,7 @@ from web.documents.shapes import (
     TruckState,
 )
 from web.documents.shapes_of_drivers import Broadcast, Trip
-from web.incoming import Accept, Acknowledge, Decline, Nothing
+from web.incoming import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 from web.schemas import ReportedPosition
 
 
@@ -41,6 +41,13 @@ class AcceptConfirmation(Shape):
     code: str = Field(default="", description="Why it was refused; the codes of `POST /orders/{id}/accept`.")
 
 
+class TripConfirmation(Shape):
+    truckRequestId: Id
+    status: TruckState
+    result: Literal["accepted", "refused"]
+    code: str = Field(default="", description="Why it was refused; the codes of `POST /trips/{id}/status`.")
+
+
 class TrucksRemaining(Shape):
     orderId: Id
     vehicleType: str
@@ -50,7 +57,9 @@ class TrucksRemaining(Shape):
 
 class NoLongerAvailable(Shape):
     orderId: Id
-    reason: Literal["taken", "expired"]
+    reason: Literal["taken", "expired", "unavailable"] = Field(
+        description="`unavailable`: the driver went off duty, or drives another vehicle now."
+    )
 
 
 class OrderNamed(Shape):
@@ -110,10 +119,13 @@ _ACKNOWLEDGE = Frame(
     {"id": 0},
 )
 
+_STEP = {"truckRequestId": EXAMPLE_ID, "status": "en_route_pickup"}
+
 TO_DRIVERS = (
     Frame("connected", "The first frame, and again when the server had to begin anew.", DriverConnected),
     Frame("new_broadcast", "An offer. Sent again after each reconnect until it closes.", Broadcast),
     Frame("accept_confirmation", "The answer to `accept_broadcast`.", AcceptConfirmation),
+    Frame("trip_confirmation", "The answer to `update_trip_status` and `cancel_trip`.", TripConfirmation),
     Frame("trip_assigned", "The truck is yours.", Trip),
     _REMAINING,
     Frame("request_no_longer_available", "The offer is closed.", NoLongerAvailable),
@@ -126,7 +138,7 @@ TO_CUSTOMERS = (
     Frame("truck_confirmed", "A driver has accepted.", TruckConfirmed),
     _REMAINING,
     Frame("assignment_status_changed", "A trip has moved a step on, or was given back.", AssignmentChanged),
-    Frame("location_updated", "Where the driver of a running trip is.", LocationUpdated),
+    Frame("location_updated", "Where the truck of a trip is; once a second at most.", LocationUpdated),
     Frame("broadcast_expired", "The search is over; the order goes on with the trucks it has.", SearchEnded),
     Frame("order_expired", "The search is over and nobody took the order.", SearchEnded),
     Frame("order_no_supply", "No driver was in reach in any wave so far.", OrderNamed),
@@ -139,6 +151,8 @@ FROM_DRIVERS = (
     _HEARTBEAT,
     Frame("accept_broadcast", "Takes one truck of an order.", Accept, {"orderId": EXAMPLE_ID}),
     Frame("decline_broadcast", "Turns an offer down.", Decline, {"orderId": EXAMPLE_ID}),
+    Frame("update_trip_status", "Moves the trip one step on.", TripStep, _STEP),
+    Frame("cancel_trip", "Gives the truck back.", TripReturn, {"truckRequestId": EXAMPLE_ID}),
     _ACKNOWLEDGE,
 )
 FROM_CUSTOMERS = (_HEARTBEAT, _ACKNOWLEDGE)

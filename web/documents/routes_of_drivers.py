@@ -11,9 +11,11 @@ from models.errors import (
     TruckTaken,
 )
 from web.documents import shapes_of_drivers as shapes
-from web.documents.operations import Answer, Example, Operation
+from web.documents.operations import Answer, Example, Operation, query
 from web.schemas import Accept, Availability, GiveBack, Nothing, Positions, Registration, TripStatus
 
+_MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10_000}
 _LATE = (NotOffered, TruckTaken, OrderExpired, OrderCancelled, InvalidTransition)
 
 ROUTES = {
@@ -106,6 +108,15 @@ ROUTES = {
         errors=(TripNotFound, InvalidTransition),
         text="`assigned`, `en_route_pickup`, `at_pickup`, `in_transit`, `arrived_at_drop`, `completed`, in "
         "this order only.",
+    ),
+    "drivers.trip_track": Operation(
+        "Drivers",
+        {200: Answer("The way, oldest first.", shapes.Track)},
+        parameters=(
+            query("after", "Only what came later.", _MOMENT, "2026-01-31T12:00:00.000Z"),
+            query("limit", "How many at most.", _LIMIT, 100),
+        ),
+        errors=(TripNotFound,),
     ),
     "drivers.trip_cancel": Operation(
         "Drivers",

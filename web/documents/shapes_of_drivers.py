@@ -102,6 +102,17 @@ class TripStep(Shape):
     status: TruckState
 
 
+class TrackPoint(LastPosition):
+    suspect: bool = Field(description="Nobody gets there so fast: a receiver that is or was wrong.")
+
+
+class Track(Shape):
+    truckRequestId: Id
+    driverId: PersonId
+    status: TruckState
+    points: list[TrackPoint]
+
+
 class Search(Shape):
     searching: bool
     round: Count
