@@ -122,7 +122,7 @@ class Table:
 
     def expire(self, order_id: str) -> bool:
         self.barrier.wait()
-        ended = expiring.end_now(order_id)
+        ended = expiring.end_now(order_id, "olga")
         followups.follow(ended)
         return ended is not None
 
