@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 DEVELOPMENT_SECRET = "weelo-development-secret-not-for-production"  # noqa: S105
 DEVELOPMENT_FLOWER_AUTH = "ops:weelo"
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+
 # HS256 wants a key at least as long as its digest (RFC 7518, section 3.2).
 MINIMUM_SECRET_BYTES = 32
 
@@ -42,6 +44,7 @@ class Settings(BaseSettings):
     flower_port: int = Field(default=5555, ge=1, le=65535)
     flower_basic_auth: str = DEVELOPMENT_FLOWER_AUTH
     allowed_origins: str = ""
+    trusted_hosts: str = ""
 
     order_ttl_seconds: int = Field(default=60, ge=1, le=3600)
     cleanup_interval_seconds: int = Field(default=120, ge=1, le=3600)
@@ -66,6 +69,15 @@ class Settings(BaseSettings):
     def origins(self) -> frozenset[str]:
         """Origins a browser may open a socket from (comma-separated in the environment)."""
         return frozenset(o.strip().rstrip("/") for o in self.allowed_origins.split(",") if o.strip())
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names a request may give as its host, a leading dot meaning all below it; empty: any.
+
+        Health checks of the machine itself are always among them.
+        """
+        given = frozenset(h.strip().lower() for h in self.trusted_hosts.split(",") if h.strip())
+        return given | LOOPBACK if given else given
 
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:

@@ -4,17 +4,15 @@ Read by gunicorn's master before the workers patch the standard library, so noth
 imported here.
 """
 
-import json
 import os
 import signal
-import socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
 import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
-from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from psycopg2 import extensions
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -22,6 +20,7 @@ from pydantic_settings import BaseSettings
 from models import settings
 
 if TYPE_CHECKING:
+    from gunicorn.http.message import Request  # type: ignore[import-untyped]
     from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 _settings = settings.load()
@@ -55,6 +54,10 @@ accesslog = None
 # A second way in, through a file that all gunicorns of one account would share.
 control_socket_disable = True
 
+# gunicorn joins repeated lines with a comma, which is a character of keys; a line feed is none.
+KEY_HEADERS = ("X-IDEMPOTENCY-KEY", "IDEMPOTENCY-KEY")
+BETWEEN_LINES = "\n"
+
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
 
@@ -69,6 +72,17 @@ def _wait(connection: extensions.connection) -> None:
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
     extensions.set_wait_callback(_wait)
+
+
+def pre_request(worker: "GeventWorker", req: "Request") -> None:
+    """Refuses a request without a host, and keeps two keys apart that would be joined to one."""
+    if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+        raise InvalidHeader("HOST", req=req)
+    for key_header in KEY_HEADERS:
+        lines = [value for name, value in req.headers if name == key_header]
+        if len(lines) > 1:
+            others = [line for line in req.headers if line[0] != key_header]
+            req.headers = [*others, (key_header, BETWEEN_LINES.join(lines))]
 
 
 def post_worker_init(worker: "GeventWorker") -> None:
@@ -96,17 +110,3 @@ def _call(worker: "GeventWorker", name: str) -> None:
     application = getattr(worker, "wsgi", None)
     if application is not None:
         application.extensions["socket"][name]()
-
-
-def _write_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
-    """Answers what gunicorn itself refuses, in the shape of all our errors instead of HTML."""
-    code = reason.upper().replace(" ", "_")
-    body = json.dumps({"success": False, "error": {"code": code, "message": message or reason}}).encode()
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    util.write_nonblock(sock, head.encode("latin-1") + body)
-
-
-util.write_error = _write_error
