@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults check token replay lock clean
+.PHONY: help run test faults check token revoke replay lock clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -9,6 +9,7 @@ UV = uv
 
 ROLE = customer
 SUB = asha
+TOKEN =
 SPEED = 60
 TRIPS =
 PINGS =
@@ -51,6 +52,10 @@ check: ## lint, formatting, types and the direction of imports
 token: ## print a token (ROLE=customer|driver|ops SUB=asha)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m web.token "$(ROLE)" "$(SUB)"
+
+revoke: ## call a token back before it runs out (TOKEN=..., or from standard input)
+	$(PREPARE) run
+	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m local.running "$(BIN)/python" -m web.revoke
 
 replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
 	$(PREPARE) run

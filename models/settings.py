@@ -36,7 +36,9 @@ class Settings(BaseSettings):
     celery_broker_url: str = ""
 
     jwt_secret: str = DEVELOPMENT_SECRET
+    jwt_secret_previous: str = ""
     jwt_public_key: str = ""
+    jwt_public_key_previous: str = ""
     jwt_issuer: str = ""
     jwt_audience: str = ""
 
@@ -83,6 +85,12 @@ class Settings(BaseSettings):
     def _safe_in_production(self) -> Self:
         if not self.jwt_public_key and len(self.jwt_secret.encode()) < MINIMUM_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must be at least {MINIMUM_SECRET_BYTES} bytes long")
+        if self.jwt_secret_previous and len(self.jwt_secret_previous.encode()) < MINIMUM_SECRET_BYTES:
+            raise ValueError(f"JWT_SECRET_PREVIOUS must be at least {MINIMUM_SECRET_BYTES} bytes long")
+        if self.jwt_public_key_previous and not self.jwt_public_key:
+            raise ValueError("JWT_PUBLIC_KEY_PREVIOUS must not be set without JWT_PUBLIC_KEY")
+        if self.jwt_secret_previous and self.jwt_public_key:
+            raise ValueError("JWT_SECRET_PREVIOUS must not be set beside JWT_PUBLIC_KEY")
         if not self.production:
             return self
         for name in ("database_url", "redis_url"):
@@ -90,6 +98,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name.upper()} must be set when APP_ENV=production")
         if not self.jwt_public_key and self.jwt_secret == DEVELOPMENT_SECRET:
             raise ValueError("JWT_SECRET (or JWT_PUBLIC_KEY) must be set when APP_ENV=production")
+        if self.jwt_secret_previous == DEVELOPMENT_SECRET:
+            raise ValueError("JWT_SECRET_PREVIOUS must not be the development secret when APP_ENV=production")
         user, _, password = self.flower_basic_auth.partition(":")
         if self.flower_basic_auth == DEVELOPMENT_FLOWER_AUTH or not user or not password:
             raise ValueError("FLOWER_BASIC_AUTH must be set to user:password when APP_ENV=production")

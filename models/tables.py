@@ -5,5 +5,6 @@ from models.drivers import drivers
 from models.offers import offers
 from models.orders import order_events, orders, truck_requests
 from models.outbox import outbox
+from models.revocations import revoked_tokens
 
-TABLES = (admissions, drivers, orders, truck_requests, offers, order_events, outbox)
+TABLES = (admissions, drivers, orders, truck_requests, offers, order_events, outbox, revoked_tokens)

@@ -6,6 +6,7 @@ from typing import ParamSpec
 
 from flask import Response, g, request
 
+from web import revocations
 from web.auth import Caller, Forbidden, of_request
 
 Arguments = ParamSpec("Arguments")
@@ -19,6 +20,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
         @wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
             g.caller = of_request(request.headers)
+            revocations.refuse(g.caller)
             if g.caller.role not in roles:
                 raise Forbidden
             return view(*args, **kwargs)

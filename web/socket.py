@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 
 from models import settings
 from models.live import mailbox
-from web import auth, hub, positions
+from web import auth, hub, keys, positions, revocations
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -29,6 +29,7 @@ PATH = "/api/v1/ws"
 ROLES = ("customer", "driver")
 VERSION = "13"
 GOING_AWAY = (1001, "this server is going away; connect again")
+REVOKED = (4401, "the token was called back")
 # Longer than an answer to a close frame takes; whoever does not read it must not hold up a restart.
 LEAVE_SECONDS = 2.0
 # Where other systems take tokens from the URL: here they would end up in logs.
@@ -62,7 +63,8 @@ def register(app: Flask) -> None:
 
     A key in ``JWT_PUBLIC_KEY`` that cannot be used ends the process here.
     """
-    auth.verifier()
+    keys.usable()
+    revocations.watch(_end_revoked)
     app.before_request(_bad_handshake)
     app.add_url_rule(PATH, "socket", _open, websocket=True)
     app.extensions["socket"] = {"leave": leave, "stop": stop}
@@ -78,6 +80,9 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
         writer.start()
         if _leaving.is_set():
             session.close(*GOING_AWAY)
+        # It may have been called back while it was on its way in.
+        if revocations.knows(caller.token_id):
+            session.close(*REVOKED)
         Incoming(web_socket, session).read()
     finally:
         _sessions.discard(session)
@@ -98,8 +103,15 @@ def leave() -> None:
         session.cut()
 
 
+def _end_revoked(token_ids: Collection[str]) -> None:
+    for session in list(_sessions):
+        if session.caller.token_id in token_ids:
+            session.close(*REVOKED)
+
+
 def stop() -> None:
     """Writes what is still in memory and ends the threads, once nobody is connected."""
+    revocations.stop()
     positions.stop()
     hub.stop()
 
@@ -110,6 +122,7 @@ def _open() -> Response:
     if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
         raise Unauthenticated("Send the token in a header, never in the URL.")
     caller = auth.of_socket(request.headers)
+    revocations.refuse(caller)
     if caller.role not in ROLES:
         raise Forbidden
     protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
