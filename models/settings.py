@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     def _safe_in_production(self) -> Self:
         if not self.jwt_public_key and len(self.jwt_secret.encode()) < MINIMUM_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must be at least {MINIMUM_SECRET_BYTES} bytes long")
+        user, _, password = self.flower_basic_auth.partition(":")
+        if not user or not password:
+            raise ValueError("FLOWER_BASIC_AUTH must be user:password; Flower is never open")
         if self.jwt_secret_previous and len(self.jwt_secret_previous.encode()) < MINIMUM_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET_PREVIOUS must be at least {MINIMUM_SECRET_BYTES} bytes long")
         if self.jwt_public_key_previous and not self.jwt_public_key:
@@ -100,8 +103,7 @@ class Settings(BaseSettings):
             raise ValueError("JWT_SECRET (or JWT_PUBLIC_KEY) must be set when APP_ENV=production")
         if self.jwt_secret_previous == DEVELOPMENT_SECRET:
             raise ValueError("JWT_SECRET_PREVIOUS must not be the development secret when APP_ENV=production")
-        user, _, password = self.flower_basic_auth.partition(":")
-        if self.flower_basic_auth == DEVELOPMENT_FLOWER_AUTH or not user or not password:
+        if self.flower_basic_auth == DEVELOPMENT_FLOWER_AUTH:
             raise ValueError("FLOWER_BASIC_AUTH must be set to user:password when APP_ENV=production")
         return self
 

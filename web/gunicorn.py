@@ -17,7 +17,7 @@ from psycopg2 import extensions
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from models import settings
+from models import db, settings
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request  # type: ignore[import-untyped]
@@ -68,6 +68,10 @@ def _wait(connection: extensions.connection) -> None:
     while (state := connection.poll()) != extensions.POLL_OK:
         wait = wait_read if state == extensions.POLL_READ else wait_write
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
+
+
+def on_starting(server: Any) -> None:
+    db.require_in_production()
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:

@@ -438,7 +438,7 @@ def frame(payload: bytes, opcode: int = 1, mask: bool = True, first_bits: int = 
         (frame(b"", first_bits=0) + frame(b"", opcode=0, first_bits=0) * 65_540, 1009),
         (frame(b"{}", mask=False), 1002),
         # A compressed message: nobody has agreed to compress, so no bomb is ever unpacked.
-        (frame(b"{}", first_bits=0xC0), 1002),
+        (frame(b"{}", first_bits=0xC0), 1009),
         (frame(b"x" * 126, opcode=9), 1002),
         (frame(b"", opcode=5), 1002),
         (frame(b'{"type": "heartbeat"}') * 101, 1008),
