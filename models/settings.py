@@ -6,6 +6,7 @@ sentence that names it, before anything half-works.
 
 import sys
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     flower_basic_auth: str = DEVELOPMENT_FLOWER_AUTH
     allowed_origins: str = ""
     trusted_hosts: str = ""
+    trusted_proxies: str = ""
 
     order_ttl_seconds: int = Field(default=60, ge=1, le=3600)
     cleanup_interval_seconds: int = Field(default=120, ge=1, le=3600)
@@ -57,6 +59,9 @@ class Settings(BaseSettings):
     order_wait_seconds: float = Field(default=5, ge=0, le=30)
     driver_presence_seconds: int = Field(default=60, ge=1)
     orders_per_minute: int = Field(default=5, ge=0)
+    reads_per_minute: int = Field(default=6_000, ge=0)
+    reads_per_minute_per_address: int = Field(default=30_000, ge=0)
+    sockets_per_address: int = Field(default=1_000, ge=0)
 
     @property
     def production(self) -> bool:
@@ -81,8 +86,17 @@ class Settings(BaseSettings):
         given = frozenset(h.strip().lower() for h in self.trusted_hosts.split(",") if h.strip())
         return given | LOOPBACK if given else given
 
+    @property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Addresses or networks whose X-Forwarded-For is believed."""
+        return _networks(self.trusted_proxies)
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
+        try:
+            _networks(self.trusted_proxies)
+        except ValueError as error:
+            raise ValueError(f"TRUSTED_PROXIES: {error}") from None
         if not self.jwt_public_key and len(self.jwt_secret.encode()) < MINIMUM_SECRET_BYTES:
             raise ValueError(f"JWT_SECRET must be at least {MINIMUM_SECRET_BYTES} bytes long")
         user, _, password = self.flower_basic_auth.partition(":")
@@ -106,6 +120,11 @@ class Settings(BaseSettings):
         if self.flower_basic_auth == DEVELOPMENT_FLOWER_AUTH:
             raise ValueError("FLOWER_BASIC_AUTH must be set to user:password when APP_ENV=production")
         return self
+
+
+@lru_cache(maxsize=1)
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
 
 
 def _sentence(error: ValidationError) -> str:

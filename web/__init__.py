@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import drivers, errors, headers, health, orders, refusals, requests, socket
+from web import drivers, errors, headers, health, orders, quotas, refusals, requests, socket
 from web.access import public
 from web.answers import success
 from web.parsing import MAXIMUM_BODY_BYTES
@@ -27,6 +27,7 @@ def create_app() -> Flask:
     headers.register(app)
     errors.register(app)
     refusals.register()
+    quotas.register(app)
     app.add_url_rule("/", view_func=_index, endpoint="index")
     for blueprint in (health.blueprint, orders.blueprint, drivers.blueprint):
         app.register_blueprint(blueprint)

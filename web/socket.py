@@ -4,7 +4,9 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,8 +14,9 @@ import structlog
 from flask import Flask, Response, request
 
 from models import settings
+from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import auth, hub, keys, positions, revocations
+from web import addresses, auth, hub, keys, positions, revocations
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -32,6 +35,8 @@ GOING_AWAY = (1001, "this server is going away; connect again")
 REVOKED = (4401, "the token was called back")
 # Longer than an answer to a close frame takes; whoever does not read it must not hold up a restart.
 LEAVE_SECONDS = 2.0
+# An address with too many sockets gets room when one of them ends, which may be soon.
+FULL_RETRY_SECONDS = 30
 # Where other systems take tokens from the URL: here they would end up in logs.
 TOKEN_PARAMETERS = frozenset({"token", "access_token", "jwt", "bearer", "authorization"})
 # What a 101 carries beside the handshake; the rest of a response means nothing there.
@@ -39,21 +44,26 @@ ANSWERED = frozenset({"X-Request-ID", "Sec-WebSocket-Protocol"})
 LAST_EVENT_ID = re.compile(r"[0-9]{1,16}")
 
 _sessions: set[Session] = set()
+# Sockets of this process by the address they come from.
+_held: Counter[str | None] = Counter()
 _leaving = threading.Event()
 
 
 class Upgrade(Response):
     """The 101: called by the server, it takes the connection over and returns when that is closed."""
 
-    def __init__(self, caller: Caller, last_event_id: int | None, protocol: dict[str, str]) -> None:
+    def __init__(
+        self, caller: Caller, address: str | None, last_event_id: int | None, protocol: dict[str, str]
+    ) -> None:
         super().__init__(status=101, headers=protocol)
-        self._caller, self._last_event_id = caller, last_event_id
+        self._caller, self._address, self._last_event_id = caller, address, last_event_id
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         connection: socket.socket = environ["gunicorn.socket"]
         headers = {name: value for name, value in self.headers.items() if name in ANSWERED}
-        connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
-        serve(connection, self._caller, self._last_event_id)
+        with _counted(self._address):
+            connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
+            serve(connection, self._caller, self._last_event_id)
         # Tells the server that there is nothing left to send on this connection.
         raise StopIteration
 
@@ -91,6 +101,17 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
         writer.join()
 
 
+@contextmanager
+def _counted(address: str | None) -> Iterator[None]:
+    _held[address] += 1
+    try:
+        yield
+    finally:
+        _held[address] -= 1
+        if not _held[address]:
+            del _held[address]
+
+
 def leave() -> None:
     """Closes every socket of this process with 1001, so that the apps connect elsewhere at once."""
     _leaving.set()
@@ -126,7 +147,10 @@ def _open() -> Response:
     if caller.role not in ROLES:
         raise Forbidden
     protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
-    return Upgrade(caller, _last_event_id(), protocol)
+    address = addresses.of_request(request)
+    if address and _held[address] >= settings.load().sockets_per_address > 0:
+        raise RateLimitExceeded("Too many sockets from this address.", {"retryAfter": FULL_RETRY_SECONDS})
+    return Upgrade(caller, address, _last_event_id(), protocol)
 
 
 _open.roles = ROLES  # type: ignore[attr-defined]

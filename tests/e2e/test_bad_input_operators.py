@@ -11,7 +11,7 @@ import pytest
 from local import ports
 from local.procfile import read as read_procfile
 from tests.conftest import ROOT, Stores
-from tests.system import System, until
+from tests.system import System, listens, until
 
 COMMANDS = {entry.name: entry.command for entry in read_procfile(ROOT / "Procfile")}
 SAFE = {
@@ -87,12 +87,8 @@ def _says(done: subprocess.CompletedProcess[str], setting: str) -> None:
 
 
 def test_a_safe_production_web_starts(system: System) -> None:
-    url = system.start_web("production", **SAFE)
-    try:
-        until(partial(_listens, url), 20)
-    finally:
-        system.urls.remove(url)
-        system.end("production")
+    with system.beside("production", **SAFE) as url:
+        assert httpx.get(f"{url}/health").status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +98,9 @@ def flower(stores: Stores, system: System) -> Iterator[str]:
     system.environment.pop("FLOWER_BASIC_AUTH", None)
     system.run("flower", COMMANDS["flower"], FLOWER_PORT=str(port), FLOWER_ADDRESS="127.0.0.1")
     url = f"http://127.0.0.1:{port}"
-    until(partial(_listens, url), 30, system.log("flower"))
+    until(partial(listens, url), 30, system.log("flower"))
     yield url
     system.end("flower")
-
-
-def _listens(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).status_code > 0
-    except httpx.HTTPError:
-        return False
 
 
 FLOWER_PATHS = ("/", "/tasks", "/workers", "/api/workers", "/api/tasks", "/api/queues/length")

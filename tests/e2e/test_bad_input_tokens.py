@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -117,24 +116,14 @@ def test_keys_that_a_token_names_are_never_fetched_nor_opened(system: System, tm
 @pytest.fixture(scope="module")
 def strict(system: System) -> Iterator[str]:
     """A web process with a public key, the key before it, an issuer and an audience."""
-    url = system.start_web(
+    with system.beside(
         "strict",
         JWT_PUBLIC_KEY=public_pem(RSA).replace("\n", "\\n"),
         JWT_PUBLIC_KEY_PREVIOUS=public_pem(EC).replace("\n", "\\n"),
         JWT_ISSUER="https://login.weelo.test",
         JWT_AUDIENCE="weelo",
-    )
-    until(lambda: _lives(url), 20, system.log("strict"))
-    yield url
-    system.urls.remove(url)
-    system.end("strict")
-
-
-def _lives(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
+    ) as url:
+        yield url
 
 
 OURS = {"iss": "https://login.weelo.test", "aud": "weelo"}
