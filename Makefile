@@ -1,11 +1,12 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults check token revoke replay lock clean
+.PHONY: help run test faults check token revoke replay lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
 UV = uv
+AUDIT = pip-audit
 
 ROLE = customer
 SUB = asha
@@ -70,6 +71,19 @@ lock: ## pin the requirements anew, with hashes (ARGS=--upgrade for newer versio
 	@command -v "$(UV)" >/dev/null || { echo "weelo: uv is missing: pip install uv, or set UV=..." >&2; exit 1; }
 	@for part in "" -local -stores -dev; do \
 		$(LOCK) requirements$$part.in -o requirements$$part.txt || exit 1; done
+
+audit: ## ask for known weaknesses of the pinned packages (needs pip-audit and a network)
+	@command -v "$(AUDIT)" >/dev/null || { echo "weelo: pip-audit is missing: pip install pip-audit, or set AUDIT=..." >&2; exit 1; }
+	@for part in "" -local -stores; do \
+		"$(AUDIT)" --strict --disable-pip --require-hashes -r requirements$$part.txt $(ARGS) || exit 1; done
+
+secrets: ## look for secrets in the files and in the history
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m audit.secrets
+
+licences: ## list the licence of every pinned package
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m audit.licences
 
 clean: ## remove the environment, the caches and all local data
 	@$(FIND_PYTHON); "$$python" -m local.clean "$(VENV)"
