@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults check token revoke replay lock audit secrets licences clean
+.PHONY: help run test faults fuzz check token revoke replay lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -42,6 +42,10 @@ test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults $(ARGS)
+
+fuzz: ## send 100,000 wrong frames to a socket's server (ARGS="--frames 200000 --seed 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
 
 check: ## lint, formatting, types and the direction of imports
 	$(PREPARE) dev

@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 from flask import Response, g, request
 
-from web import quotas, revocations
+from web import pace, quotas, revocations
 from web.auth import Caller, Forbidden, Unauthenticated, of_request
 
 Arguments = ParamSpec("Arguments")
@@ -38,6 +38,7 @@ def _known() -> Caller:
     except Unauthenticated:
         quotas.count(None)
         raise
+    pace.wait(found)
     quotas.count(found)
     return found
 

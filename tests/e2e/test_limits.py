@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
@@ -92,6 +93,23 @@ def test_a_refusal_for_a_flood_comes_after_a_pause(narrow: str, name: str) -> No
     begun = time.monotonic()
     assert read(narrow, asha).status == 429
     assert time.monotonic() - begun >= 0.5
+
+
+def test_a_caller_who_is_too_fast_waits_and_nobody_else_does(system: System, name: str) -> None:
+    with system.beside("paced", REQUESTS_PER_SECOND="5") as url:
+        asha, ravi = (Person(url, "customer", name + letter) for letter in "ab")
+        with ThreadPoolExecutor(20) as pool:
+            flood = [pool.submit(read, url, asha) for _ in range(20)]
+            while not any(one.done() for one in flood):
+                time.sleep(0.01)
+            begun = time.monotonic()
+            assert read(url, ravi).status == 200
+            assert time.monotonic() - begun < 0.5
+        answers = [one.result() for one in flood]
+    refused = [answer for answer in answers if answer.status == 429]
+    # Two seconds' worth at once, one second's in turn.
+    assert 15 <= len(answers) - len(refused) <= 18
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
 
 
 def test_without_redis_reads_are_answered(system: System, name: str) -> None:

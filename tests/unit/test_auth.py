@@ -71,6 +71,8 @@ def test_a_time_written_as_text_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"iat": SECONDS - 100, "exp": SECONDS},
+        {"iat": SECONDS - 100, "exp": SECONDS - 0.001},
         {"exp": SECONDS},
         {"exp": SECONDS - 1},
         {"exp": float("inf")},
