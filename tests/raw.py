@@ -45,10 +45,15 @@ def request(method: str, path: str, *lines: str, body: bytes = b"", host: str | 
     return "\r\n".join([*first, *lines, "", ""]).encode("latin-1") + body
 
 
-def connect(url: str, seconds: float = ANSWER_SECONDS) -> socket.socket:
-    """A TCP connection to this server."""
+def connect(url: str, receive_buffer: int | None = None) -> socket.socket:
+    """A TCP connection to this server, with a receive buffer of so many bytes."""
     address = urlsplit(url)
-    return socket.create_connection((address.hostname or "", address.port or 0), timeout=seconds)
+    connection = socket.socket()
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(ANSWER_SECONDS)
+    connection.connect((address.hostname or "", address.port or 0))
+    return connection
 
 
 def send(url: str, data: bytes) -> Answer:

@@ -58,6 +58,9 @@ control_socket_disable = True
 KEY_HEADERS = ("X-IDEMPOTENCY-KEY", "IDEMPOTENCY-KEY")
 BETWEEN_LINES = "\n"
 
+# A client that takes none of our bytes for this long is as good as gone.
+STALLED_SECONDS = 10.0
+
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
 
@@ -79,7 +82,10 @@ def post_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def pre_request(worker: "GeventWorker", req: "Request") -> None:
-    """Refuses a request without a host, and keeps two keys apart that would be joined to one."""
+    """Refuses a request without a host, keeps two keys apart that would be joined to one, and gives
+    up a client that does not read its answer.
+    """
+    req.unreader.sock.settimeout(STALLED_SECONDS)
     if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
         raise InvalidHeader("HOST", req=req)
     for key_header in KEY_HEADERS:

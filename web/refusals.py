@@ -18,13 +18,15 @@ QUOTES = "Invalid request from ip="
 
 
 def register() -> None:
-    """Takes the place of gunicorn's HTML, and of its line in the log."""
+    """Takes the place of gunicorn's HTML, and of its lines about clients in the log."""
     util.write_error = _write_error
-    logging.getLogger("gunicorn.error").addFilter(_quotes_nothing)
+    logging.getLogger("gunicorn.error").addFilter(_wanted)
 
 
-def _quotes_nothing(record: logging.LogRecord) -> bool:
-    return not str(record.msg).startswith(QUOTES)
+def _wanted(record: logging.LogRecord) -> bool:
+    """Without what quotes a client, and without a traceback for each client that has stopped reading."""
+    stalled = record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
+    return not stalled and not str(record.msg).startswith(QUOTES)
 
 
 def _write_error(sock: socket.socket, number: int, reason: str, message: str) -> None:

@@ -1,5 +1,6 @@
 """Bad HTTP, bad paths and slow clients: each has its answer, nothing is written, nobody waits."""
 
+import time
 from collections.abc import Callable
 
 import orjson
@@ -168,3 +169,21 @@ def test_a_body_that_trickles_is_given_up(system: System, name: str) -> None:
                 connection.sendall(b" ")
         assert answer.startswith(b"HTTP/1.1 408 "), answer
     assert written(name) == 0
+
+
+def test_a_client_that_does_not_read_its_answers_is_dropped(system: System) -> None:
+    requests = raw.request("GET", "/nowhere") * 200
+    rest = requests
+    with raw.connect(system.urls[1], receive_buffer=4096) as connection:
+        connection.settimeout(1)
+        begun, stalled, dropped = time.monotonic(), 0, False
+        while not dropped and time.monotonic() - begun < 60:
+            try:
+                rest = rest[connection.send(rest) :] or requests
+            except TimeoutError:
+                stalled += 1
+            except OSError:
+                dropped = True
+        assert dropped
+        assert stalled >= 8
+    assert "Socket error" not in system.log("web2")
