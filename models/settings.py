@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     order_wait_seconds: float = Field(default=5, ge=0, le=30)
     driver_presence_seconds: int = Field(default=60, ge=1)
     orders_per_minute: int = Field(default=5, ge=0)
-    requests_per_second: int = Field(default=50, ge=0)
+    requests_per_second: int = Field(default=25, ge=0)
     reads_per_minute: int = Field(default=6_000, ge=0)
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
     sockets_per_address: int = Field(default=1_000, ge=0)

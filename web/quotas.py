@@ -3,6 +3,7 @@
 The headers are those of draft-ietf-httpapi-ratelimit-headers. Without Redis there is no limit.
 """
 
+import random
 import threading
 import time
 from collections import Counter
@@ -24,8 +25,8 @@ log = structlog.get_logger()
 
 READING = frozenset({"GET", "HEAD"})
 # Whoever floods sends the next request when the answer to this one comes. The pause costs us an idle
-# greenlet and leaves the processor to others.
-PAUSE_SECONDS = 0.5
+# greenlet and leaves the processor to others; were it always the same, all would come back at once.
+PAUSE_SECONDS = (0.5, 1.5)
 # Up to this part of a limit a process counts alone: an honest caller never gets so far, and a round
 # trip to Redis for each of his reads made a request cost a third more. So at worst a caller has, in
 # each further process, this part on top.
@@ -118,7 +119,7 @@ def _tell(answer: Response) -> Response:
         if answer.status_code == 429:
             answer.headers["RateLimit"] = f'"orders";r=0;t={answer.headers["Retry-After"]}'
     if answer.status_code == 429:
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(random.uniform(*PAUSE_SECONDS))
     return answer
 
 

@@ -59,15 +59,15 @@ async def _body(port: int, number: int) -> None:
 
 
 async def _socket(port: int, number: int) -> None:
-    """A driver's socket that never reads, and asks for more answers than the buffers hold."""
+    """A driver's socket that never reads, and goes on asking."""
     head = (
         "GET /api/v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         f"Authorization: Bearer {token('driver', f'slow-{number}')}\r\n\r\n"
     )
-    # A message that is answered with an error, eight of them a second: below a flood.
+    # A message that is answered with an error.
     nonsense = b"\x81\x82\0\0\0\0{}"
-    await _trickles(port, head.encode(), nonsense * 4)
+    await _trickles(port, head.encode(), nonsense)
 
 
 async def _floods(port: int, number: int) -> None:
