@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults fuzz check token revoke replay lock audit secrets licences clean
+.PHONY: help run test faults fuzz soak crowd check token revoke replay lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -46,6 +46,14 @@ faults: ## kill everything under load and compare what everybody was told (ARGS=
 fuzz: ## send 100,000 wrong frames to a socket's server (ARGS="--frames 200000 --seed 1")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
+
+soak: ## two hours' load in ten minutes: what every part holds, before and after (ARGS="--minutes 2 --orders 3000")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults.endurance $(ARGS)
+
+crowd: ## 10,000 drivers on sockets, a position every 5 s each: is the index right? (ARGS="--drivers 1000 --minutes 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults.crowd $(ARGS)
 
 check: ## lint, formatting, types and the direction of imports
 	$(PREPARE) dev

@@ -19,8 +19,8 @@ from sqlalchemy.dialects.postgresql import UUID
 from models.db import metadata
 
 # taken: every truck of that kind went to others. given_back: accepted, and later returned by its
-# driver. The rest is said by its name.
-STATES = ("open", "accepted", "declined", "taken", "expired", "cancelled", "given_back")
+# driver. withdrawn: its driver went off duty or changed the vehicle. The rest is said by its name.
+STATES = ("open", "accepted", "declined", "taken", "expired", "cancelled", "given_back", "withdrawn")
 
 offers = Table(
     "offers",

@@ -6,5 +6,16 @@ from models.offers import offers
 from models.orders import order_events, orders, truck_requests
 from models.outbox import outbox
 from models.revocations import revoked_tokens
+from models.tracks import track_parts
 
-TABLES = (admissions, drivers, orders, truck_requests, offers, order_events, outbox, revoked_tokens)
+TABLES = (
+    admissions,
+    drivers,
+    orders,
+    truck_requests,
+    offers,
+    order_events,
+    track_parts,
+    outbox,
+    revoked_tokens,
+)

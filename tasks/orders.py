@@ -5,7 +5,7 @@ import redis
 import structlog
 
 from models import live
-from models.live import idempotency
+from models.live import idempotency, order_lock
 from tasks import AWAY, app
 from tasks.followups import follow
 from workers import cancelling, placing
@@ -58,8 +58,11 @@ def _reply(outcome: Outcome) -> dict[str, object]:
 
 
 def cancel(customer_id: str, order_id: str, reason: str) -> None:
-    """Cancels an order in the caller's process: its answer means that it is done."""
+    """Cancels an order in the caller's process: its answer means that it is done, and that the customer
+    can order again. (An order that nobody had placed yet still holds the lock that the door took.)
+    """
     follow(cancelling.cancel(customer_id, order_id, reason))
+    order_lock.give_up(customer_id, order_id)
     log.info("order cancelled", order_id=order_id)
 
 

@@ -5,21 +5,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import redis
-import structlog
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from models.errors import TripNotFound
 from models.live import driver_index
 from models.messages import iso
-from tasks import trips
+from tasks import drivers, trips
+from web import positions
 from web.access import caller, requires
 from web.answers import success
-from web.parsing import body, identifier, validated
-from web.schemas import Availability, GiveBack, Positions, Registration, TripStatus
-from workers import locating, reading, registering
+from web.parsing import body, identifier, validated, whole_number
+from web.schemas import After, Availability, GiveBack, Positions, Registration, TripStatus
+from workers import locating, reading, registering, tracking
 
 blueprint = Blueprint("drivers", __name__, url_prefix="/api/v1")
-log = structlog.get_logger()
 
 
 @blueprint.put("/drivers/me")
@@ -27,7 +26,7 @@ log = structlog.get_logger()
 def register() -> Response:
     """Registers the caller, or changes what is known of him."""
     wanted = validated(Registration, body())
-    me = registering.register(
+    me = drivers.register(
         caller().sub,
         wanted.name,
         wanted.phone,
@@ -35,7 +34,6 @@ def register() -> Response:
         wanted.vehicleSubtype,
         wanted.vehicleNumber,
     )
-    _into_index()
     return success({"driver": me})
 
 
@@ -51,11 +49,9 @@ def me() -> Response:
 @blueprint.put("/drivers/me/availability")
 @requires("driver")
 def availability() -> Response:
-    """Opens or closes the caller for offers."""
+    """Opens or closes the caller for offers; closing withdraws those that are open."""
     wanted = validated(Availability, body())
-    driver = registering.set_available(caller().sub, wanted.available)
-    _into_index()
-    return success({"driver": driver})
+    return success({"driver": drivers.set_available(caller().sub, wanted.available)})
 
 
 @blueprint.post("/drivers/me/locations")
@@ -64,10 +60,11 @@ def locations() -> Response:
     """A batch of positions, oldest first, for clients without a socket."""
     reported = validated(Positions, body()).locations
     now_ms = _now_ms()
-    positions = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
-    outcomes = [locating.move(caller().sub, position, now_ms) for position in positions]
-    locating.save({caller().sub: positions[-1]})
-    return success({"received": len(outcomes), "live": outcomes.count("live")})
+    sent = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
+    moves = [drivers.report_position(caller().sub, position, now_ms) for position in sent]
+    locating.save({caller().sub: sent[-1]})
+    positions.note_trip(caller().sub, sent, moves)
+    return success({"received": len(moves), "live": sum(moved.outcome == "live" for moved in moves)})
 
 
 @blueprint.get("/drivers/me/broadcasts")
@@ -85,6 +82,17 @@ def trip_status(truck_request_id: str) -> Response:
     return success(trips.advance(caller().sub, identifier(truck_request_id, TripNotFound), wanted.status))
 
 
+@blueprint.get("/trips/<truck_request_id>/track")
+@requires("customer", "driver", "ops")
+def trip_track(truck_request_id: str) -> Response:
+    """Where the truck was while its trip was running, for those whom it concerns."""
+    after = request.args.get("after")
+    since = datetime.fromisoformat(validated(After, {"after": after}).after) if after is not None else None
+    limit = whole_number("limit", 10_000, 1, 10_000)
+    known = identifier(truck_request_id, TripNotFound)
+    return success(tracking.track(known, caller().role, caller().sub, since, limit))
+
+
 @blueprint.post("/trips/<truck_request_id>/cancel")
 @requires("driver")
 def trip_cancel(truck_request_id: str) -> Response:
@@ -95,14 +103,6 @@ def trip_cancel(truck_request_id: str) -> Response:
 
 def _now_ms() -> int:
     return int(time.time() * 1000)
-
-
-def _into_index() -> None:
-    """Brings the driver index up to date; without Redis the next heartbeat does."""
-    try:
-        locating.refresh([caller().sub], _now_ms())
-    except redis.RedisError:
-        log.warning("driver index away", driver_id=caller().sub)
 
 
 def _live_position() -> dict[str, Any]:

@@ -4,6 +4,7 @@ Read by gunicorn's master before the workers patch the standard library, so noth
 imported here.
 """
 
+import mmap
 import os
 import signal
 from types import FrameType
@@ -61,6 +62,12 @@ BETWEEN_LINES = "\n"
 # A client that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 10.0
 
+# What the processes of this server count together (web/traffic.py). A reload has the old and the new
+# ones side by side.
+_SLOT_BYTES = 64 * 1024
+_slots = 2 * workers
+_counts = mmap.mmap(-1, _slots * _SLOT_BYTES)
+
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
 
@@ -75,6 +82,11 @@ def _wait(connection: extensions.connection) -> None:
 
 def on_starting(server: Any) -> None:
     db.require_in_production()
+
+
+def pre_fork(server: Any, worker: "GeventWorker") -> None:
+    taken = {each.slot for each in server.WORKERS.values()}
+    worker.slot = next((slot for slot in range(_slots) if slot not in taken), None)
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
@@ -103,6 +115,9 @@ def post_worker_init(worker: "GeventWorker") -> None:
         gevent.spawn(_call, worker, "leave")
 
     signal.signal(signal.SIGTERM, stop)
+    # More workers than slots are possible for a moment; one without a slot counts for itself.
+    if worker.slot is not None:
+        worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots)
 
 
 def worker_int(worker: "GeventWorker") -> None:

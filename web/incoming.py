@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,12 +17,12 @@ from models.errors import DomainError
 from models.live import mailbox
 from models.live.driver_index import Position
 from models.messages import Message
-from tasks import offers
+from tasks import drivers, offers, trips
 from web import positions
 from web.connection import Violation, WebSocket
 from web.errors import Invalid
 from web.parsing import UUID_SHAPE, validated
-from web.schemas import Body, ReportedPosition
+from web.schemas import Body, GiveBack, ReportedPosition, TripStatus
 from web.session import UNAVAILABLE, Session
 from workers import locating
 
@@ -51,6 +51,14 @@ class Decline(Body):
     orderId: Id
 
 
+class TripStep(TripStatus):
+    truckRequestId: Id
+
+
+class TripReturn(GiveBack):
+    truckRequestId: Id
+
+
 class Acknowledge(Body):
     id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID)]
 
@@ -76,6 +84,8 @@ class Incoming:
                 "update_location": self._update_location,
                 "accept_broadcast": self._accept,
                 "decline_broadcast": self._decline,
+                "update_trip_status": self._advance,
+                "cancel_trip": self._give_back,
             }
 
     def read(self) -> None:
@@ -152,7 +162,8 @@ class Incoming:
         if self._last is None or position.at_ms >= self._last.at_ms:
             self._last = position
             positions.note(self._person_id, position)
-        locating.move(self._person_id, position, now_ms)
+        moved = drivers.report_position(self._person_id, position, now_ms)
+        positions.note_trip(self._person_id, [position], [moved])
 
     def _decline(self, data: dict[str, Any]) -> None:
         offers.decline(self._person_id, validated(Decline, data).orderId.lower())
@@ -160,25 +171,48 @@ class Incoming:
     def _accept(self, data: dict[str, Any]) -> None:
         wanted = validated(Accept, data)
         order_id, truck_id = wanted.orderId.lower(), wanted.truckRequestId
-        self._confirm({"orderId": order_id, "truckRequestId": truck_id} | self._accepted(order_id, truck_id))
 
-    def _accepted(self, order_id: str, truck_request_id: str | None) -> dict[str, Any]:
+        def accept() -> dict[str, Any]:
+            won = offers.accept(self._person_id, order_id, truck_id)
+            return {"truckRequestId": won["truckRequestId"]}
+
+        self._confirm("accept_confirmation", {"orderId": order_id, "truckRequestId": truck_id}, accept)
+
+    def _advance(self, data: dict[str, Any]) -> None:
+        wanted = validated(TripStep, data)
+        truck_id = wanted.truckRequestId.lower()
+        asked = {"truckRequestId": truck_id, "status": wanted.status}
+        self._confirm(
+            "trip_confirmation", asked, lambda: trips.advance(self._person_id, truck_id, wanted.status)
+        )
+
+    def _give_back(self, data: dict[str, Any]) -> None:
+        wanted = validated(TripReturn, data)
+        truck_id = wanted.truckRequestId.lower()
+        asked = {"truckRequestId": truck_id, "status": "searching"}
+        self._confirm(
+            "trip_confirmation", asked, lambda: trips.give_back(self._person_id, truck_id, wanted.reason)
+        )
+
+    def _confirm(self, kind: str, asked: dict[str, Any], act: Callable[[], Mapping[str, Any]]) -> None:
+        """Does it and answers through the mailbox, so that the answer survives this socket; without
+        Redis on this socket.
+        """
+        answer = asked | self._done(act)
         try:
-            won = offers.accept(self._person_id, order_id, truck_request_id)
+            mailbox.put([Message(self._session.person, kind, answer)], datetime.now(UTC))
+        except redis.RedisError:
+            self._session.tell(kind, answer)
+
+    def _done(self, act: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        try:
+            return {**act(), "result": "accepted"}
         except DomainError as error:
             return {"result": "refused", "code": error.code}
-        # An accept is always answered; whether it was stored is found out by asking again.
+        # It is always answered; whether it was stored is found out by asking again.
         except (redis.RedisError, SQLAlchemyError) as error:
             log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
             return {"result": "refused", "code": UNAVAILABLE["code"]}
-        return {"truckRequestId": won["truckRequestId"], "result": "accepted"}
-
-    def _confirm(self, answer: dict[str, Any]) -> None:
-        """Through the mailbox, so that the answer survives this socket; without Redis on this socket."""
-        try:
-            mailbox.put([Message(self._session.person, "accept_confirmation", answer)], datetime.now(UTC))
-        except redis.RedisError:
-            self._session.tell("accept_confirmation", answer)
 
 
 def _now_ms() -> int:

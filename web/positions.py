@@ -1,17 +1,23 @@
-"""Drivers' last positions, on their way to Postgres: one write for all of this process every 5 s."""
+"""Drivers' positions on their way to Postgres: two writes for all of this process every 5 s, one for
+everybody's last position and one for the ways of running trips.
+"""
 
 import threading
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.live.driver_index import Position
-from workers import locating
+from models.live.driver_index import Moved, Position
+from workers import locating, tracking
+from workers.tracking import Point, Way
 
 log = structlog.get_logger()
 
 # Postgres keeps the last position for a Redis that has lost it; a few seconds less hurt nobody.
 FLUSH_SECONDS = 5.0
+# So many positions of trips wait for a Postgres that is away; what is older is given up.
+MAX_WAITING = 50_000
 
 
 class Positions:
@@ -19,6 +25,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._latest: dict[str, Position] = {}
+        self._ways: list[tuple[Way, Point]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -27,12 +34,28 @@ class Positions:
         """Takes a driver's newest position for the next write."""
         with self._lock:
             self._latest[driver_id] = position
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="positions", daemon=True)
-                self._thread.start()
+            self._begin()
+
+    def note_trip(self, driver_id: str, positions: Sequence[Position], moves: Sequence[Moved]) -> None:
+        """Takes positions for the history of the trip that each was found to belong to."""
+        found = [
+            (Way(moved.trip.truck_request_id, driver_id), _point(position, moved))
+            for position, moved in zip(positions, moves, strict=True)
+            if moved.trip
+        ]
+        if found:
+            with self._lock:
+                self._ways += found
+                self._begin()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="positions", daemon=True)
+            self._thread.start()
 
     def flush(self) -> int:
         """Writes what has been noted; how many drivers. What cannot be written is kept for later."""
+        self._flush_ways()
         with self._lock:
             batch, self._latest = self._latest, {}
         if not batch:
@@ -45,6 +68,19 @@ class Positions:
                 self._latest = batch | self._latest
             return 0
         return len(batch)
+
+    def _flush_ways(self) -> None:
+        with self._lock:
+            noted, self._ways = self._ways, []
+        parts: dict[Way, list[Point]] = {}
+        for way, point in noted:
+            parts.setdefault(way, []).append(point)
+        try:
+            tracking.record(parts)
+        except SQLAlchemyError as error:
+            log.warning("ways not saved", positions=len(noted), error=str(error).partition("\n")[0])
+            with self._lock:
+                self._ways = (noted + self._ways)[-MAX_WAITING:]
 
     def stop(self) -> None:
         """Writes what is left and ends the thread."""
@@ -65,6 +101,11 @@ class Positions:
                 log.exception("positions not saved")
 
 
+def _point(position: Position, moved: Moved) -> Point:
+    return position.at_ms, position.latitude, position.longitude, int(moved.jumped)
+
+
 _positions = Positions()
 note = _positions.note
+note_trip = _positions.note_trip
 stop = _positions.stop

@@ -87,6 +87,7 @@ CLOSED: dict[str, type[DomainError]] = {
     "cancelled": OrderCancelled,
     "declined": InvalidTransition,
     "given_back": NotOffered,
+    "withdrawn": NotOffered,
 }
 
 

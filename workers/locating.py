@@ -11,18 +11,19 @@ from sqlalchemy import Row, text
 from models import db
 from models.errors import DriverNotRegistered
 from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Outcome, Position
+from models.live.driver_index import NO_SEARCH, Moved, Position, Trip
 from models.orders import RUNNING
 
 # The time of reading is taken before the statement's snapshot: of two readings, the one that saw
 # more is never the one with the earlier time.
 READ = text(f"""
-    SELECT id, vehicle, last_latitude, last_longitude, last_position_at,
-        available AND NOT EXISTS (
-            SELECT 1 FROM truck_requests WHERE driver_id = drivers.id AND status IN {RUNNING}
-        ) AS searchable,
+    SELECT d.id, d.vehicle, last_latitude, last_longitude, last_position_at,
+        available AND t.id IS NULL AS searchable, t.id AS truck_request_id, o.customer_id,
         CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint) AS as_of_us
-    FROM drivers WHERE id = ANY(:ids)
+    FROM drivers d
+    LEFT JOIN truck_requests t ON t.driver_id = d.id AND t.status IN {RUNNING}
+    LEFT JOIN orders o ON o.id = t.order_id
+    WHERE d.id = ANY(:ids)
 """)
 # Rows are locked in the order of their ids, so that two processes that save at once cannot deadlock.
 SAVE = text("""
@@ -41,18 +42,18 @@ SAVE = text("""
 """)
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Outcome:
+def move(driver_id: str, position: Position, now_ms: int) -> Moved:
     """Takes a driver's position; a driver Redis has forgotten is looked up in Postgres.
 
     Raises ``DriverNotRegistered``, ``redis.RedisError``, and ``ValueError`` for coordinates that
     are none.
     """
-    outcome = driver_index.move(driver_id, position, now_ms)
-    if outcome == "unknown":
+    moved = driver_index.move(driver_id, position, now_ms)
+    if moved.outcome == "unknown":
         if not refresh([driver_id], now_ms):
             raise DriverNotRegistered
-        outcome = driver_index.move(driver_id, position, now_ms)
-    return outcome
+        moved = driver_index.move(driver_id, position, now_ms)
+    return moved
 
 
 def heartbeat(driver_id: str, now_ms: int, last: Position | None) -> bool:
@@ -83,7 +84,8 @@ def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Positio
         position = _newer(_saved(row), (sent or {}).get(row.id))
         search = row.vehicle if row.searchable else NO_SEARCH
         seen_ms = min(position.at_ms, now_ms) if position else 0
-        driver_index.place(row.id, search, position, seen_ms, row.as_of_us)
+        trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
+        driver_index.place(row.id, search, position, seen_ms, row.as_of_us, trip)
     return len(rows)
 
 

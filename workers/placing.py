@@ -95,10 +95,16 @@ def place(order_id: str, now: datetime | None = None) -> Outcome | None:
 
 def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
     """The same without the lock: nobody waits at the door any more, and a lock that a frozen Redis took
-    for a request long over must not hold an accepted order up. The unique indexes decide.
+    for a request long over must not hold an accepted order up. The unique indexes decide. The lock that
+    the door took for this order is given up, so that its customer can order again.
     """
     admission = _queued(order_id)
-    return _place(order_id, admission.payload, now) if admission else None
+    if admission is None:
+        return None
+    try:
+        return _place(order_id, admission.payload, now)
+    finally:
+        order_lock.give_up(admission.customer_id, order_id)
 
 
 def _queued(order_id: str) -> Row[Any] | None:

@@ -22,6 +22,9 @@ POSITION_MAX_AGE_MS = 60_000
 
 _SEEN = "drivers:seen"
 
+# The customer of a trip hears where the truck is once in this time at most.
+TELL_MS = 1000
+
 Outcome = Literal["live", "kept_out", "unknown"]
 
 
@@ -32,6 +35,29 @@ class Position:
     latitude: float
     longitude: float
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A driver's running trip, and who waits for the truck."""
+
+    truck_request_id: str
+    customer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of a position: "live" in the index, or "kept_out" (older than the last one or than
+    60 s), or "unknown" (Redis does not know the driver, nothing was written).
+
+    ``trip`` is the driver's running trip; ``tell``: its customer is to hear of this position.
+    ``jumped``: he came 10 km and more, at more than 10 km/s, so his receiver is or was wrong.
+    """
+
+    outcome: Outcome
+    trip: Trip | None = None
+    tell: bool = False
+    jumped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +96,11 @@ def nearest(
     return [Nearby(driver_id, distance) for distance, driver_id in found[:k]]
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Outcome:
+def move(driver_id: str, position: Position, now_ms: int) -> Moved:
     """Takes a driver's position into the live index, in one round trip.
 
-    "kept_out": older than the last one or than 60 s, so only the word from him counts;
-    "unknown": Redis does not know this driver, nothing was written. A position ahead of our clock
-    counts as of now. Raises ValueError for coordinates that are none, redis.RedisError.
+    Whatever becomes of the position, the word from him counts. A position ahead of our clock counts
+    as of now. Raises ValueError for coordinates that are none, redis.RedisError.
     """
     if position.at_ms < now_ms - POSITION_MAX_AGE_MS:
         return _update(driver_id, seen_ms=now_ms)
@@ -84,18 +109,25 @@ def move(driver_id: str, position: Position, now_ms: int) -> Outcome:
 
 def heard(driver_id: str, now_ms: int) -> bool:
     """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    return _update(driver_id, seen_ms=now_ms) != "unknown"
+    return _update(driver_id, seen_ms=now_ms).outcome != "unknown"
 
 
-def place(driver_id: str, search: str, position: Position | None, seen_ms: int, as_of_us: int) -> None:
+def place(
+    driver_id: str,
+    search: str,
+    position: Position | None,
+    seen_ms: int,
+    as_of_us: int,
+    trip: Trip | None = None,
+) -> None:
     """Puts a driver into the search of a vehicle, or out of any (``NO_SEARCH``), as Postgres says.
 
     ``seen_ms`` is when he was last heard of, not now: a silent driver must not look alive.
     ``as_of_us`` is when Postgres was read, by its clock in us: an older reading that arrives late
-    changes no search. A newer position or sign of life that Redis has stays. Raises
+    changes neither search nor trip. A newer position or sign of life that Redis has stays. Raises
     redis.RedisError.
     """
-    _update(driver_id, seen_ms, position, search, as_of_us)
+    _update(driver_id, seen_ms, position, search, as_of_us, trip)
 
 
 def last_position(driver_id: str) -> Position | None:
@@ -112,20 +144,28 @@ def sweep(seen_before_ms: int, limit: int = 1000) -> int:
     return int(script("driver_sweep")(keys=[_SEEN], args=[seen_before_ms, limit]))
 
 
+def heard_since(seen_ms: int) -> list[str]:
+    """The drivers in any search who were heard of at this time or later. Raises redis.RedisError."""
+    members = cast("list[str]", commands().zrangebyscore(_SEEN, seen_ms, "+inf"))
+    return [member.rpartition("|")[2] for member in members]
+
+
 def _update(
     driver_id: str,
     seen_ms: int,
     position: Position | None = None,
     search: str = "",
     as_of_us: int | None = None,
-) -> Outcome:
+    trip: Trip | None = None,
+) -> Moved:
     where = _where(position) if position else ("", "", "", "")
     as_of = "" if as_of_us is None else as_of_us
-    outcome: Outcome = script("driver_update")(
+    on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
+    outcome, running, tell, jumped = script("driver_update")(
         keys=[f"driver:{driver_id}", _SEEN],
-        args=[driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where],
+        args=[driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where, on_trip, TELL_MS],
     )
-    return outcome
+    return Moved(outcome, Trip(*running.split(" ")) if running else None, bool(tell), bool(jumped))
 
 
 def _where(position: Position) -> tuple[int, str, str, int]:

@@ -46,7 +46,10 @@ class Driver:
         try:
             await self.listener.run()
         finally:
-            self._client.close()
+            self.leave()
+
+    def leave(self) -> None:
+        self._client.close()
 
     async def _take(self, frame: Frame) -> None:
         if self._busy and not self._busy.done():

@@ -70,6 +70,8 @@ async def terminate(at: Field, name: str, incident: Incident) -> None:
 
 
 async def kill_child(at: Field, name: str, incident: Incident) -> None:
+    if not name.startswith("web"):
+        await asyncio.to_thread(at.fleet.settle, name)
     children = at.fleet.children(name)
     if children:
         send_signal(at.random.choice(children), signal.SIGKILL)

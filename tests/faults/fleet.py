@@ -18,6 +18,8 @@ NAMES = ("web1", "web2", "orders1", "orders2", "sweeps1", "sweeps2", "beat1", "b
 # Longer than gunicorn's graceful time-out.
 STOP_SECONDS = 12.0
 START_SECONDS = 40.0
+# Between a worker's word that it is ready and its first look for tasks.
+SETTLE_SECONDS = 0.5
 
 
 class Fleet:
@@ -37,6 +39,8 @@ class Fleet:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands = {entry.name: entry.command for entry in read_procfile(root / "Procfile")}
         self._ports: dict[str, int] = {}
+        # How long each log was when its process was started last.
+        self._logged: dict[str, int] = {}
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,6 +90,7 @@ class Fleet:
             self.web_ports.append(self._ports[name])
         environment = {**self.environment, "PORT": str(self._ports.get(name, 0) or 1), **extra}
         with (self.directory / f"{name}.log").open("ab") as log:
+            self._logged[name] = log.tell()
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=self.root,
@@ -129,6 +134,17 @@ class Fleet:
         """The pool children of a worker, or the workers of a gunicorn."""
         parent = self.processes[name].pid
         return sorted(pid for pid in _pids() if _parent(pid) == parent)
+
+    def settle(self, name: str) -> None:
+        """Waits until a worker takes tasks. (One whose children all die before that ends itself: Celery
+        takes it for a mistake in the set-up. Its supervisor starts it again.)
+        """
+        deadline = time.monotonic() + START_SECONDS
+        while b" ready." not in (self.directory / f"{name}.log").read_bytes()[self._logged[name] :]:
+            if time.monotonic() > deadline or self.processes[name].poll() is not None:
+                raise AssertionError(f"{name} did not start; see {self.directory}")
+            time.sleep(0.1)
+        time.sleep(SETTLE_SECONDS)
 
     def ended(self) -> list[str]:
         """The processes that have ended by themselves: no fault may do that to any but its target."""

@@ -103,6 +103,13 @@ class Client:
         return f"{method} /api/v1{path} HTTP/1.1\r\n{self._head}{lines}\r\n".encode() + content
 
 
+async def close_all(*clients: Client) -> None:
+    """Closes their connections, which takes the loop a moment."""
+    for client in clients:
+        client.close()
+    await asyncio.sleep(0.01)
+
+
 async def _read(reader: asyncio.StreamReader) -> Answer:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     status = int(head[0].split(" ")[1])

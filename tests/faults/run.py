@@ -26,8 +26,10 @@ from tests.faults.watch import Watch
 # Short, so that customers who do not cancel can order again soon.
 TTL_SECONDS = 6
 PROGRESS_SECONDS = 10.0
-# Apps whose order is still not answered for good give up.
+# Apps whose order is still not answered for good by then give up.
 LEAVE_SECONDS = 20.0
+# The orders asked for are sent in this share of the time; the rest is for what outages held up.
+PACE_SHARE = 0.85
 # The visibility time-out of a task (30 s), the sweeps' turn and a trip under way.
 QUIET_SECONDS = 60.0
 # Orders wait this long for the last of their kind to be delivered before the sockets are closed.
@@ -56,7 +58,10 @@ class Plan:
     drivers_of_a_kind: int = 4
     # Names of the kinds of faults to draw; all of them if empty.
     only: tuple[str, ...] = ()
+    leave_seconds: float = LEAVE_SECONDS
     quiet_seconds: float = QUIET_SECONDS
+    # Every so often somebody's line is cut; never if 0.
+    cut_every_seconds: float = 0
     say: Callable[[str], None] = print
 
 
@@ -91,8 +96,7 @@ class _Run:
         self.plan, self.fleet = plan, fleet
         self.ledger = Ledger()
         random = Random(plan.seed)
-        # Enough for the orders asked for in nine tenths of the time.
-        pace = Pace(plan.orders / (0.9 * plan.seconds))
+        pace = Pace(plan.orders / (PACE_SHARE * plan.seconds))
         self.world = World(fleet.web_ports, self.ledger, Random(plan.seed + 1), pace)
         self.field = Field(fleet, random, self.ledger)
         self.watch = Watch(
@@ -109,10 +113,11 @@ class _Run:
         self.begun = time.monotonic()
         loading = _tasks(customer.run() for customer in customers)
         sockets = [*(driver.run() for driver in drivers), *(one.run() for one in listeners)]
-        others = _tasks([*sockets, self.watch.run(), self._progress()])
+        lines = [*(driver.listener for driver in drivers), *listeners]
+        others = _tasks([*sockets, self.watch.run(), self._progress(), self._cut(lines)])
         await self._faults()
         self.world.ending, self.load_ended = True, time.monotonic()
-        _, late = await asyncio.wait(loading, timeout=LEAVE_SECONDS)
+        _, late = await asyncio.wait(loading, timeout=self.plan.leave_seconds)
         for task in late:
             task.cancel()
         await self._quiet()
@@ -140,7 +145,7 @@ class _Run:
         """Strikes until there were enough kills and orders, or the time is over."""
         plan, striking = self.plan, set()
         deadline = self.begun + plan.seconds
-        gap = 0.9 * plan.seconds / max(plan.kills, 1)
+        gap = 0.9 * plan.seconds / plan.kills if plan.kills else 1.0
         while time.monotonic() < deadline and not self._enough():
             drawn = draw(self.field, plan.only)
             if drawn and self.field.incidents.kills.total() < plan.kills:
@@ -154,6 +159,13 @@ class _Run:
         return (
             self.field.incidents.kills.total() >= self.plan.kills and self.ledger.accepted >= self.plan.orders
         )
+
+    async def _cut(self, lines: list[Listener]) -> None:
+        """Bad lines: whoever is cut off comes back by himself."""
+        pause = self.plan.cut_every_seconds
+        while pause and not self.world.ending:
+            await asyncio.sleep(pause)
+            self.world.random.choice(lines).cut()
 
     def _ended_by_themselves(self) -> list[str]:
         return [name for name in self.fleet.ended() if name not in self.field.hurt]

@@ -30,9 +30,13 @@ class Listener:
         self._take, self._beat = take, beat
         self._last = 0
         self._number = 0
+        # Cleared while this person wants no connection.
+        self.wanted = asyncio.Event()
+        self.wanted.set()
 
     async def run(self) -> None:
         while not self.world.over:
+            await self.wanted.wait()
             with suppress(OSError, WebSocketException, TimeoutError, EOFError):
                 await self._connect()
             await asyncio.sleep(self.world.random.uniform(0.05, 0.3))
@@ -44,6 +48,11 @@ class Listener:
                 await self.connection.send(json.dumps({"type": kind, "data": data}))
             except (OSError, WebSocketException):
                 return
+
+    def cut(self) -> None:
+        """Ends the connection as a tunnel does: nobody says good-bye."""
+        if self.connection:
+            self.connection.transport.abort()
 
     async def _connect(self) -> None:
         query = f"?lastEventId={self._last}" if self._last else ""

@@ -57,11 +57,11 @@ def short_run(
     *changes: tuple[str, str, str],
     before: Callable[[Fleet], None] | None = None,
 ) -> Report:
-    """A run of some 25 s over the mutated product."""
+    """A run of some 15 s over the mutated product."""
     logs = tmp_path / "logs"
     logs.mkdir()
     fleet = Fleet(mutated(tmp_path / "tree", *changes), logs, **SETTINGS)
-    plan = Plan(1, kills, 400, 20, customers=40, kinds=2, only=faults, quiet_seconds=10)
+    plan = Plan(1, kills, 300, 12, customers=40, kinds=2, only=faults, leave_seconds=4, quiet_seconds=4)
     try:
         fleet.start()
         if before:

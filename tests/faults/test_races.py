@@ -1,66 +1,75 @@
-"""Many want the same at once: each truck to one driver, each driver to one truck, one end a search."""
+"""Many want the same at once: one order a key, one order a customer, one end a search."""
 
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from random import Random
 
 import pytest
 
 from models import db
 from models.errors import DomainError
 from tests import scenes
-from tests.faults.drivers import Driver
+from tests.faults.apps import orders_of
 from tests.faults.fleet import Fleet
-from tests.faults.http import Answer, Client
-from tests.faults.ledger import Ledger
-from tests.faults.scene import Pace, World, order_body, token
-from tests.faults.verdict import rows
+from tests.faults.http import Answer, Client, close_all
+from tests.faults.scene import order_body, token
 from workers import accepting, cancelling, expiring
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
-# Nobody else is asked in one wave: 10 drivers a missing truck.
-ASKED_A_TRUCK = 10
-ROUNDS = 500
-
-
-@pytest.mark.parametrize(("drivers", "trucks"), [(50, 1), (200, 20)])
-def test_accept_race(fleet: Fleet, name: str, drivers: int, trucks: int) -> None:
-    answers = asyncio.run(_race(fleet, name, drivers, trucks))
-    codes = Counter(answer.code or "won" for answer in answers)
-    asked = min(drivers, trucks * ASKED_A_TRUCK)
-    assert codes["won"] == trucks
-    assert codes["TRUCK_TAKEN"] == asked - trucks
-    assert codes["NOT_OFFERED"] == drivers - asked
-    won = rows(
-        fleet.postgres.url,
-        "SELECT count(DISTINCT t.driver_id) AS winners, count(*) AS trucks FROM truck_requests t "
-        f"JOIN orders o ON o.id = t.order_id WHERE o.customer_id = '{name}' AND t.status = 'assigned'",
-    )
-    assert tuple(won[0]) == (trucks, trucks)
+AT_ONCE = 20
+SHORT = 40
 
 
-async def _race(fleet: Fleet, name: str, drivers: int, trucks: int) -> list[Answer]:
+def test_one_key_at_once_is_one_order(fleet: Fleet, name: str, rounds: Callable[[int], int]) -> None:
+    for number in range(rounds(SHORT)):
+        customer = f"{name}-{number}"
+        answers = asyncio.run(_post_at_once(fleet, customer, ["same"] * AT_ONCE))
+        accepted = [answer for answer in answers if answer.status in (201, 202)]
+        first = [one for one in accepted if "idempotent-replayed" not in one.headers]
+        assert len(first) == 1, _statuses(answers)
+        assert {(one.status, one.body) for one in accepted} == {(first[0].status, first[0].body)}
+        refused = [answer for answer in answers if answer not in accepted]
+        assert {answer.code for answer in refused} <= {"CONCURRENT_REQUEST"}, _statuses(answers)
+        assert len(orders_of(fleet, customer)) == 1
+
+
+def test_twenty_keys_of_one_customer_at_once_are_one_order(
+    fleet: Fleet, name: str, rounds: Callable[[int], int]
+) -> None:
+    for number in range(rounds(SHORT)):
+        customer = f"{name}-{number}"
+        answers = asyncio.run(_post_at_once(fleet, customer, [f"key-{n}" for n in range(AT_ONCE)]))
+        assert [answer.status for answer in answers].count(201) == 1, _statuses(answers)
+        refused = {answer.code for answer in answers if answer.status != 201}
+        assert refused <= {"CONCURRENT_REQUEST", "ACTIVE_ORDER_EXISTS"}, _statuses(answers)
+        assert len(orders_of(fleet, customer)) == 1
+
+
+async def _post_at_once(fleet: Fleet, customer: str, keys: list[str]) -> list[Answer]:
+    """One order under each of these keys, on both web processes in turn."""
     ports = [fleet.port("web1"), fleet.port("web2")]
-    world = World(ports, Ledger(), Random(1), Pace(1))
-    them = [Driver(world, f"{name}-{n}", name.upper(), n % 10) for n in range(drivers)]
-    for some in range(0, drivers, 20):
-        await asyncio.gather(*(one.register() for one in them[some : some + 20]))
-    customer = Client(token("customer", name))
-    body = order_body(name, name.upper(), trucks)
-    answer = await customer.request(ports[0], "POST", "/orders", body)
-    assert answer.data["broadcastSummary"]["totalDriversNotified"] == min(drivers, trucks * ASKED_A_TRUCK)
-    path = f"/orders/{answer.data['order']['id']}/accept"
-    clients = [Client(token("driver", one.sub)) for one in them]
-    accepts = [one.request(ports[n % 2], "POST", path, {}) for n, one in enumerate(clients)]
-    answers = await asyncio.gather(*accepts)
-    for client in (customer, *clients):
-        client.close()
-    return answers
+    clients = [Client(token("customer", customer)) for _ in keys]
+    try:
+        posts = [
+            client.request(ports[n % 2], "POST", "/orders", order_body(customer, "NOBODYS"), _key(keys[n]))
+            for n, client in enumerate(clients)
+        ]
+        return await asyncio.gather(*posts)
+    finally:
+        await close_all(*clients)
+
+
+def _key(key: str) -> dict[str, str]:
+    return {"X-Idempotency-Key": key}
+
+
+def _statuses(answers: list[Answer]) -> Counter[str]:
+    return Counter(f"{answer.status} {answer.code}" for answer in answers)
 
 
 @dataclass(frozen=True)
@@ -80,20 +89,20 @@ class _Race:
             elif what == "cancel":
                 cancelling.cancel(self.customer, self.order_id, "race")
             else:
-                expiring.end_now(self.order_id)
+                expiring.end_now(self.order_id, "olga")
 
 
 @pytest.mark.usefixtures("clean")
-def test_cancel_accept_and_expiry_at_once_leave_one_end() -> None:
+def test_cancel_accept_and_expiry_at_once_leave_one_end(rounds: Callable[[int], int]) -> None:
     endings: Counter[str] = Counter()
     with ThreadPoolExecutor(3) as pool:
-        for number in range(ROUNDS):
+        for number in range(rounds(SHORT)):
             driver = scenes.driver(f"d{number}", vehicle=("TRUCK", f"r{number}"))
             order_id = scenes.placed(f"c{number}", vehicle=("TRUCK", f"r{number}")).order_id
             race = _Race(threading.Barrier(3), driver, f"c{number}", order_id)
             list(pool.map(race.act, ("accept", "cancel", "expire")))
             endings[_end(order_id)] += 1
-    assert sum(endings.values()) == ROUNDS
+    assert sum(endings.values()) == rounds(SHORT)
     assert len(endings) > 1, endings
 
 

@@ -58,6 +58,8 @@ def accepted(answers: list[Answer | Cut]) -> bool:
 
 @pytest.mark.parametrize("what", ["group", "child"])
 def test_worker_killed_with_orders_in_hand(fleet: Fleet, name: str, what: str) -> None:
+    for worker in ORDERS:
+        fleet.settle(worker)
     with ThreadPoolExecutor(1) as pool:
         answers = pool.submit(order_many, ports(fleet), many(name))
         if what == "group":

@@ -171,7 +171,7 @@ def _drivers(verdict: Verdict, ledger: Ledger, incidents: Incidents, offers: lis
         if not states[driver, order] & {"accepted", "given_back"}:
             verdict.lose(f"truck of {order}, won by {driver}: {states[driver, order]}")
     for person, frames in ledger.frames.items():
-        for kind, text in _disorder(frames, incidents):
+        for kind, text in disorder(frames, incidents):
             verdict.add(kind, f"{person}: {text}")
 
 
@@ -183,7 +183,7 @@ def _reachable(ledger: Ledger, incidents: Incidents, person: str, begin: float, 
     )
 
 
-def _disorder(frames: list[Heard], incidents: Incidents) -> Iterator[tuple[str, str]]:
+def disorder(frames: list[Heard], incidents: Incidents) -> Iterator[tuple[str, str]]:
     """Ids that go back on one socket, mean two things, or differ for one offer without a reason."""
     last, connection = 0, 0
     meaning: dict[int, str] = {}

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from models import db, live
 from models.errors import OrderNotFound
 from models.live import order_lock
+from tasks import orders
 from tests import scenes
 from workers import admitting, placing, reading
 
@@ -122,3 +123,20 @@ def test_a_commit_in_doubt_is_settled_for_good() -> None:
     assert placing.place(lost.order_id) is None
     with pytest.raises(OrderNotFound):
         reading.order(lost.order_id)
+
+
+def test_what_the_sweep_places_gives_up_the_lock_that_the_door_took() -> None:
+    order_id = scenes.admitted("asha")
+    assert order_lock.take("asha", order_id)
+    assert placing.place_overdue(order_id)
+    assert live.commands().get("order:create:asha") is None
+
+
+def test_cancelling_what_nobody_has_placed_gives_up_its_lock_and_no_other() -> None:
+    order_id = scenes.admitted("asha")
+    assert order_lock.take("asha", order_id)
+    orders.cancel("asha", order_id, "changed my mind")
+    assert live.commands().get("order:create:asha") is None
+    assert order_lock.take("asha", "the next order")
+    orders.cancel("asha", order_id, "again")
+    assert live.commands().get("order:create:asha") == "the next order"

@@ -1,0 +1,68 @@
+"""What drivers say of themselves: who they are, whether they want work, where they are.
+
+Done in the caller's process; the driver waits for the answer, or for nothing.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import redis
+import structlog
+
+from models import messages
+from models.live import mailbox
+from models.live.driver_index import Moved, Position, Trip
+from models.messages import Message
+from tasks.followups import follow
+from workers import locating, registering, withdrawing
+
+log = structlog.get_logger()
+
+
+def register(driver_id: str, *details: str) -> dict[str, Any]:
+    """Registers the driver or changes what is known of him: the view of him."""
+    driver = registering.register(driver_id, *details)
+    _follow_change(driver_id)
+    return driver
+
+
+def set_available(driver_id: str, available: bool) -> dict[str, Any]:
+    """Opens or closes the driver for offers. Raises ``DriverNotRegistered``."""
+    driver = registering.set_available(driver_id, available)
+    _follow_change(driver_id)
+    return driver
+
+
+def _follow_change(driver_id: str) -> None:
+    """Out of the searches first, so that no further offer comes while the open ones are withdrawn."""
+    try:
+        locating.refresh([driver_id], int(time.time() * 1000))
+    except redis.RedisError:
+        # The next heartbeat does it.
+        log.warning("driver index away", driver_id=driver_id)
+    for offer_id in withdrawing.due(driver_id):
+        follow(withdrawing.withdraw(offer_id))
+
+
+def report_position(driver_id: str, position: Position, now_ms: int) -> Moved:
+    """Takes a driver's position, and tells the customer of his trip, once a second at most.
+
+    Raises ``DriverNotRegistered``, ``redis.RedisError``, ``ValueError``.
+    """
+    moved = locating.move(driver_id, position, now_ms)
+    if moved.jumped:
+        log.info("impossible position", driver_id=driver_id)
+    if moved.trip and moved.tell:
+        mailbox.pass_on([_location(moved.trip, position)], datetime.now(UTC))
+    return moved
+
+
+def _location(trip: Trip, position: Position) -> Message:
+    data = {
+        "truckRequestId": trip.truck_request_id,
+        "latitude": position.latitude,
+        "longitude": position.longitude,
+        "at": messages.iso(datetime.fromtimestamp(position.at_ms / 1000, UTC)),
+    }
+    return Message(messages.customer(trip.customer_id), "location_updated", data)
