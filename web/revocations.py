@@ -50,11 +50,11 @@ class Revocations:
         """Whether this token is on the list as it was read last."""
         return token_id in self._expires_at
 
-    def renew(self) -> None:
+    def renew(self, now: datetime | None = None) -> None:
         """Reads what is new and forgets what has run out. Raises ``SQLAlchemyError``."""
         found = revoking.since(self._newest)
         new = [one.token_id for one in found if one.token_id not in self._expires_at]
-        now = datetime.now(UTC)
+        now = now or datetime.now(UTC)
         current = self._expires_at | {one.token_id: one.expires_at for one in found}
         self._expires_at = {token_id: at for token_id, at in current.items() if at > now}
         if found:
