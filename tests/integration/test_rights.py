@@ -59,7 +59,7 @@ def test_the_application_does_its_whole_work() -> None:
     outcome = scenes.placed("asha")
     accepting.accept(driver, outcome.order_id)
     other = scenes.placed("ravi", vehicle=("TRUCK", "NOBODYS"))
-    expiring.end_now(other.order_id)
+    expiring.end_now(other.order_id, "olga")
     cleaning.forget_admissions()
     revoking.forget()
     with db.transaction() as connection:
