@@ -11,6 +11,8 @@ import structlog
 from billiard import pool
 from celery import Celery
 from celery.signals import (
+    beat_init,
+    celeryd_init,
     heartbeat_sent,
     setup_logging,
     worker_process_init,
@@ -45,6 +47,12 @@ def publish_without_waiting() -> None:
 @setup_logging.connect
 def _log(**_: Any) -> None:
     logs.configure("celery")
+
+
+@celeryd_init.connect
+@beat_init.connect
+def _begin(**_: Any) -> None:
+    db.require_in_production()
 
 
 @worker_process_init.connect
