@@ -61,8 +61,13 @@ class Settings(BaseSettings):
     order_wait_seconds: float = Field(default=5, ge=0, le=30)
     driver_presence_seconds: int = Field(default=60, ge=1)
     orders_per_minute: int = Field(default=5, ge=0)
-    requests_per_second: int = Field(default=25, ge=0)
-    reads_per_minute: int = Field(default=6_000, ge=0)
+    # Whoever switches the limit of orders off measures, and means all limits of one caller.
+    requests_per_second: int = Field(
+        default_factory=lambda known: 25 if known.get("orders_per_minute") else 0, ge=0
+    )
+    reads_per_minute: int = Field(
+        default_factory=lambda known: 6_000 if known.get("orders_per_minute") else 0, ge=0
+    )
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
     sockets_per_address: int = Field(default=1_000, ge=0)
 
