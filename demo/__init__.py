@@ -1,0 +1,1 @@
+"""A simulated city against the running system."""
