@@ -34,6 +34,8 @@ def main() -> int:
     except (NotBegun, AlreadyRunning) as problem:
         print(problem, file=sys.stderr)
         return NOT_BEGUN
+    except KeyboardInterrupt:
+        return INTERRUPTED
 
 
 async def _run(options: Options, files: Files) -> int:

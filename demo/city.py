@@ -24,6 +24,9 @@ CONNECTIONS = 64
 CANCELS_ARRIVE_WITHIN_S = 5.0
 HOME_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
+# A restart takes seconds. After this long without any answer nobody is left to say goodbye to.
+GONE_AFTER_S = 20.0
+ASK_EVERY_S, ANSWER_WITHIN_S = 2.0, 5.0
 
 
 class NotBegun(Exception):
@@ -59,6 +62,7 @@ class City:
         self.customers: dict[str, Customer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._began = time.monotonic()
+        self._gone = False
 
     @property
     def state(self) -> str:
@@ -91,11 +95,14 @@ class City:
             await self._must_take(drivers[0])
             self.drivers = drivers
             try:
+                self.spawn(self._watch(), "watch")
                 await self._each(self.drivers, Driver.begin)
                 await self._day()
             finally:
                 self.stopping.set()
-                await self._end()
+                if not self._gone:
+                    await self._end()
+                await self._quit()
         finally:
             await self.http.aclose()
 
@@ -116,6 +123,18 @@ class City:
         """Waits, or until the city hurries."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.hurrying.wait(), seconds)
+
+    async def _watch(self) -> None:
+        """Ends the city when the system has ended, as it does that started us by a button."""
+        answered = time.monotonic()
+        while time.monotonic() - answered < GONE_AFTER_S:
+            await asyncio.sleep(ASK_EVERY_S)
+            with suppress(httpx.TransportError):
+                await self.http.get(f"{self.url}/health", timeout=ANSWER_WITHIN_S)
+                answered = time.monotonic()
+        self.ledger.failures["the system has gone"] += 1
+        self._gone = True
+        self.stop()
 
     async def _must_be_there(self) -> None:
         try:
@@ -159,6 +178,8 @@ class City:
         await self._until(lambda: not any(driver.busy for driver in self.drivers), HOME_WITHIN_S)
         await self._until(lambda: not self.customers, CANCELS_ARRIVE_WITHIN_S)
         await self._each(self.drivers, Driver.leave)
+
+    async def _quit(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

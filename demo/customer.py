@@ -26,6 +26,7 @@ class Customer:
         self._posted_at = 0.0
         self._counted_as = ""
         self.order_id = ""
+        self._served = False
         # Still to be called off when the city stops.
         self.open = True
         # Its search is over: its trucks may leave.
@@ -95,7 +96,8 @@ class Customer:
             hear(self, event.data)
 
     def _hear_confirmed(self, data: dict[str, Any]) -> None:
-        if not self._trucks:
+        if not self._served:
+            self._served = True
             self._ledger.first_truck_s.append(time.monotonic() - self._posted_at)
             if data["orderId"] in self._ledger.heard:
                 waited = self._ledger.heard[data["orderId"]] - self._posted_at

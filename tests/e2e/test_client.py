@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import pytest
 from weelo_client import (
     AsyncCustomer,
     AsyncDriver,
+    AsyncEvents,
     Customer,
     Driver,
     Event,
@@ -30,6 +30,7 @@ from weelo_client import (
 from weelo_client.shapes import NewOrder, Registration, TripStep
 
 from tests import scenes
+from tests.e2e.line import cut
 from tests.system import System, until
 from web.token import issue
 
@@ -208,7 +209,7 @@ def test_it_reconnects_after_a_restart_and_misses_nothing(system: System, asha: 
     url = system.start_web(f"web-{name}")
     port = urlsplit(url).port
     try:
-        until(lambda: _up(url), 30)
+        until(lambda: System._ready(url), 30)
         with Driver(url, token("driver", name)) as driver:
             driver.register(registration(name))
             driver.available()
@@ -226,10 +227,17 @@ def test_it_reconnects_after_a_restart_and_misses_nothing(system: System, asha: 
         os.killpg(system.processes[f"web-{name}"].pid, signal.SIGTERM)
 
 
-def _up(url: str) -> bool:
-    with suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/health", timeout=2).status_code == 200
-    return False
+def test_both_kinds_of_socket_come_back_over_a_line_that_is_cut(system: System, name: str) -> None:
+    with cut(system.urls[0]) as (url, cuts):
+        with Events(url, token("customer", name)) as events:
+            assert [next(events).type for _ in range(2)] == ["connected"] * 2
+        asyncio.run(_comes_back(AsyncEvents(url, token("driver", name))))
+        assert len(cuts.sockets) == 2
+
+
+async def _comes_back(events: AsyncEvents) -> None:
+    assert [(await anext(events)).type for _ in range(2)] == ["connected"] * 2
+    await events.close()
 
 
 def test_it_ends_where_a_reconnect_would_be_wrong(system: System, ravi: Driver, name: str) -> None:

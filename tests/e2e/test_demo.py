@@ -102,6 +102,20 @@ def test_a_whole_day_ends_with_a_table_that_postgres_confirms(system: System, tm
     assert left() == {}
 
 
+def test_it_ends_by_itself_when_the_system_has_gone(system: System, demo: Demo, name: str) -> None:
+    url = system.start_web(f"web-{name}")
+    web = system.processes[f"web-{name}"]
+    try:
+        until(lambda: System._ready(url), 30)
+        demo.start(url, **OPTIONS)
+        until(lambda: demo.status().get("drivers") == 30, 20)
+    finally:
+        system.urls.remove(url)
+        os.killpg(web.pid, signal.SIGKILL)
+        web.wait()
+    until(lambda: demo.status() == {"state": "stopped"}, 40)
+
+
 def test_without_a_system_it_says_what_to_do(demo: Demo) -> None:
     with pytest.raises(NotStarted, match=r"Nothing answers at .*: start the system"):
         demo.start("http://127.0.0.1:9")
