@@ -20,8 +20,10 @@ from replay.tokens import Tokens
 AT_ONCE = 16
 # Enough for everybody's next request; the rest wait in the client, in a queue that is short.
 CONNECTIONS = 64
-# A cancelled order's trucks hear of it within this time; what still drives then has a load on.
-CANCELS_ARRIVE_WITHIN_S = 5.0
+# A cancelled order's trucks hear of it within this time; what still drives then has a load on, or is to.
+CANCELS_ARRIVE_WITHIN_S = 1.5
+# The last steps are on their way to the customers.
+TOLD_WITHIN_S = 5.0
 HOME_WITHIN_S = 15.0
 LOOK_EVERY_S = 0.1
 # A restart takes seconds. After this long without any answer nobody is left to say goodbye to.
@@ -176,7 +178,7 @@ class City:
         await self._until(lambda: not self._unloaded(), CANCELS_ARRIVE_WITHIN_S)
         self.hurrying.set()
         await self._until(lambda: not any(driver.busy for driver in self.drivers), HOME_WITHIN_S)
-        await self._until(lambda: not self.customers, CANCELS_ARRIVE_WITHIN_S)
+        await self._until(lambda: not self.customers, TOLD_WITHIN_S)
         await self._each(self.drivers, Driver.leave)
 
     async def _quit(self) -> None:

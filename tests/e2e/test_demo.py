@@ -70,7 +70,7 @@ def _table(log: str) -> dict[str, str]:
 
 
 def test_after_a_kill_the_next_one_takes_up_what_was_left(system: System, demo: Demo) -> None:
-    demo.start(system.urls[1], **OPTIONS | {"speed": 10})
+    demo.start(system.urls[1], **OPTIONS | {"speed": 60})
     killed = until(lambda: _busy(demo), 40)
     os.kill(killed["pid"], signal.SIGKILL)
     until(lambda: demo.status()["state"] == "stopped")
