@@ -114,6 +114,7 @@ def text(environment: Mapping[str, str], stores: list[Server], seconds: float) -
     places = {
         "HTTP": f"{_web(environment)}/api/v1",
         "Sockets": f"{_web(environment).replace('http', 'ws', 1)}/api/v1/ws",
+        "Documents": f"{_web(environment)}/docs",
         "Readiness": f"{_web(environment)}/ready",
         "Flower": _flower(environment),
         "Postgres": environment["DATABASE_URL"],

@@ -145,6 +145,8 @@ order_events = Table(
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     Index("ix_order_events_order", "order_id", "id"),
+    # Rows come in the order of their times, so a few bytes a megabyte tell where the last hour begins.
+    Index("ix_order_events_at", "at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
 )
 
 # The counts of truck requests that `status_of` takes, as columns.

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
-from models.live import order_rate
+from models.live import order_rate, queues
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -47,6 +48,7 @@ def forget_configuration() -> None:
         live.commands,
         live.script,
         order_rate._limiter,
+        queues._broker,
     ):
         cached.cache_clear()
 
@@ -55,6 +57,13 @@ def migrate(environment: dict[str, str]) -> None:
     """Brings a database to the newest version, as users do."""
     command = [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+
+
+def empty_tables() -> None:
+    """Empties every table of the database that this process points at."""
+    names = ", ".join(table.name for table in tables.TABLES)
+    with db.transaction() as connection:
+        connection.exec_driver_sql(f"TRUNCATE {names}")
 
 
 @pytest.fixture(scope="session")
@@ -89,15 +98,47 @@ def redis_url(stores: Stores) -> str:
 @pytest.fixture
 def database_url(stores: Stores) -> str:
     """The Postgres of this run, its tables emptied."""
-    names = ", ".join(table.name for table in tables.TABLES)
-    with db.transaction() as connection:
-        connection.exec_driver_sql(f"TRUNCATE {names}")
+    empty_tables()
     return stores.postgres.url
 
 
 @pytest.fixture
 def clean(database_url: str, redis_url: str) -> None:
     """Both stores, emptied."""
+
+
+@pytest.fixture(scope="session")
+def other_urls(stores: Stores) -> dict[str, str]:
+    """A second database on each server: the processes of a running system look into the first."""
+    with db.statements() as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.exec_driver_sql("CREATE DATABASE aside")
+        connection.exec_driver_sql("RESET statement_timeout")
+    urls = {
+        "DATABASE_URL": make_url(stores.postgres.url).set(database="aside").render_as_string(False),
+        "REDIS_URL": stores.valkey.url.rpartition("/")[0] + "/9",
+    }
+    migrate(urls)
+    return urls
+
+
+@pytest.fixture
+def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Both stores, emptied, and nobody at work in them; a test may say that one is elsewhere.
+
+    What is said there counts after ``forget_configuration``.
+    """
+    for name, url in other_urls.items():
+        monkeypatch.setenv(name, url)
+    forget_configuration()
+    empty_tables()
+    live.commands().flushdb()
+    yield monkeypatch
+    db.engine().dispose()
+    db.autocommit_engine().dispose()
+    monkeypatch.undo()
+    live.breaker._until = 0
+    forget_configuration()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

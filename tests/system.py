@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from local import ports
 from local.procfile import read as read_procfile
+from tests import documents
 from tests.conftest import ROOT
 from tests.scenes import NOIDA
 from web.token import issue
@@ -105,6 +106,28 @@ class System:
             return False
 
 
+class DriverSocket(ClientConnection):
+    """A client that takes only frames which are documented."""
+
+    role: ClassVar[str] = "driver"
+
+    def recv(self, timeout: float | None = None, decode: bool | None = None) -> Any:
+        text = super().recv(timeout, decode)
+        documents.check_frame(self.role, "to", json.loads(text))
+        return text
+
+
+class CustomerSocket(DriverSocket):
+    role = "customer"
+
+
+def _hold_against_documents(response: httpx.Response) -> None:
+    response.read()
+    sent = response.request
+    body = response.json() if response.headers["Content-Type"] == "application/json" else None
+    documents.check(sent.method, sent.url.path, response.status_code, response.headers, body)
+
+
 class Person:
     """An app of one customer or driver: HTTP on one of the web processes, a socket on any."""
 
@@ -114,9 +137,11 @@ class Person:
         self.url, self.role, self.sub = url, role, sub
         self.token = issue(role, sub, timedelta(hours=1))
         self.http = httpx.Client(
-            base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {self.token}"}, timeout=20
+            base_url=f"{url}/api/v1",
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=20,
+            event_hooks={"response": [_hold_against_documents]},
         )
-
         Person.everybody.append(self)
 
     @classmethod
@@ -128,7 +153,9 @@ class Person:
     def socket(self, url: str | None = None, query: str = "") -> ClientConnection:
         """A socket as an ordinary client opens it; the first frame has been read."""
         address = (url or self.url).replace("http://", "ws://") + "/api/v1/ws" + query
-        return connect(address, additional_headers={"Authorization": f"Bearer {self.token}"})
+        kind = DriverSocket if self.role == "driver" else CustomerSocket
+        token = {"Authorization": f"Bearer {self.token}"}
+        return connect(address, additional_headers=token, create_connection=kind)
 
     def order(self, body: dict[str, Any], **headers: str) -> httpx.Response:
         return self.http.post(

@@ -14,6 +14,7 @@ from models import live
 from tasks import app
 from tests.conftest import ROOT
 from web import create_app
+from web.documents.openapi import OPERATIONS
 
 LAYERS = ["models", "workers", "tasks", "web"]
 
@@ -95,6 +96,15 @@ def test_every_route_says_who_may_call_it() -> None:
     views = create_app().view_functions
     undeclared = [name for name, view in views.items() if not hasattr(view, "roles")]
     assert undeclared == []
+
+
+def test_every_route_is_declared_for_the_documents_and_nothing_else_is() -> None:
+    assert set(create_app().view_functions) == set(OPERATIONS)
+
+
+def test_every_view_says_in_a_sentence_what_it_does() -> None:
+    views = create_app().view_functions
+    assert [name for name, view in views.items() if not (view.__doc__ or "").strip()] == []
 
 
 def test_every_key_stands_in_the_key_table() -> None:

@@ -4,14 +4,16 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import drivers, errors, health, orders, requests, socket
+from web import drivers, errors, health, metrics, ops, orders, requests, socket, traffic
 from web.access import public
 from web.answers import success
+from web.documents import pages
 from web.parsing import MAXIMUM_BODY_BYTES
 
 
 @public
 def _index() -> Response:
+    """Where to look."""
     return success({"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready"})
 
 
@@ -23,10 +25,19 @@ def create_app() -> Flask:
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
     app.url_map.strict_slashes = False
+    traffic.register(app)
     requests.register(app)
     errors.register(app)
     app.add_url_rule("/", view_func=_index, endpoint="index")
-    for blueprint in (health.blueprint, orders.blueprint, drivers.blueprint):
+    for blueprint in (
+        health.blueprint,
+        metrics.blueprint,
+        orders.blueprint,
+        drivers.blueprint,
+        ops.blueprint,
+        pages.blueprint,
+    ):
         app.register_blueprint(blueprint)
     socket.register(app)
+    traffic.lay_out(app)
     return app

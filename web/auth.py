@@ -38,11 +38,13 @@ BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)",
 class Unauthenticated(DomainError):
     code = "UNAUTHENTICATED"
     message = "A valid bearer token is needed."
+    advice = "Sign in again and repeat the request with the new token."
 
 
 class Forbidden(DomainError):
     code = "FORBIDDEN"
     message = "Your role may not do this."
+    advice = "A mistake in the app: this is for another role."
 
 
 @dataclass(frozen=True)

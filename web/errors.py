@@ -1,5 +1,6 @@
 """Every failure in the contract's one shape, whoever raised it."""
 
+import redis
 import structlog
 from flask import Flask, Response, g
 from sqlalchemy.exc import SQLAlchemyError
@@ -95,6 +96,12 @@ def _database(error: SQLAlchemyError) -> Response:
     return _unexpected(error)
 
 
+def _redis(error: redis.RedisError) -> Response:
+    """For the few routes that cannot do without; the others catch this themselves."""
+    log.warning("redis away", error=str(error))
+    return _domain(ServiceUnavailable())
+
+
 def _unexpected(error: Exception) -> Response:
     log.exception("unexpected error", exc_info=error)
     hint = f"Something went wrong on our side. Tell support this id: {g.get('request_id', '-')}"
@@ -107,4 +114,5 @@ def register(app: Flask) -> None:
     app.register_error_handler(Invalid, _invalid)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SQLAlchemyError, _database)
+    app.register_error_handler(redis.RedisError, _redis)
     app.register_error_handler(Exception, _unexpected)

@@ -5,6 +5,7 @@ imported here.
 """
 
 import json
+import mmap
 import os
 import signal
 import socket
@@ -55,6 +56,12 @@ accesslog = None
 # A second way in, through a file that all gunicorns of one account would share.
 control_socket_disable = True
 
+# What the processes of this server count together (web/traffic.py). A reload has the old and the new
+# ones side by side.
+_SLOT_BYTES = 64 * 1024
+_slots = 2 * workers
+_counts = mmap.mmap(-1, _slots * _SLOT_BYTES)
+
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
 
@@ -65,6 +72,11 @@ def _wait(connection: extensions.connection) -> None:
     while (state := connection.poll()) != extensions.POLL_OK:
         wait = wait_read if state == extensions.POLL_READ else wait_write
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
+
+
+def pre_fork(server: Any, worker: "GeventWorker") -> None:
+    taken = {each.slot for each in server.WORKERS.values()}
+    worker.slot = next((slot for slot in range(_slots) if slot not in taken), None)
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
@@ -79,6 +91,9 @@ def post_worker_init(worker: "GeventWorker") -> None:
         gevent.spawn(_call, worker, "leave")
 
     signal.signal(signal.SIGTERM, stop)
+    # More workers than slots are possible for a moment; one without a slot counts for itself.
+    if worker.slot is not None:
+        worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots)
 
 
 def worker_int(worker: "GeventWorker") -> None:

@@ -1,5 +1,7 @@
 """Orders as their customers submit, read and cancel them, and as drivers answer them."""
 
+from typing import Any
+
 import orjson
 import redis
 from flask import Blueprint, Response, request
@@ -32,13 +34,7 @@ def create() -> Response:
 @requires("customer")
 def index() -> Response:
     """The caller's orders, newest first."""
-    status = request.args.get("status")
-    if status is not None and status not in STATUSES:
-        raise Invalid([("status", "must be one of " + ", ".join(STATUSES))])
-    cursor = request.args.get("cursor")
-    if cursor is not None:
-        cursor = identifier(cursor, OrderNotFound)
-    return success(listing.orders(caller().sub, whole_number("limit", 20, 1, 100), cursor, status))
+    return success(page_of(caller().sub))
 
 
 @blueprint.get("/active")
@@ -88,6 +84,17 @@ def decline(order_id: str) -> Response:
     """Turns the offer down."""
     validated(Nothing, body())
     return success(offers.decline(caller().sub, identifier(order_id, NotOffered)))
+
+
+def page_of(customer_id: str | None) -> dict[str, Any]:
+    """The page of orders that the query asks for; of one customer, or of all for ``None``."""
+    status = request.args.get("status")
+    if status is not None and status not in STATUSES:
+        raise Invalid([("status", "must be one of " + ", ".join(STATUSES))])
+    cursor = request.args.get("cursor")
+    if cursor is not None:
+        cursor = identifier(cursor, OrderNotFound)
+    return listing.orders(customer_id, whole_number("limit", 20, 1, 100), cursor, status)
 
 
 def _own(order_id: str) -> str:

@@ -6,7 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    model_validator,
+)
 
 from models.live.driver_index import Position
 from models.orders import TRUCK_REQUEST_STATES
@@ -52,9 +61,24 @@ def _price(value: Any) -> Decimal:
     return price
 
 
+# What the published documents say where a validator of ours decides.
+_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 64,
+    "description": "Letters, digits, spaces, '_', '-' and '.'; compared without regard to case.",
+}
+_RUPEES = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": float(MAXIMUM_PRICE),
+    "description": "INR, at most two decimals.",
+}
+_WAYS: dict[str, JsonValue] = {"anyOf": [{"required": ["pickup", "drop"]}, {"required": ["routePoints"]}]}
+
 Text = Annotated[str, AfterValidator(_printable)]
-VehicleName = Annotated[str, AfterValidator(_vehicle_name)]
-Price = Annotated[Decimal, BeforeValidator(_price)]
+VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
+Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
 Address = Annotated[Text, Field(min_length=1, max_length=500)]
@@ -105,6 +129,10 @@ class VehicleRequirement(Body):
 
 
 class NewOrder(Body):
+    """Either pickup and drop, or route points; at most 100 trucks in all."""
+
+    model_config = ConfigDict(json_schema_extra=_WAYS)
+
     pickup: Place | None = None
     drop: Place | None = None
     routePoints: Annotated[list[RoutePoint], Field(min_length=2, max_length=10)] | None = None
@@ -199,7 +227,11 @@ class Availability(Body):
 
 class TripStatus(Body):
     # Every state there is: those that do not follow are refused as transitions, not as words.
-    status: Annotated[str, AfterValidator(_truck_state)]
+    status: Annotated[
+        str,
+        AfterValidator(_truck_state),
+        WithJsonSchema({"type": "string", "enum": list(TRUCK_REQUEST_STATES)}),
+    ]
 
 
 def _moment(text: str) -> str:
@@ -225,7 +257,15 @@ class ReportedPosition(Body):
 
     latitude: Latitude
     longitude: Longitude
-    at: Annotated[str, Field(max_length=40), AfterValidator(_moment)] | None = None
+    at: (
+        Annotated[
+            str,
+            Field(max_length=40),
+            AfterValidator(_moment),
+            WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 40}),
+        ]
+        | None
+    ) = None
     heading: Annotated[float, Field(ge=0, le=360)] | None = None
     speed: Annotated[float, Field(ge=0, le=500)] | None = None
 

@@ -32,8 +32,8 @@ LOOK_SECONDS = 20.0
 RETRY_SECONDS = 1.0
 # How long a peer may take to answer our close frame.
 CLOSE_SECONDS = 1.0
-# More than a whole mailbox; who lets this many wait does not read.
-MAX_QUEUED = 1000
+# More than anybody has open offers; who lets this many wait does not read.
+MAX_QUEUED = 1500
 
 REPLACED = (4409, "replaced by a newer connection")
 EXPIRED = (4401, "the token has run out")

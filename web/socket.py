@@ -13,7 +13,7 @@ from flask import Flask, Response, request
 
 from models import settings
 from models.live import mailbox
-from web import auth, hub, positions
+from web import auth, hub, positions, traffic
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -74,6 +74,7 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
     session = Session(web_socket, caller, last_event_id)
     writer = threading.Thread(target=session.run, name=session.person, daemon=True)
     _sessions.add(session)
+    traffic.board.connected(caller.role, +1)
     try:
         writer.start()
         if _leaving.is_set():
@@ -81,6 +82,7 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
         Incoming(web_socket, session).read()
     finally:
         _sessions.discard(session)
+        traffic.board.connected(caller.role, -1)
         session.close(1000, "")
         session.reader_done.set()
         writer.join()
@@ -105,6 +107,7 @@ def stop() -> None:
 
 
 def _open() -> Response:
+    """Opens the socket of a customer or a driver."""
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
     if TOKEN_PARAMETERS & {name.lower() for name in request.args}:

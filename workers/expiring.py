@@ -18,8 +18,13 @@ DUE = text("""
 # Locks one order that is still due; an accept, a cancel or another sweep that was first wins.
 LOCK = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
-    WHERE id = :order_id AND searching AND (:forced OR expires_at <= coalesce(:now,
-        now())) FOR UPDATE SKIP LOCKED
+    WHERE id = :order_id AND searching AND expires_at <= coalesce(:now, now()) FOR UPDATE SKIP LOCKED
+""")
+
+# The same before its time; an operator waits for whoever holds the order and then sees what is left.
+LOCK_SEARCHING = text("""
+    SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
+    WHERE id = :order_id AND searching FOR UPDATE
 """)
 
 END_SEARCH = text("""
@@ -43,18 +48,19 @@ def due(now: datetime | None = None, limit: int = 200) -> list[str]:
 
 def expire(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
     """Ends one search that is due; ``None`` if it is not, or somebody else was first."""
-    return _end(order_id, now, forced=False)
-
-
-def end_now(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Ends one search before its time, for an operator."""
-    return _end(order_id, now, forced=True)
-
-
-def _end(order_id: str, now: datetime | None, forced: bool) -> outbox.Followup | None:
     with db.transaction() as connection:
-        order = connection.execute(LOCK, {"order_id": order_id, "now": now, "forced": forced}).one_or_none()
+        order = connection.execute(LOCK, {"order_id": order_id, "now": now}).one_or_none()
         return None if order is None else _end_search(connection, order, now)
+
+
+def end_now(order_id: str, operator: str, now: datetime | None = None) -> outbox.Followup | None:
+    """Ends one search before its time, for an operator; ``None`` if nothing is searched for any more."""
+    with db.transaction() as connection:
+        order = connection.execute(LOCK_SEARCHING, {"order_id": order_id}).one_or_none()
+        if order is None:
+            return None
+        events.record(connection, order_id, "expiry_ordered", now, {"operator": operator})
+        return _end_search(connection, order, now)
 
 
 def _end_search(connection: Connection, order: Row[Any], now: datetime | None) -> outbox.Followup:

@@ -38,6 +38,16 @@ ADVANCE = text(f"""
     RETURNING wave
 """)
 
+# A wave that was sent just now is what a second click, or a retry after a lost answer, asks for.
+REPEATED_SECONDS = 2
+HASTEN = text(f"""
+    UPDATE orders SET next_wave_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
+    WHERE id = :order_id AND searching AND expires_at > coalesce(:now, now())
+        AND next_wave_at > coalesce(:now, now())
+        AND next_wave_at <= coalesce(:now, now()) + interval '{WAVE_SECONDS - REPEATED_SECONDS} seconds'
+    RETURNING wave
+""")
+
 TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = :order_id")
 
 
@@ -46,6 +56,20 @@ def due(now: datetime | None = None, limit: int = 100) -> list[str]:
     with db.statements() as connection:
         rows = connection.execute(DUE, {"now": now, "limit": limit})
         return [str(row.id) for row in rows]
+
+
+def hasten(order_id: str, operator: str, now: datetime | None = None) -> bool:
+    """Makes the next wave due at once, for an operator.
+
+    False if it is due already, the one before was sent less than 2 s ago, or nothing is searched for.
+    """
+    with db.transaction() as connection:
+        wave = connection.execute(HASTEN, {"order_id": order_id, "now": now}).scalar_one_or_none()
+        if wave is None:
+            return False
+        data = {"operator": operator, "wave": wave + 1}
+        events.record(connection, order_id, "wave_ordered", now, data)
+        return True
 
 
 def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:

@@ -27,3 +27,12 @@ def heard(*signs: str) -> list[bool]:
     """Whether each sign was renewed lately. Raises ``redis.RedisError`` without Redis."""
     values = cast("list[str | None]", live.commands().mget([f"alive:{sign}" for sign in signs]))
     return [value is not None for value in values]
+
+
+def age_seconds(sign: str) -> float:
+    """How long ago this sign was renewed; infinite if that was before the time it is kept.
+
+    Raises ``redis.RedisError`` without Redis.
+    """
+    left_ms = cast("int", live.commands().pttl(f"alive:{sign}"))
+    return SECONDS - left_ms / 1000 if left_ms >= 0 else float("inf")

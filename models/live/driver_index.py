@@ -144,6 +144,12 @@ def sweep(seen_before_ms: int, limit: int = 1000) -> int:
     return int(script("driver_sweep")(keys=[_SEEN], args=[seen_before_ms, limit]))
 
 
+def heard_since(seen_ms: int) -> list[str]:
+    """The drivers in any search who were heard of at this time or later. Raises redis.RedisError."""
+    members = cast("list[str]", commands().zrangebyscore(_SEEN, seen_ms, "+inf"))
+    return [member.rpartition("|")[2] for member in members]
+
+
 def _update(
     driver_id: str,
     seen_ms: int,

@@ -14,9 +14,13 @@ import orjson
 from models import live
 from models.messages import Message, iso
 
-# A driver has a handful of open offers; whoever was away longer than this reads the present state.
-KEPT = 200
+# More than anybody has open offers. Whoever has missed more, or was away longer than an hour, is told
+# the present state by `connected`.
+KEPT = 2000
 SECONDS = 3600
+# A message is put again by whoever opens the mailbox while its offer is open, or by the outbox's sweep
+# after a crash; both are over long before.
+AGAIN_SECONDS = 600
 # Above this a JavaScript client could not tell two ids apart.
 LARGEST_ID = 2**53 - 1
 
@@ -142,7 +146,7 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
     if not messages:
         return 0
     keys: list[str] = []
-    args: list[str | int] = [KEPT, SECONDS]
+    args: list[str | int] = [KEPT, SECONDS, AGAIN_SECONDS]
     for message in messages:
         keys += _keys(message.to)
         content = body(message.type, message.data, at)

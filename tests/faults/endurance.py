@@ -21,8 +21,9 @@ from tests.faults.table import lines
 SHARE = 1.1
 SLACK = 4.0
 CUT_SECONDS = 1.0
-# What may fill up to its own end: a mailbox keeps 200 messages, and knows 400 of their keys.
-ENDS = {"redis: longest stream": 200, "redis: longest hash": 410}
+# What may fill up to its own end: a mailbox keeps 2,000 messages, and the keys of ten minutes, which
+# are looked at when there are twice as many (here some 2.6 a second for each driver).
+ENDS = {"redis: longest stream": 2000, "redis: longest hash": 3200}
 
 
 def _arguments() -> argparse.Namespace:

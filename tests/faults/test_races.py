@@ -89,7 +89,7 @@ class _Race:
             elif what == "cancel":
                 cancelling.cancel(self.customer, self.order_id, "race")
             else:
-                expiring.end_now(self.order_id)
+                expiring.end_now(self.order_id, "olga")
 
 
 @pytest.mark.usefixtures("clean")

@@ -121,7 +121,7 @@ def test_after_the_end_the_answer_names_the_end() -> None:
     with pytest.raises(OrderCancelled):
         accepting.accept("one", cancelled)
     expired = scenes.placed("ravi").order_id
-    expiring.end_now(expired)
+    expiring.end_now(expired, "olga")
     with pytest.raises(OrderExpired):
         accepting.accept("one", expired)
 

@@ -119,7 +119,7 @@ def test_another_customers_order_cannot_be_cancelled() -> None:
 
 def test_what_is_over_or_loaded_cannot_be_cancelled() -> None:
     over = scenes.placed("asha").order_id
-    expiring.end_now(over)
+    expiring.end_now(over, "olga")
     with pytest.raises(OrderNotCancellable):
         cancelling.cancel("asha", over, "too late")
     scenes.driver("one")

@@ -197,16 +197,33 @@ def published(listener: Any, count: int) -> list[str]:
     return found
 
 
-def test_a_mailbox_holds_the_newest_200() -> None:
-    put(*(f"k{i}" for i in range(250)))
-    assert content(pending()) == [f"k{i}" for i in range(50, 250)]
+def test_a_mailbox_holds_the_newest_2000() -> None:
+    for start in range(0, 2500, 250):
+        put(*(f"k{i}" for i in range(start, start + 250)))
+    assert content(pending()) == [f"k{i}" for i in range(500, 2500)]
 
 
-def test_known_keys_are_pruned_but_never_those_still_in_the_mailbox() -> None:
-    for start in range(0, 1000, 100):
+def test_a_thousand_open_offers_keep_their_ids_whatever_follows() -> None:
+    offers = [f"offer{i}" for i in range(1000)]
+    put(*offers)
+    before = {frame.key: frame.id for frame in pending()}
+    put(*(f"closed{i}" for i in range(500)))
+    assert put(*offers) == 0
+    assert {frame.key: frame.id for frame in pending() if frame.key in before} == before
+
+
+def test_keys_are_forgotten_after_their_time_but_never_those_still_in_the_mailbox(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mailbox, "AGAIN_SECONDS", 0)
+    for start in range(0, 2000, 100):
         put(*(f"k{i}" for i in range(start, start + 100)))
-    assert store().hlen(f"mailbox:{ANNA}:state") <= 410
-    assert put(*(f"k{i}" for i in range(800, 1000))) == 0
+    assert put(*(f"k{i}" for i in range(2000))) == 0
+    mailbox.acknowledge(ANNA, pending()[-1].id)
+    for start in range(2000, 6000, 100):
+        put(*(f"k{i}" for i in range(start, start + 100)))
+        mailbox.acknowledge(ANNA, mailbox.LARGEST_ID)
+    assert store().hlen(f"mailbox:{ANNA}:state") <= 4100
 
 
 def test_everything_of_a_mailbox_is_gone_after_an_hour_of_silence() -> None:

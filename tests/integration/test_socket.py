@@ -149,7 +149,12 @@ def put_unheard(key: str) -> None:
     body = mailbox.body("note", {"key": key}, NOW)
     silent = LUA.replace("redis.call('PUBLISH',", "tostring(")
     commands: Any = live.commands()
-    assert commands.eval(silent, 2, *keys, 200, 3600, "keep", "nowhere", "note", body, key, "") == 1
+    assert (
+        commands.eval(
+            silent, 2, *keys, mailbox.KEPT, mailbox.SECONDS, 1, "keep", "nowhere", "note", body, key, ""
+        )
+        == 1
+    )
 
 
 # --- the handshake ---

@@ -2,7 +2,8 @@
 --
 -- KEYS     two for each message: the mailbox (stream), its state (hash)
 -- ARGV[1]  entries kept in a mailbox
--- ARGV[2]  seconds that both keys live
+-- ARGV[2]  seconds that both keys and every entry live
+-- ARGV[3]  seconds in which the same message may be put again
 -- ARGV...  six for each message: 'keep' or 'pass', channel, type, body (a JSON object without id),
 --          key ('' is never taken for a repetition), unless ('' for none)
 -- returns  how many messages got an id
@@ -11,9 +12,10 @@
 -- used again after a FLUSHALL, stay below 2^53, and leave room between two for ids that cost nothing.
 
 local STEP = 100
-local KEYS_KNOWN, KEYS_LEFT = 400, 200
+-- So many keys are kept without a look at their age.
+local FEW_KEYS = 400
 
-local limit, seconds = ARGV[1], ARGV[2]
+local limit, seconds, again = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
@@ -21,25 +23,30 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- A mailbox holds its newest entries only, so the newest keys are all that can still matter.
-local function forget_old_keys(state)
-  local fields, known = redis.call('HGETALL', state), {}
+-- Ids are times, so the value of a key tells its age. Keys of what the mailbox still holds are kept.
+-- Looked at again when there are twice as many, so that it costs little for each message.
+local function forget_old_keys(state, mailbox)
+  local before = now - again * 1000000
+  local first = redis.call('XRANGE', mailbox, '-', '+', 'COUNT', 1)[1]
+  if first then before = math.min(before, tonumber(string.match(first[1], '^%d+'))) end
+  local fields, left = redis.call('HGETALL', state), 0
   for i = 1, #fields, 2 do
     if string.sub(fields[i], 1, 2) == 'k:' then
-      known[#known + 1] = {fields[i], tonumber(fields[i + 1])}
+      if tonumber(fields[i + 1]) < before then
+        redis.call('HDEL', state, fields[i])
+      else
+        left = left + 1
+      end
     end
   end
-  table.sort(known, function(a, b) return a[2] > b[2] end)
-  for i = KEYS_LEFT + 1, #known do
-    redis.call('HDEL', state, known[i][1])
-  end
+  redis.call('HSET', state, 'look', math.max(FEW_KEYS, 2 * left))
 end
 
 local given = 0
 for i = 1, #KEYS / 2 do
   local mailbox, state = KEYS[2 * i - 1], KEYS[2 * i]
-  local mode, channel, kind, body, key, unless = unpack(ARGV, 6 * i - 3, 6 * i + 2)
-  local known = redis.call('HMGET', state, 'last', 'kept', 'k:' .. key, 'k:' .. unless)
+  local mode, channel, kind, body, key, unless = unpack(ARGV, 6 * i - 2, 6 * i + 3)
+  local known = redis.call('HMGET', state, 'last', 'kept', 'k:' .. key, 'k:' .. unless, 'look')
   if not known[3] and not known[4] then
     local id = text(math.max(tonumber(known[1] or 0) + STEP, now))
     local previous = known[2] or '0'
@@ -47,11 +54,12 @@ for i = 1, #KEYS / 2 do
     if mode == 'keep' then
       redis.call('HSET', state, 'kept', id)
       redis.call('XADD', mailbox, 'MAXLEN', limit, id .. '-0', 'type', kind, 'key', key, 'body', body)
+      redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
       redis.call('EXPIRE', mailbox, seconds)
     end
     if key ~= '' then
       redis.call('HSET', state, 'k:' .. key, id)
-      if redis.call('HLEN', state) > KEYS_KNOWN then forget_old_keys(state) end
+      if redis.call('HLEN', state) > tonumber(known[5] or FEW_KEYS) then forget_old_keys(state, mailbox) end
     end
     redis.call('EXPIRE', state, seconds)
     redis.call('PUBLISH', channel, table.concat({mode, previous, id, body}, ' '))

@@ -1,0 +1,228 @@
+"""Every example of the documents, sent as it is shown; every answer held against what is documented."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests import documents, scenes
+from tests.system import Person, System, hear, on_duty
+
+ROLES = ("customer", "driver", "ops")
+# Opened by a client of its own below.
+SOCKET = "/api/v1/ws"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as the document shows it."""
+
+    method: str
+    path: str
+    said: documents.Document
+    example: str
+    body: Any
+    status: int
+
+    @property
+    def operation(self) -> str:
+        return str(self.said["operationId"])
+
+    @property
+    def roles(self) -> list[str]:
+        return [role for one in self.said["security"] for role in one["token"]]
+
+
+@dataclass
+class Scene:
+    """Who asks, and what stands where the path has a name."""
+
+    who: Person
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def _calls() -> Iterator[Call]:
+    for path, methods in documents.of_http()["paths"].items():
+        for method, said in methods.items():
+            content = said.get("requestBody", {}).get("content", {}).get("application/json", {})
+            examples = content.get("examples", {"as it is": {"value": None, "x-answered-with": 200}})
+            for name, one in examples.items():
+                if path != SOCKET:
+                    yield Call(method, path, said, name, one["value"], one["x-answered-with"])
+
+
+CALLS = list(_calls())
+# One for each operation.
+FIRST = list({call.operation: call for call in reversed(CALLS)}.values())
+
+
+def shown(those: Iterable[Call]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "call", [pytest.param(one, id=f"{one.operation}-{one.example}") for one in those]
+    )
+
+
+def searching(system: System, name: str) -> Scene:
+    asha = Person(system.urls[0], "customer", name)
+    far_away = {"latitude": -60.0, "longitude": 170.0, "address": "far away"}
+    return Scene(asha, {"orderId": asha.order(scenes.body(pickup=far_away)).json()["data"]["order"]["id"]})
+
+
+def seen_by_operator(system: System, name: str) -> Scene:
+    return Scene(Person(system.urls[0], "ops", "olga"), searching(system, name).names)
+
+
+def on_call(system: System, name: str) -> Scene:
+    return Scene(on_duty(system.urls[0], name, vehicle=("TRUCK", name)))
+
+
+def offered(system: System, name: str) -> Scene:
+    driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
+    asha = Person(system.urls[0], "customer", name)
+    order = asha.order(scenes.body(vehicle=("TRUCK", name))).json()["data"]["order"]
+    return Scene(driver, {"orderId": order["id"]})
+
+
+def on_trip(system: System, name: str) -> Scene:
+    scene = offered(system, name)
+    won = scene.who.http.post(f"/orders/{scene.names['orderId']}/accept", json={}).json()["data"]
+    return Scene(scene.who, {"truckRequestId": won["truckRequestId"]})
+
+
+def anybody(system: System, name: str) -> Scene:
+    return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css"})
+
+
+SCENES: dict[str, Callable[[System, str], Scene]] = {
+    "orders_create": anybody,
+    "orders_accept": offered,
+    "orders_decline": offered,
+    "drivers_trip_status": on_trip,
+    "drivers_trip_cancel": on_trip,
+    "drivers_trip_track": on_trip,
+    "orders": searching,
+    "drivers": on_call,
+    "ops": seen_by_operator,
+}
+
+
+def scene_of(call: Call, system: System, name: str) -> Scene:
+    begin = call.operation.partition("_")[0]
+    return SCENES.get(call.operation, SCENES.get(begin, anybody))(system, name)
+
+
+def send(call: Call, scene: Scene, client: httpx.Client | None = None, **changes: Any) -> httpx.Response:
+    examples = [one for one in call.said.get("parameters", []) if "example" in one]
+    by_place = {
+        place: {one["name"]: one["example"] for one in examples if one["in"] == place}
+        for place in ("query", "header")
+    }
+    address = scene.who.url + call.path.format(**scene.names)
+    options: dict[str, Any] = {"json": call.body, "params": by_place["query"], "headers": by_place["header"]}
+    sent = (client or scene.who.http).request(call.method, address, **(options | changes))
+    body = sent.json() if sent.headers["Content-Type"] == "application/json" else None
+    documents.check(call.method, call.path, sent.status_code, sent.headers, body)
+    return sent
+
+
+@shown(CALLS)
+def test_every_example_is_answered_as_documented(system: System, name: str, call: Call) -> None:
+    scene = scene_of(call, system, name)
+    answer = send(call, scene)
+    assert answer.status_code == call.status, answer.text
+    content = call.said["responses"][str(call.status)]["content"]
+    assert answer.headers["Content-Type"].partition(";")[0] in content or "*/*" in content
+    assert answer.headers["X-Request-ID"]
+    # Nobody else's test must be offered this order, or this driver an order.
+    if call.operation == "orders_create":
+        order = answer.json()["data"]["order"]["id"]
+        assert answer.headers["Location"] == f"/api/v1/orders/{order}"
+        scene.who.http.post(f"/orders/{order}/cancel", json={})
+    if scene.who.role == "driver":
+        scene.who.http.put("/drivers/me/availability", json={"available": False})
+
+
+@shown(call for call in FIRST if call.roles)
+def test_without_the_right_token_every_route_refuses_as_documented(
+    system: System, name: str, call: Call
+) -> None:
+    unknown = {"orderId": str(uuid4()), "truckRequestId": str(uuid4())}
+    other = Person(system.urls[0], next((role for role in ROLES if role not in call.roles), "ops"), name)
+    if other.role not in call.roles:
+        assert send(call, Scene(other, unknown)).status_code == 403
+    with httpx.Client() as nobody:
+        assert send(call, Scene(other, unknown), nobody).status_code == 401
+
+
+@shown(call for call in FIRST if call.body is not None)
+def test_a_body_that_breaks_the_contract_is_refused_as_documented(
+    system: System, name: str, call: Call
+) -> None:
+    scene = Scene(
+        Person(system.urls[0], call.roles[0], name), {"orderId": str(uuid4()), "truckRequestId": str(uuid4())}
+    )
+    wrong = send(call, scene, json={"nonsense": 1})
+    assert (wrong.status_code, wrong.json()["error"]["details"] != []) == (400, True)
+    text: dict[str, Any] = {
+        "json": None,
+        "content": b"reason=rain",
+        "headers": {"Content-Type": "text/plain"},
+    }
+    assert send(call, scene, **text).status_code == 415
+    huge: dict[str, Any] = {
+        "json": None,
+        "content": b'"' + b"x" * 70_000 + b'"',
+        "headers": {"Content-Type": "application/json"},
+    }
+    assert send(call, scene, **huge).status_code == 413
+    chunked: dict[str, Any] = {
+        "json": None,
+        "content": iter([b"{}"]),
+        "headers": {"Content-Type": "application/json"},
+    }
+    assert send(call, scene, **chunked).status_code == 411
+
+
+@shown(call for call in FIRST if "Id}" in call.path)
+def test_what_does_not_exist_is_refused_as_documented(system: System, name: str, call: Call) -> None:
+    person = Person(system.urls[0], call.roles[0], name)
+    scene = Scene(person, {"orderId": str(uuid4()), "truckRequestId": str(uuid4())})
+    assert send(call, scene).status_code == 404
+
+
+@pytest.mark.parametrize("role", ["driver", "customer"])
+def test_every_example_of_a_frame_is_taken(system: System, name: str, role: str) -> None:
+    person = (
+        on_duty(system.urls[0], name, vehicle=("TRUCK", name))
+        if role == "driver"
+        else Person(system.urls[0], role, name)
+    )
+    messages = documents.of_socket()["components"]["messages"]
+    frames = [
+        one["payload"]
+        for key, sent in messages.items()
+        if key.startswith(f"from_{role}.")
+        for one in sent["examples"]
+    ]
+    assert len(frames) == (7 if role == "driver" else 2)
+    with person.socket() as socket:
+        hear(socket, "connected")
+        for frame in frames:
+            documents.check_frame(role, "from", frame)
+            socket.send(json.dumps(frame))
+        # Frames are done one after the other: the refusal of this last one comes after all others.
+        socket.send(json.dumps({"type": "nonsense"}))
+        refusals = [hear(socket, "error")["data"]["message"]]
+        while "must be one of" not in refusals[-1]:
+            refusals.append(hear(socket, "error")["data"]["message"])
+    about_orders = ["This order was not offered to you."] if role == "driver" else []
+    assert refusals[:-1] == about_orders
+
+
+def test_the_socket_is_refused_as_documented(system: System, name: str) -> None:
+    plain = Person(system.urls[0], "driver", name).http.get("/ws")
+    assert (plain.status_code, plain.json()["error"]["code"]) == (426, "UPGRADE_REQUIRED")

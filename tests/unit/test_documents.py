@@ -1,0 +1,196 @@
+"""The published documents against their own standards, and against the code they speak of."""
+
+import ast
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from models.errors import DomainError
+from tests import documents
+from tests.conftest import ROOT
+from web import connection, create_app, incoming, session, socket
+from web.documents import codes, frames, openapi, pages
+
+# The official schema, from version 6.11.1 of the npm package @asyncapi/specs (Apache-2.0).
+ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.0.0.json.gz"
+
+# What puts a frame on its way, with the frame's name among its first three arguments.
+SENDERS = {"Message", "tell", "_send_own", "_confirm", "told_of_end"}
+
+
+def kinds(kind: type[DomainError] = DomainError) -> list[type[DomainError]]:
+    return [kind, *(one for narrower in kind.__subclasses__() for one in kinds(narrower))]
+
+
+def bodies() -> list[Any]:
+    return [
+        pytest.param(body["schema"], example["value"], id=f"{one['operationId']}-{name}")
+        for methods in documents.of_http()["paths"].values()
+        for one in methods.values()
+        for body in one.get("requestBody", {}).get("content", {}).values()
+        for name, example in body["examples"].items()
+    ]
+
+
+def test_openapi_is_valid_by_its_own_standard() -> None:
+    errors = list(OpenAPIV31SpecValidator(documents.of_http()).iter_errors())
+    assert errors == []
+
+
+def test_asyncapi_is_valid_by_the_official_schema() -> None:
+    schema = json.loads(gzip.decompress(ASYNCAPI.read_bytes()))
+    errors = [error.message for error in Draft7Validator(schema).iter_errors(documents.of_socket())]
+    assert errors == []
+
+
+@pytest.mark.parametrize(
+    "document", [documents.of_http(), documents.of_socket()], ids=["openapi", "asyncapi"]
+)
+def test_every_reference_leads_somewhere(document: documents.Document) -> None:
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
+    assert len(references) > 40
+    for reference in references:
+        found: Any = document
+        for part in reference.split("/"):
+            found = found[part]
+
+
+@pytest.mark.parametrize(("schema", "example"), bodies())
+def test_every_body_that_is_shown_fits_its_schema(schema: documents.Document, example: Any) -> None:
+    root = schema | {"components": documents.of_http()["components"]}
+    Draft202012Validator(root).validate(example)
+
+
+def test_every_error_shown_has_the_shape_of_errors() -> None:
+    document = documents.of_http()
+    shown = [
+        (response["content"]["application/json"]["schema"], example["value"])
+        for methods in document["paths"].values()
+        for one in methods.values()
+        for status, response in one["responses"].items()
+        if status >= "400"
+        for example in response["content"]["application/json"]["examples"].values()
+    ]
+    assert len(shown) > 100
+    for schema, example in shown:
+        Draft202012Validator(schema | {"components": document["components"]}).validate(example)
+
+
+@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: str(kind.__name__))
+def test_every_error_of_the_domain_is_in_the_table_with_its_own_advice(kind: type[DomainError]) -> None:
+    assert {"message", "advice"} <= set(vars(kind))
+    assert f"| `{kind.code}` |" in documents.of_http()["info"]["description"]
+    assert codes.table()[kind.code].advice == kind.advice
+
+
+def test_every_status_of_a_code_is_the_one_that_is_answered() -> None:
+    for path, methods in documents.of_http()["paths"].items():
+        for method, one in methods.items():
+            for status, response in one["responses"].items():
+                for code in re.findall(r"`([A-Z_]+)`:", response["description"]):
+                    assert codes.table()[code].status == int(status), f"{method} {path}"
+
+
+def test_every_route_says_what_its_role_means() -> None:
+    views: dict[str, Any] = create_app().view_functions
+    for methods in documents.of_http()["paths"].values():
+        for one in methods.values():
+            roles = views[
+                one["operationId"].replace("_", ".", 1) if one["operationId"] != "socket" else "socket"
+            ].roles
+            assert one["security"] == ([{"token": list(roles)}] if roles else [])
+            assert bool(roles) == ("401" in one["responses"])
+
+
+def test_what_apps_may_send_on_the_socket_is_what_is_documented() -> None:
+    source = Path(incoming.__file__).read_text()
+    taken = set(re.findall(r'"(\w+)": self\._\w+,', source))
+    assert taken == {frame.name for frame in frames.FROM_DRIVERS}
+    assert {frame.name for frame in frames.FROM_CUSTOMERS} == {"heartbeat", "broadcast_ack"}
+
+
+def test_every_frame_that_the_code_sends_is_documented() -> None:
+    told = {frame.name for frame in (*frames.TO_DRIVERS, *frames.TO_CUSTOMERS)}
+    sent = set()
+    for path in [*(ROOT / "workers").glob("*.py"), *(ROOT / "web").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", getattr(node.func, "attr", "")) in SENDERS
+            ):
+                sent |= {one.value for one in node.args[:3] if isinstance(one, ast.Constant)}
+    assert {"new_broadcast", "trip_assigned", "truck_confirmed", "order_cancelled", "error"} <= sent
+    assert sent <= told
+
+
+def test_every_close_code_in_the_code_is_documented() -> None:
+    used = {
+        value[0]
+        for module in (session, socket, incoming)
+        for value in vars(module).values()
+        if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int) and value[0] >= 1000
+    }
+    used |= {int(code) for code in re.findall(r"_violation\((1\d{3})", Path(connection.__file__).read_text())}
+    assert used == set(frames.CLOSE_CODES)
+
+
+def test_the_pages_load_nothing_from_elsewhere_and_no_script_inside() -> None:
+    client = create_app().test_client()
+    for path in ("/docs", "/docs/", "/asyncapi"):
+        page = client.get(path)
+        assert page.status_code == 200
+        assert page.headers["Content-Security-Policy"] == pages.POLICY
+        assert not re.search(r"<script>|(?:src|href)=\"(?!/)", page.text)
+    for path in re.findall(r'(?:src|href)="(/[^"]+)"', client.get("/docs").text):
+        with client.get(path) as file:
+            assert file.status_code == 200, path
+    with client.get("/docs/swagger-ui.css") as style:
+        assert not re.search(r"url\((?!\"?data:|#)", style.get_data(as_text=True))
+
+
+def test_nothing_else_of_the_wheel_is_served() -> None:
+    client = create_app().test_client()
+    for name in ("index.css", "oauth2-redirect.html", "..%2f__init__.py", "pages.py"):
+        answer = client.get(f"/docs/{name}")
+        assert answer.status_code == 404
+        assert answer.json is not None
+        assert answer.json["error"]["code"] == "NOT_FOUND"
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again() -> None:
+    client = create_app().test_client()
+    with client.get("/docs/swagger-ui.css") as first:
+        known = {"If-None-Match": first.headers["ETag"]}
+    with client.get("/docs/swagger-ui.css", headers=known) as again:
+        assert again.status_code == 304
+
+
+def test_the_page_of_the_socket_shows_every_frame_type_and_close_code() -> None:
+    page = create_app().test_client().get("/asyncapi").text
+    for frame in (*frames.TO_DRIVERS, *frames.TO_CUSTOMERS, *frames.FROM_DRIVERS, *frames.FROM_CUSTOMERS):
+        assert f"<h3>{frame.name}</h3>" in page
+    for code in frames.CLOSE_CODES:
+        assert f"<td>{code}</td>" in page
+    for named in re.findall(r"<td>(?:list of )?([A-Z]\w+)(?: or null)?</td>", page):
+        assert f"<h3>{named}</h3>" in page
+
+
+def test_the_document_names_the_host_that_was_asked() -> None:
+    client = create_app().test_client()
+    found = client.get("/asyncapi.json", base_url="https://trucks.example").json
+    assert found is not None
+    assert (found["servers"]["this"]["host"], found["servers"]["this"]["protocol"]) == (
+        "trucks.example",
+        "wss",
+    )
+
+
+def test_what_is_served_is_the_document() -> None:
+    client = create_app().test_client()
+    assert client.get("/openapi.json").json == json.loads(json.dumps(openapi.document(create_app())))

@@ -1,0 +1,90 @@
+"""Every error code: its status, its meaning, and what an app should do.
+
+The domain's come from their classes; what stands here are the codes of the HTTP layer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from models.errors import DomainError
+from web import errors
+
+
+@dataclass(frozen=True)
+class Code:
+    """One error code as the documents show it."""
+
+    code: str
+    status: int
+    meaning: str
+    advice: str
+
+
+_HTTP = (
+    Code(
+        "VALIDATION_ERROR",
+        400,
+        "The request breaks the contract; `details` has a row for each wrong field.",
+        "A mistake in the app, or in what was typed: show `details` beside the fields.",
+    ),
+    Code("NOT_FOUND", 404, "There is no such address.", "A mistake in the app."),
+    Code(
+        "METHOD_NOT_ALLOWED",
+        405,
+        "This address has other methods; `Allow` names them.",
+        "A mistake in the app.",
+    ),
+    Code(
+        "LENGTH_REQUIRED",
+        411,
+        "A body needs its `Content-Length`; chunked bodies are refused.",
+        "Send `Content-Length`.",
+    ),
+    Code("PAYLOAD_TOO_LARGE", 413, "The body is larger than 64 KiB.", "A mistake in the app."),
+    Code(
+        "UNSUPPORTED_MEDIA_TYPE",
+        415,
+        "The body is not `application/json`.",
+        "Send `Content-Type: application/json`.",
+    ),
+    Code(
+        "UPGRADE_REQUIRED",
+        426,
+        "This address speaks WebSocket, version 13.",
+        "Open it with a WebSocket client.",
+    ),
+    Code("HEADERS_TOO_LARGE", 431, "The headers are too large.", "A mistake in the app."),
+    Code(
+        "NOT_READY",
+        503,
+        "The main job cannot run; `data` has a line for each part.",
+        "For load balancers and operators: see the runbook.",
+    ),
+)
+
+
+def table() -> dict[str, Code]:
+    """All codes in alphabetical order."""
+    found = {one.code: one for one in _HTTP}
+    for kind in _kinds(DomainError):
+        # The base class is the answer to a mistake of ours.
+        status = 500 if kind is DomainError else errors.STATUS.get(kind.code, errors.CONFLICT)
+        found[kind.code] = Code(kind.code, status, kind.message, kind.advice)
+    return dict(sorted(found.items()))
+
+
+def waits(code: str) -> bool:
+    """Whether this code comes with ``Retry-After``."""
+    return code in errors.RETRY_AFTER or code in ("RATE_LIMIT_EXCEEDED", "NOT_READY")
+
+
+def markdown() -> str:
+    """The table as the documents show it."""
+    rows = [f"| `{one.code}` | {one.status} | {one.meaning} | {one.advice} |" for one in table().values()]
+    return "\n".join(["| code | status | meaning | what the app should do |", "|---|---|---|---|", *rows])
+
+
+def _kinds(kind: type[DomainError]) -> Iterator[type[DomainError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)

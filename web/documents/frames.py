@@ -1,0 +1,169 @@
+"""Every frame of the socket, both ways, and why a socket is closed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from web.documents.openapi import EXAMPLE_ID
+from web.documents.shapes import (
+    ActiveOrder,
+    Coordinates,
+    Count,
+    DriverOfTruck,
+    Id,
+    Moment,
+    PersonId,
+    Rupees,
+    Shape,
+    TruckState,
+)
+from web.documents.shapes_of_drivers import Broadcast, Trip
+from web.incoming import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
+from web.schemas import ReportedPosition
+
+
+class DriverConnected(Shape):
+    driverId: PersonId
+    openBroadcasts: list[Broadcast]
+    currentTrip: Trip | None
+
+
+class CustomerConnected(Shape):
+    activeOrder: ActiveOrder | None
+
+
+class AcceptConfirmation(Shape):
+    orderId: Id
+    truckRequestId: Id | None
+    result: Literal["accepted", "refused"]
+    code: str = Field(default="", description="Why it was refused; the codes of `POST /orders/{id}/accept`.")
+
+
+class TripConfirmation(Shape):
+    truckRequestId: Id
+    status: TruckState
+    result: Literal["accepted", "refused"]
+    code: str = Field(default="", description="Why it was refused; the codes of `POST /trips/{id}/status`.")
+
+
+class TrucksRemaining(Shape):
+    orderId: Id
+    vehicleType: str
+    vehicleSubtype: str
+    trucksStillNeeded: Count
+
+
+class NoLongerAvailable(Shape):
+    orderId: Id
+    reason: Literal["taken", "expired", "unavailable"] = Field(
+        description="`unavailable`: the driver went off duty, or drives another vehicle now."
+    )
+
+
+class OrderNamed(Shape):
+    orderId: Id
+
+
+class OrderCancelled(OrderNamed):
+    reason: str
+
+
+class SearchEnded(OrderNamed):
+    trucksFilled: Count
+    totalTrucks: Count
+
+
+class TruckConfirmed(SearchEnded):
+    truckRequestId: Id
+    driver: DriverOfTruck
+    farePerTruck: Rupees
+
+
+class AssignmentChanged(OrderNamed):
+    truckRequestId: Id
+    driverId: PersonId
+    status: TruckState
+
+
+class LocationUpdated(Coordinates):
+    truckRequestId: Id
+    at: Moment
+
+
+class Refusal(Shape):
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One type of frame: what it says, the model of its ``data``; of those from apps, data that works."""
+
+    name: str
+    meaning: str
+    data: type[BaseModel]
+    example: Mapping[str, Any] | None = None
+
+
+_REMAINING = Frame(
+    "trucks_remaining_update", "A truck went to somebody; this many are left.", TrucksRemaining
+)
+_ERROR = Frame("error", "What was sent could not be done. Not repeated after a reconnect.", Refusal)
+_HEARTBEAT = Frame("heartbeat", "The app is there; every 20 s or so.", Nothing, {})
+_ACKNOWLEDGE = Frame(
+    "broadcast_ack",
+    "Everything up to this id has been seen and need not be sent again.",
+    Acknowledge,
+    {"id": 0},
+)
+
+_STEP = {"truckRequestId": EXAMPLE_ID, "status": "en_route_pickup"}
+
+TO_DRIVERS = (
+    Frame("connected", "The first frame, and again when the server had to begin anew.", DriverConnected),
+    Frame("new_broadcast", "An offer. Sent again after each reconnect until it closes.", Broadcast),
+    Frame("accept_confirmation", "The answer to `accept_broadcast`.", AcceptConfirmation),
+    Frame("trip_confirmation", "The answer to `update_trip_status` and `cancel_trip`.", TripConfirmation),
+    Frame("trip_assigned", "The truck is yours.", Trip),
+    _REMAINING,
+    Frame("request_no_longer_available", "The offer is closed.", NoLongerAvailable),
+    Frame("order_expired", "Nobody took the order in time.", OrderNamed),
+    Frame("order_cancelled", "The customer has called the order off.", OrderCancelled),
+    _ERROR,
+)
+TO_CUSTOMERS = (
+    Frame("connected", "The first frame, and again when the server had to begin anew.", CustomerConnected),
+    Frame("truck_confirmed", "A driver has accepted.", TruckConfirmed),
+    _REMAINING,
+    Frame("assignment_status_changed", "A trip has moved a step on, or was given back.", AssignmentChanged),
+    Frame("location_updated", "Where the truck of a trip is; once a second at most.", LocationUpdated),
+    Frame("broadcast_expired", "The search is over; the order goes on with the trucks it has.", SearchEnded),
+    Frame("order_expired", "The search is over and nobody took the order.", SearchEnded),
+    Frame("order_no_supply", "No driver was in reach in any wave so far.", OrderNamed),
+    _ERROR,
+)
+FROM_DRIVERS = (
+    Frame(
+        "update_location", "Where the driver is.", ReportedPosition, {"latitude": 28.54, "longitude": 77.39}
+    ),
+    _HEARTBEAT,
+    Frame("accept_broadcast", "Takes one truck of an order.", Accept, {"orderId": EXAMPLE_ID}),
+    Frame("decline_broadcast", "Turns an offer down.", Decline, {"orderId": EXAMPLE_ID}),
+    Frame("update_trip_status", "Moves the trip one step on.", TripStep, _STEP),
+    Frame("cancel_trip", "Gives the truck back.", TripReturn, {"truckRequestId": EXAMPLE_ID}),
+    _ACKNOWLEDGE,
+)
+FROM_CUSTOMERS = (_HEARTBEAT, _ACKNOWLEDGE)
+
+CLOSE_CODES = {
+    1001: "This server is going away: connect again at once.",
+    1003: "A binary frame; send text.",
+    1007: "This is not JSON, or not UTF-8. A mistake in the app.",
+    1008: "Too many messages, no answer to pings, or a reader that is too slow.",
+    1009: "A message of more than 64 KiB.",
+    1011: "Something went wrong on our side: connect again after a pause.",
+    4401: "The token has run out: connect with a new one.",
+    4409: "A newer connection of the same person has replaced this one: do not connect again.",
+}

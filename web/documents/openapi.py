@@ -1,0 +1,128 @@
+"""The OpenAPI 3.1 document, put together from the application's routes and what is declared of them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from werkzeug.routing import Rule
+
+from web.documents import codes, responses, routes_of_customers, routes_of_drivers, routes_of_operators
+from web.documents.operations import Operation, Parameter
+from web.documents.responses import REFERENCE
+
+OPERATIONS: Mapping[str, Operation] = (
+    routes_of_customers.ROUTES | routes_of_drivers.ROUTES | routes_of_operators.ROUTES
+)
+# What the browser and the framework add to a route by themselves.
+UNSAID = frozenset({"HEAD", "OPTIONS"})
+EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
+
+_INTRODUCTION = """\
+Trucks are ordered by customers, offered to the nearest drivers, and go to whoever accepts first.
+
+Every answer is `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message",
+"details"?, "data"?}}`. Times are ISO 8601 in UTC with milliseconds, coordinates WGS84 degrees, distances
+kilometres, money INR. A request may carry its own `X-Request-ID` (1 to 64 letters, digits, `.`, `_`, `-`).
+Unknown fields are refused. The socket is described in `/asyncapi.json`.
+
+"""
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """The whole document. Raises ``KeyError`` for a route of which nothing is declared."""
+    _, components = models_json_schema(sorted(_models(), key=str), ref_template=REFERENCE)
+    schemas = plain(components.get("$defs", {})) | {"Error": responses.ERROR}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Weelo",
+            "version": "1",
+            "description": _INTRODUCTION + codes.markdown(),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name} for name in dict.fromkeys(one.tag for one in OPERATIONS.values())],
+        "paths": dict(_paths(app)),
+        "components": {
+            "schemas": dict(sorted(schemas.items())),
+            "headers": responses.HEADERS,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _models() -> set[tuple[type[BaseModel], JsonSchemaMode]]:
+    """What is sent as it is read, what is answered as it is written."""
+    sent = {(one.body, "validation") for one in OPERATIONS.values() if one.body}
+    answers = [answer for one in OPERATIONS.values() for answer in one.answers.values()]
+    return sent | {(answer.data, "serialization") for answer in answers if answer.data}  # type: ignore[return-value]
+
+
+def plain(schema: Any) -> Any:
+    """Without the titles that pydantic makes of names."""
+    if isinstance(schema, list):
+        return [plain(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: {key: plain(one) for key, one in value.items()} if name == "properties" else plain(value)
+        for name, value in schema.items()
+        if name != "title" or not isinstance(value, str)
+    }
+
+
+def _paths(app: Flask) -> Iterator[tuple[str, dict[str, Any]]]:
+    found: dict[str, dict[str, Any]] = {}
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + _camel(match[1]) + "}", rule.rule)
+        for method in sorted((rule.methods or set()) - UNSAID):
+            found.setdefault(path, {})[method.lower()] = _operation(app, rule)
+    yield from sorted(found.items())
+
+
+def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
+    declared: Operation = OPERATIONS[rule.endpoint]
+    view: Any = app.view_functions[rule.endpoint]
+    roles: tuple[str, ...] = view.roles
+    summary, _, rest = (view.__doc__ or "").strip().partition("\n")
+    operation: dict[str, Any] = {
+        "operationId": rule.endpoint.replace(".", "_"),
+        "tags": [declared.tag],
+        "summary": summary,
+        "description": declared.text or rest.strip(),
+        "parameters": [*map(_path_parameter, sorted(rule.arguments)), *map(_parameter, declared.parameters)],
+        "responses": dict(responses.of(declared, roles)),
+        "security": [{"token": list(roles)}] if roles else [],
+    }
+    if declared.body:
+        operation["requestBody"] = _body(declared)
+    return {name: value for name, value in operation.items() if value or name == "security"}
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    schema = {"type": "string"} | ({"format": "uuid"} if name.endswith("_id") else {})
+    example = EXAMPLE_ID if name.endswith("_id") else "swagger-ui.css"
+    return {"name": _camel(name), "in": "path", "required": True, "schema": schema, "example": example}
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    shown = {"name": one.name, "in": one.place, "description": one.meaning, "schema": one.schema}
+    return shown if one.example is None else shown | {"example": one.example}
+
+
+def _body(declared: Operation) -> dict[str, Any]:
+    assert declared.body
+    examples = {
+        one.name: {"summary": one.summary, "value": one.body, "x-answered-with": one.status}
+        for one in declared.examples
+    }
+    content = {"schema": {"$ref": REFERENCE.format(model=declared.body.__name__)}, "examples": examples}
+    return {"required": declared.body_required, "content": {"application/json": content}}

@@ -1,0 +1,72 @@
+"""What is declared of a route beside its code.
+
+Its role comes from the view, its path from the route, its sentence from the view's docstring: none of
+that is said twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from models.errors import DomainError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A success: what it means, the model of its ``data``, and headers that only it has."""
+
+    meaning: str
+    data: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    # What is answered in no JSON of ours: the media type.
+    media: str = ""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter or a request header, with a value that works."""
+
+    name: str
+    place: str
+    meaning: str
+    schema: Mapping[str, Any]
+    example: Any = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A body that works, and the status that answers it."""
+
+    name: str
+    summary: str
+    body: Mapping[str, Any]
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Everything about one route that the code does not say by itself.
+
+    ``errors`` are those of the domain; what follows from the role, the body and the stores is added.
+    """
+
+    tag: str
+    answers: Mapping[int, Answer]
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    examples: tuple[Example, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[type[DomainError], ...] = ()
+    # Codes that come from no error of the domain.
+    codes: tuple[str, ...] = ()
+    text: str = field(default="")
+
+
+def query(name: str, meaning: str, schema: Mapping[str, Any], example: Any = None) -> Parameter:
+    return Parameter(name, "query", meaning, schema, example)
+
+
+def header(name: str, meaning: str, schema: Mapping[str, Any], example: Any = None) -> Parameter:
+    return Parameter(name, "header", meaning, schema, example)

@@ -1,0 +1,118 @@
+"""What a route answers: its successes, and every error with its codes and examples."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from web.documents import codes
+from web.documents.codes import Code
+from web.documents.operations import Answer, Operation
+
+# Answers a plain GET without any store.
+WITHOUT_STORES = frozenset({"Machines", "Documents"})
+
+_TEXT = {"type": "string"}
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-ID": {"description": "The caller's own id of this request, or ours.", "schema": _TEXT},
+    "Location": {"description": "Where the order is.", "schema": _TEXT},
+    "Idempotent-Replayed": {
+        "description": "`true` where the answer was given before.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Preference-Applied": {
+        "description": "`respond-async` where it was asked for.",
+        "schema": {"type": "string", "enum": ["respond-async"]},
+    },
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+}
+
+REFERENCE = "#/components/schemas/{model}"
+ERROR = {
+    "type": "object",
+    "required": ["success", "error"],
+    "properties": {
+        "success": {"const": False},
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": _TEXT,
+                "message": _TEXT,
+                "details": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["field", "message"],
+                        "properties": {"field": _TEXT, "message": _TEXT},
+                    },
+                },
+                "data": {"type": "object"},
+            },
+        },
+    },
+}
+
+
+def of(declared: Operation, roles: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each status with its Response Object."""
+    for status, answer in declared.answers.items():
+        yield str(status), _success(answer)
+    failures: dict[int, list[Code]] = {}
+    known = codes.table()
+    for code in sorted(_codes(declared, roles)):
+        failures.setdefault(known[code].status, []).append(known[code])
+    for status, found in sorted(failures.items()):
+        yield str(status), _failure(found)
+
+
+def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
+    """The codes of a route: what it declares, and what follows from the rest."""
+    found = {"INTERNAL_ERROR", *declared.codes, *(error.code for error in declared.errors)}
+    if roles:
+        found |= {"UNAUTHENTICATED", "FORBIDDEN"}
+    if declared.tag not in WITHOUT_STORES:
+        found.add("SERVICE_UNAVAILABLE")
+    if declared.parameters or declared.body:
+        found.add("VALIDATION_ERROR")
+    if declared.body:
+        found |= {"LENGTH_REQUIRED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
+    return found
+
+
+def _success(answer: Answer) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "description": answer.meaning,
+        "headers": _headers(["X-Request-ID", *answer.headers]),
+    }
+    if answer.data:
+        schema = {
+            "type": "object",
+            "required": ["success", "data"],
+            "properties": {
+                "success": {"const": True},
+                "data": {"$ref": REFERENCE.format(model=answer.data.__name__)},
+            },
+        }
+        shown["content"] = {"application/json": {"schema": schema}}
+    elif answer.media:
+        shown["content"] = {answer.media: {}}
+    return shown
+
+
+def _failure(found: list[Code]) -> dict[str, Any]:
+    names = [one.code for one in found]
+    waits = ["Retry-After"] if any(codes.waits(name) for name in names) else []
+    narrowed = {"properties": {"error": {"properties": {"code": {"enum": names}}}}}
+    schema = {"allOf": [{"$ref": REFERENCE.format(model="Error")}, narrowed]}
+    examples = {
+        one.code: {"value": {"success": False, "error": {"code": one.code, "message": one.meaning}}}
+        for one in found
+    }
+    return {
+        "description": "\n".join(f"`{one.code}`: {one.meaning}  " for one in found),
+        "headers": _headers(["X-Request-ID", *waits]),
+        "content": {"application/json": {"schema": schema, "examples": examples}},
+    }
+
+
+def _headers(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

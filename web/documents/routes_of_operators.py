@@ -1,0 +1,74 @@
+"""The routes of operators, of machines that look after this one, and of whoever reads documents."""
+
+from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
+from web.documents import shapes
+from web.documents import shapes_of_drivers as views
+from web.documents.operations import Answer, Example, Operation, query
+from web.documents.routes_of_customers import PAGE
+from web.schemas import Nothing
+
+_EMPTY = (Example("empty", "An empty body", {}),)
+_DOCUMENT = "application/json"
+
+ROUTES = {
+    "ops.overview": Operation(
+        "Operators",
+        {200: Answer("The state of this moment.", views.Overview)},
+        text="Counted when it is asked for, in Postgres and the driver index. Without the index a driver "
+        "counts as heard of when his position was last saved.",
+    ),
+    "ops.index": Operation(
+        "Operators",
+        {200: Answer("A page of orders.", shapes.OrderPage)},
+        parameters=PAGE,
+        errors=(OrderNotFound,),
+    ),
+    "ops.show": Operation(
+        "Operators", {200: Answer("The order.", views.OrderForOperators)}, errors=(OrderNotFound,)
+    ),
+    "ops.expire": Operation(
+        "Operators",
+        {200: Answer("The search is over.", views.OrderActedOn)},
+        body=Nothing,
+        body_required=False,
+        examples=_EMPTY,
+        errors=(OrderNotFound, OrderCancelled, InvalidTransition),
+        text="Written to the order's audit with the operator's id.",
+    ),
+    "ops.rebroadcast": Operation(
+        "Operators",
+        {200: Answer("The next wave is sent, or is sent by the next sweep.", views.OrderActedOn)},
+        body=Nothing,
+        body_required=False,
+        examples=_EMPTY,
+        errors=(OrderNotFound, OrderExpired, OrderCancelled, InvalidTransition),
+        text="Written to the order's audit with the operator's id.",
+    ),
+    "index": Operation("Machines", {200: Answer("Where to look.", views.Index)}),
+    "health.health": Operation("Machines", {200: Answer("It lives.", views.Alive)}),
+    "health.ready": Operation(
+        "Machines", {200: Answer("All parts are there.", views.Ready)}, codes=("NOT_READY",)
+    ),
+    "metrics.metrics": Operation(
+        "Machines", {200: Answer("Prometheus' text format, or OpenMetrics.", media="text/plain")}
+    ),
+    "socket": Operation(
+        "Socket",
+        {101: Answer("The conversation begins; `/asyncapi.json` says how it goes on.")},
+        parameters=(
+            query("lastEventId", "The last id that this app has seen.", {"type": "integer", "minimum": 0}),
+        ),
+        codes=("VALIDATION_ERROR", "UPGRADE_REQUIRED"),
+        text="Browsers send the token as the subprotocols `bearer, <JWT>`. Token, role and `Origin` are "
+        "checked before the upgrade.",
+    ),
+    "documents.openapi_json": Operation("Documents", {200: Answer("OpenAPI 3.1.", media=_DOCUMENT)}),
+    "documents.asyncapi_json": Operation("Documents", {200: Answer("AsyncAPI 3.0.", media=_DOCUMENT)}),
+    "documents.docs": Operation("Documents", {200: Answer("Swagger UI.", media="text/html")}),
+    "documents.file": Operation(
+        "Documents",
+        {200: Answer("A file of Swagger UI.", media="*/*"), 304: Answer("It has not changed.")},
+        codes=("NOT_FOUND",),
+    ),
+    "documents.frames": Operation("Documents", {200: Answer("The socket's frames.", media="text/html")}),
+}
