@@ -215,7 +215,7 @@ def test_every_offer_that_is_open_at_a_connect_is_received(
 ) -> None:
     around = world(fleet)
     away = asyncio.run(_offers_on_a_bad_line(around, name, rounds(OFFERS)))
-    assert 0.2 < away < 0.45, f"the line was cut {away:.0%} of the time"
+    assert 0.15 < away < 0.5, f"the line was cut {away:.0%} of the time"
     person = f"driver:{name}-0"
     frames = around.ledger.frames[person]
     received = {heard.subject.partition(":")[0] for heard in frames if heard.type == "new_broadcast"}
@@ -247,8 +247,8 @@ async def _offers_on_a_bad_line(around: World, name: str, offers: int) -> float:
         posts = asyncio.create_task(_many_orders(around, name, offers))
         away = 0.0
         while not posts.done():
-            await asyncio.sleep(around.random.uniform(0.5, 4))
-            pause = around.random.uniform(0.3, 1.5)
+            await asyncio.sleep(around.random.uniform(0.3, 2))
+            pause = around.random.uniform(0.2, 0.8)
             member.listener.wanted.clear()
             member.listener.cut()
             await asyncio.sleep(pause)

