@@ -11,16 +11,22 @@ from typing import Any
 
 import orjson
 
-from models import live
+from models import live, settings
 from models.messages import Message, iso
 
-# More than anybody has open offers. Whoever has missed more, or was away longer than an hour, is told
-# the present state by `connected`.
-KEPT = 2000
+# How many messages a mailbox keeps: of a driver more than anybody has open offers. Whoever has missed
+# more, or was away longer than an hour, is told the present state by `connected`.
+KEPT = {"driver": 2000, "customer": 200}
 SECONDS = 3600
-# A message is put again by whoever opens the mailbox while its offer is open, or by the outbox's sweep
-# after a crash; both are over long before.
-AGAIN_SECONDS = 600
+
+
+def again_seconds() -> int:
+    """How long the same message may be put again and keeps its id: whoever opens the mailbox puts the
+    offers that are open, and the outbox's sweep what a dead process has left, seconds after it died.
+    """
+    return 2 * settings.load().order_ttl_seconds + 60
+
+
 # Above this a JavaScript client could not tell two ids apart.
 LARGEST_ID = 2**53 - 1
 
@@ -146,11 +152,12 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
     if not messages:
         return 0
     keys: list[str] = []
-    args: list[str | int] = [KEPT, SECONDS, AGAIN_SECONDS]
+    args: list[str | int] = [SECONDS, again_seconds()]
     for message in messages:
         keys += _keys(message.to)
         content = body(message.type, message.data, at)
-        args += [mode, channel(message.to), message.type, content, message.key, message.unless]
+        kept = KEPT[message.to.partition(":")[0]]
+        args += [mode, channel(message.to), message.type, content, message.key, message.unless, kept]
     return int(live.script("mailbox_put")(keys=keys, args=args))
 
 

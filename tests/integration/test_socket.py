@@ -150,12 +150,8 @@ def put_unheard(key: str) -> None:
     body = mailbox.body("note", {"key": key}, NOW)
     silent = LUA.replace("redis.call('PUBLISH',", "tostring(")
     commands: Any = live.commands()
-    assert (
-        commands.eval(
-            silent, 2, *keys, mailbox.KEPT, mailbox.SECONDS, 1, "keep", "nowhere", "note", body, key, ""
-        )
-        == 1
-    )
+    message = ["keep", "nowhere", "note", body, key, "", 9]
+    assert commands.eval(silent, 2, *keys, mailbox.SECONDS, 60, *message) == 1
 
 
 # --- the handshake ---

@@ -1,11 +1,10 @@
 -- Gives messages their ids, keeps them in their mailboxes and wakes the sockets of those concerned.
 --
 -- KEYS     two for each message: the mailbox (stream), its state (hash)
--- ARGV[1]  entries kept in a mailbox
--- ARGV[2]  seconds that both keys and every entry live
--- ARGV[3]  seconds in which the same message may be put again
--- ARGV...  six for each message: 'keep' or 'pass', channel, type, body (a JSON object without id),
---          key ('' is never taken for a repetition), unless ('' for none)
+-- ARGV[1]  seconds that both keys and every entry live
+-- ARGV[2]  seconds in which the same message may be put again
+-- ARGV...  seven for each message: 'keep' or 'pass', channel, type, body (a JSON object without id),
+--          key ('' is never taken for a repetition), unless ('' for none), entries its mailbox keeps
 -- returns  how many messages got an id
 --
 -- Ids follow the clock in microseconds and grow by at least 100 per person, so that they are never
@@ -15,7 +14,7 @@ local STEP = 100
 -- So many keys are kept without a look at their age.
 local FEW_KEYS = 400
 
-local limit, seconds, again = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local seconds, again = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 
@@ -45,7 +44,7 @@ end
 local given = 0
 for i = 1, #KEYS / 2 do
   local mailbox, state = KEYS[2 * i - 1], KEYS[2 * i]
-  local mode, channel, kind, body, key, unless = unpack(ARGV, 6 * i - 2, 6 * i + 3)
+  local mode, channel, kind, body, key, unless, limit = unpack(ARGV, 7 * i - 4, 7 * i + 2)
   local known = redis.call('HMGET', state, 'last', 'kept', 'k:' .. key, 'k:' .. unless, 'look')
   if not known[3] and not known[4] then
     local id = text(math.max(tonumber(known[1] or 0) + STEP, now))
