@@ -22,8 +22,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import db, logs
 from models.live import alive
+from tasks import children
 
 app = Celery("weelo", amqp="tasks.broker:PromptAMQP")
+children.survive()
 app.config_from_object("celeryconfig")
 
 # A store that is away is nobody's mistake and needs no traceback: the next sweep tries again.

@@ -1,10 +1,12 @@
 """The broker's connection: who lost it waits for it, and does not end."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
+from celery.concurrency.asynpool import AsynPool
 from kombu.exceptions import OperationalError
 
 from local import ports
@@ -37,3 +39,12 @@ def test_a_channel_without_a_connection_says_so_in_its_callers_words() -> None:
     with pytest.raises(redis.ConnectionError) as raised:
         channel._connparams()
     assert isinstance(raised.value, lost.connection_errors)
+
+
+def test_a_child_whose_end_was_seen_is_replaced_and_not_watched() -> None:
+    soon: list[Any] = []
+    pool: Any = SimpleNamespace(maintain_pool=lambda: None)
+    hub: Any = SimpleNamespace(call_soon=soon.append)
+    kind: Any = AsynPool
+    kind._track_child_process(pool, SimpleNamespace(_sentinel_poll=None), hub)
+    assert soon == [pool.maintain_pool]
