@@ -128,6 +128,23 @@ def test_redis_killed_and_started_again(fleet: Fleet, name: str) -> None:
     assert works(fleet, ports(fleet)[0], name + "-new") < RECOVERY_SECONDS
 
 
+def test_worker_children_killed_around_the_loss_of_redis(fleet: Fleet, name: str) -> None:
+    for worker in ORDERS:
+        fleet.settle(worker)
+        send_signal(fleet.children(worker)[0], signal.SIGKILL)
+    fleet.valkey.kill()
+    try:
+        for worker in ORDERS:
+            for child in fleet.children(worker):
+                send_signal(child, signal.SIGKILL)
+        answers = order_many(ports(fleet), many(name))
+    finally:
+        fleet.valkey.start()
+    assert accepted(answers)
+    placed(fleet, many(name), 10)
+    works(fleet, ports(fleet)[0], name + "-new")
+
+
 @pytest.mark.parametrize("how", ["SIGSTOP", "CLIENT PAUSE"])
 def test_redis_frozen(fleet: Fleet, name: str, how: str) -> None:
     if how == "SIGSTOP":
