@@ -91,12 +91,21 @@ class _Listener(StreamServer):  # type: ignore[misc]
 
     def close(self) -> None:
         if not self.closed:
-            for _ in range(BACKLOG):
-                taken = self.do_read()
-                if not taken:
-                    break
-                self.do_handle(*taken)
+            self.stop_accepting()
+            # Whoever was taken asks the open socket for its name as the first thing.
+            gevent.sleep(0)
+            while self._take():
+                gevent.sleep(0)
         super().close()
+
+    def _take(self) -> int:
+        """Begins to serve whoever waits now; how many."""
+        for number in range(BACKLOG):
+            taken = self.do_read()
+            if not taken:
+                return number
+            self.do_handle(*taken)
+        return BACKLOG
 
 
 ggevent.StreamServer = _Listener
