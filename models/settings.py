@@ -18,6 +18,9 @@ DEVELOPMENT_FLOWER_AUTH = "ops:weelo"
 # HS256 wants a key at least as long as its digest (RFC 7518, section 3.2).
 MINIMUM_SECRET_BYTES = 32
 
+# Its host becomes part of a Content-Security-Policy, so nothing else may stand in it.
+TILE_URL = r"^$|^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[^\s]*\{z\}[^\s]*$"
+
 
 class Settings(BaseSettings):
     """All settings of all processes; names in the environment are the upper-case field names.
@@ -53,9 +56,18 @@ class Settings(BaseSettings):
     driver_presence_seconds: int = Field(default=60, ge=1)
     orders_per_minute: int = Field(default=5, ge=0)
 
+    # The console's map: https://host/{z}/{x}/{y}.png, and whom the tiles' licence wants named.
+    tile_url: str = Field(default="", pattern=TILE_URL)
+    tile_attribution: str = ""
+
     @property
     def production(self) -> bool:
         return self.app_env == "production"
+
+    @property
+    def hands_out_tokens(self) -> bool:
+        """Whether the console gives a token to whoever opens it: with a secret of development only."""
+        return self.app_env == "development" and not self.jwt_public_key
 
     @property
     def broker_url(self) -> str:

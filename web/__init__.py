@@ -7,6 +7,7 @@ from tasks import publish_without_waiting
 from web import drivers, errors, health, metrics, ops, orders, requests, socket, traffic
 from web.access import public
 from web.answers import success
+from web.console import pages as console
 from web.documents import pages
 from web.parsing import MAXIMUM_BODY_BYTES
 
@@ -14,7 +15,9 @@ from web.parsing import MAXIMUM_BODY_BYTES
 @public
 def _index() -> Response:
     """Where to look."""
-    return success({"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready"})
+    return success(
+        {"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready", "console": "/console"}
+    )
 
 
 def create_app() -> Flask:
@@ -36,6 +39,7 @@ def create_app() -> Flask:
         drivers.blueprint,
         ops.blueprint,
         pages.blueprint,
+        console.blueprint,
     ):
         app.register_blueprint(blueprint)
     socket.register(app)

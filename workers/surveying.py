@@ -16,7 +16,7 @@ ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_compl
 
 # More would be a crowd on any map, and a page that takes seconds to draw.
 MAP_ORDERS = 500
-MAP_DRIVERS = 1000
+MAP_DRIVERS = 2000
 FIRST_OFFER_MINUTES = 5
 
 DRIVERS_ON_MAP = text(f"""
