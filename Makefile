@@ -35,6 +35,7 @@ run: ## start everything on this machine; Ctrl-C stops it
 
 test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
 	@exec "$(BIN)/python" -m pytest $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")

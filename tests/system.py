@@ -63,10 +63,10 @@ class System:
         for url in self.urls:
             until(partial(self._ready, url), 30, f"{url}/ready did not turn green; see {self.logs}")
 
-    def start_web(self, name: str) -> str:
+    def start_web(self, name: str, **extra: str) -> str:
         """One more web process on a port of its own; its address."""
         port = ports.free()
-        self.run(name, self.commands["web"], PORT=str(port))
+        self.run(name, self.commands["web"], PORT=str(port), **extra)
         self.urls.append(f"http://127.0.0.1:{port}")
         return self.urls[-1]
 
