@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from tests.conftest import ROOT
 
 SCREENSHOTS = ROOT / ".run" / "screenshots"
 DESKTOP, PHONE = (1400, 900), (375, 740)
+
+AXE = files("axe_playwright_python") / "axe.min.js"
 
 
 class Visit:
@@ -92,3 +95,12 @@ def visit(
         assert found.wrong == []
     finally:
         context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds that is serious or worse."""
+    # Put in by the browser, which the page's policy does not concern.
+    page.evaluate(AXE.read_text())
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {node['html']}" for one in grave for node in one["nodes"]]

@@ -3,18 +3,16 @@
 import os
 import signal
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests import scenes
-from tests.e2e.console import PHONE, Visit, launch, visit
+from tests.e2e.console import PHONE, Visit, violations, visit
 from tests.system import Person, System, on_duty, until
 
-AXE = files("axe_playwright_python") / "axe.min.js"
 # Counts the frames of the map, whatever draws them.
 COUNT_FRAMES = """
     window.frames_drawn = 0;
@@ -24,14 +22,6 @@ COUNT_FRAMES = """
         return clear.apply(this, sides);
     };
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = launch(playwright)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -174,15 +164,6 @@ def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(
         assert [one for one in console.wrong if "ERR_CONNECTION_RE" not in one] == []
         console.wrong.clear()
     system.urls.remove(url)
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds that is serious or worse."""
-    # Put in by the browser, which the page's policy does not concern.
-    page.evaluate(AXE.read_text())
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
-    grave = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {node['html']}" for one in grave for node in one["nodes"]]
 
 
 def test_outside_development_an_operator_signs_in_with_a_token_that_stays_in_the_tab(

@@ -16,13 +16,18 @@ export class City {
     if (under) this.map.addLayer(under);
     this.traffic = new Traffic({ grid: !under });
     this.map.addLayer(this.traffic);
+    /** Who takes clicks on the map instead. @type {((latlng: any) => void)|undefined} */
+    this.taken = undefined;
     this.map.on("click", ({ latlng }) => {
+      if (this.taken) return this.taken(latlng);
       const id = this.traffic.orderAt(latlng);
-      if (id) chosen(id);
+      return id && chosen(id);
     });
     byId("show-all").addEventListener("click", () => this.showAll());
     new ResizeObserver(() => this.map.invalidateSize({ animate: false })).observe(byId("map"));
     this.looked = false;
+    // Whoever has moved the map wants to look there.
+    this.map.on("dragstart zoomstart click", () => (this.looked = true));
   }
 
   /** @param {{drivers: any[], orders: any[]}} seen */

@@ -5,6 +5,7 @@ import { City } from "./city.js";
 import { showFigures } from "./figures.js";
 import { OrderDialogue } from "./order.js";
 import { Orders } from "./orders.js";
+import { Play } from "./play.js";
 import { Polling } from "./polling.js";
 import { development, forget, keep, obtain, ops, tokens } from "./session.js";
 import { byId } from "./words.js";
@@ -29,10 +30,41 @@ async function look() {
 function show(overview) {
   reveal("live");
   // Leaflet measures its place, so that has to be there.
-  city ??= new City((id) => dialogue.choose(id));
+  city ??= arrange();
   showFigures(overview);
   city.show(overview.map);
   connection("live", "Connected");
+}
+
+/** The map, and in development the tab to play on it. */
+function arrange() {
+  const made = new City((id) => dialogue.choose(id));
+  byId("tabs").hidden = !development;
+  if (development) tabs(new Play(made));
+  return made;
+}
+
+/** @param {Play} play */
+function tabs(play) {
+  const names = ["watch", "play"];
+  const choose = (name) => {
+    if (byId(`tab-${name}`).ariaSelected === "true") return;
+    for (const one of names) {
+      byId(`tab-${one}`).ariaSelected = String(one === name);
+      byId(`tab-${one}`).tabIndex = one === name ? 0 : -1;
+      byId(one).hidden = one !== name;
+    }
+    if (name === "play") play.begin();
+    else play.end();
+  };
+  byId("tab-play").tabIndex = -1;
+  for (const name of names) byId(`tab-${name}`).addEventListener("click", () => choose(name));
+  byId("tabs").addEventListener("keydown", ({ key }) => {
+    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
+    const other = names.find((name) => byId(`tab-${name}`).ariaSelected !== "true");
+    byId(`tab-${other}`).focus();
+    choose(other);
+  });
 }
 
 /** @param {Error} error */
