@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults soak crowd check token replay lock clean
+.PHONY: help run test faults soak crowd check token replay picture lock clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -66,6 +66,11 @@ replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
 		--trips "$(TRIPS)" --pings "$(PINGS)" --speed "$(SPEED)" \
 		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(URL),--url "$(URL)") $(ARGS)
+
+picture: ## draw docs/console.png from the real page
+	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
+	@exec "$(BIN)/python" -m tests.picture
 
 LOCK = "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --custom-compile-command "make lock" $(ARGS)
