@@ -1,14 +1,16 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults soak crowd check token replay picture lock clean
+.PHONY: help run test faults fuzz soak crowd check token revoke replay picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
 UV = uv
+AUDIT = pip-audit
 
 ROLE = customer
 SUB = asha
+TOKEN =
 SPEED = 60
 TRIPS =
 PINGS =
@@ -42,6 +44,10 @@ faults: ## kill everything under load and compare what everybody was told (ARGS=
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults $(ARGS)
 
+fuzz: ## send 100,000 wrong frames to a socket's server (ARGS="--frames 200000 --seed 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
+
 soak: ## two hours' load in ten minutes: what every part holds, before and after (ARGS="--minutes 2 --orders 3000")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults.endurance $(ARGS)
@@ -61,6 +67,10 @@ token: ## print a token (ROLE=customer|driver|ops SUB=asha)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m web.token "$(ROLE)" "$(SUB)"
 
+revoke: ## call a token back before it runs out (TOKEN=..., or from standard input)
+	$(PREPARE) run
+	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m local.running "$(BIN)/python" -m web.revoke
+
 replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
@@ -79,6 +89,19 @@ lock: ## pin the requirements anew, with hashes (ARGS=--upgrade for newer versio
 	@command -v "$(UV)" >/dev/null || { echo "weelo: uv is missing: pip install uv, or set UV=..." >&2; exit 1; }
 	@for part in "" -local -stores -dev; do \
 		$(LOCK) requirements$$part.in -o requirements$$part.txt || exit 1; done
+
+audit: ## ask for known weaknesses of the pinned packages (needs pip-audit and a network)
+	@command -v "$(AUDIT)" >/dev/null || { echo "weelo: pip-audit is missing: pip install pip-audit, or set AUDIT=..." >&2; exit 1; }
+	@for part in "" -local -stores; do \
+		"$(AUDIT)" --strict --disable-pip --require-hashes -r requirements$$part.txt $(ARGS) || exit 1; done
+
+secrets: ## look for secrets in the files and in the history
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m audit.secrets
+
+licences: ## list the licence of every pinned package
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m audit.licences
 
 clean: ## remove the environment, the caches and all local data
 	@$(FIND_PYTHON); "$$python" -m local.clean "$(VENV)"

@@ -1,5 +1,6 @@
 """The way to Postgres, the single source of truth: one engine a process, short transactions."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,6 +114,24 @@ def unreachable(error: BaseException) -> bool:
     if isinstance(error, OperationalError | PoolTimeout):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def require_in_production() -> None:
+    """Ends a production process that starts with a DATABASE_URL that does not answer, with a sentence.
+
+    A process that runs already waits for Postgres to come back.
+    """
+    if not settings.load().production:
+        return
+    url = sqlalchemy_url(settings.load().database_url).replace("+psycopg2", "", 1)
+    try:
+        psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+    except psycopg2.OperationalError as error:
+        reason = (str(error).splitlines() or ["no answer"])[0].strip()
+        sys.exit(f"weelo: DATABASE_URL does not work: {reason}.")
+    except psycopg2.Error:
+        # What libpq says here quotes the address, with the password in it.
+        sys.exit("weelo: DATABASE_URL is no address of a Postgres.")
 
 
 def forget_connections() -> None:

@@ -5,6 +5,17 @@ from models.drivers import drivers
 from models.offers import offers
 from models.orders import order_events, orders, truck_requests
 from models.outbox import outbox
+from models.revocations import revoked_tokens
 from models.tracks import track_parts
 
-TABLES = (admissions, drivers, orders, truck_requests, offers, order_events, track_parts, outbox)
+TABLES = (
+    admissions,
+    drivers,
+    orders,
+    truck_requests,
+    offers,
+    order_events,
+    track_parts,
+    outbox,
+    revoked_tokens,
+)

@@ -15,14 +15,16 @@ from typing import NoReturn
 from rich.console import Console
 
 from replay import plan, session
+from replay.greedy import TOLERANCE
 from replay.reading import InputProblem
 from replay.session import NotBegun, Options
 
 WIDTH = 160
 
-STATUS = """\
-exit status: 0 all is as it should be; 1 something failed, or the sockets and the system disagree;
-2 it could not begin; 130 ended by Ctrl-C"""
+STATUS = f"""\
+exit status: 0 all is as it should be; 1 something failed, the sockets and the system disagree, or the
+system filled more than {TOLERANCE} points less than a greedy dispatcher; 2 it could not begin; 130 ended by
+Ctrl-C"""
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from replay.clock import Clock
 from replay.figures import answered_s, first_offer_s
+from replay.greedy import Ride
 from replay.ledger import Ledger, Order, Sample, State
 
 # Told apart by people with any colour vision (Okabe and Ito, 2008).
@@ -27,14 +28,15 @@ OUTCOMES: tuple[tuple[str, tuple[State, ...], str], ...] = (
 PARTS = 60
 
 
-def draw(path: Path, ledger: Ledger, clock: Clock, title: str) -> None:
-    """Writes the picture as PNG."""
+def draw(path: Path, ledger: Ledger, clock: Clock, rides: Sequence[Ride], title: str) -> None:
+    """Writes the picture as PNG; ``rides`` are what the greedy dispatcher made of the same orders."""
     mpl.use("Agg")
     figure = Figure(figsize=(11, 13), dpi=110, layout="constrained")
     figure.suptitle(title, fontsize=13)
     orders, drivers, waiting, offers = figure.subplots(4, 1, sharex=True, height_ratios=(3, 2, 3, 2))
     moments = [_date(clock.begins + sample.elapsed * clock.speed) for sample in ledger.samples]
     _draw_orders(orders, moments, ledger.samples)
+    _draw_greedy(orders, rides)
     _draw_drivers(drivers, moments, ledger.samples)
     _draw_waiting(waiting, ledger, clock)
     _draw_offers(offers, moments, ledger.samples)
@@ -71,6 +73,12 @@ def _draw_orders(axes: Axes, moments: Sequence[float], samples: Sequence[Sample]
     axes.stackplot(moments, series, labels=names, colors=colours)
     axes.set_title("Orders posted so far, by how they stand", loc="left", fontsize=10)
     axes.set_ylabel("orders")
+
+
+def _draw_greedy(axes: Axes, rides: Sequence[Ride]) -> None:
+    if rides:
+        given, filled = [_date(ride.given_at) for ride in rides], range(1, len(rides) + 1)
+        axes.step(given, filled, "k--", where="post", lw=1.0, label="filled by the\ngreedy dispatcher")
 
 
 def _draw_drivers(axes: Axes, moments: Sequence[float], samples: Sequence[Sample]) -> None:

@@ -19,6 +19,11 @@ UNLOADING_S = 60.0
 TRY_AGAIN_S = 2.0
 
 
+def city_drive_s(start: Place, end: Place) -> float:
+    """How long a truck takes from one place to the other, in recorded seconds."""
+    return road_km(start, end) / CITY_KMH * 3600
+
+
 def place_of(point: dict[str, Any]) -> Place:
     """A pickup or drop as the system tells it."""
     at = point["coordinates"]
@@ -60,7 +65,7 @@ def _leg(world: World, whereabouts: Whereabouts, job: Job, step: str) -> tuple[P
     """Where a step is reached, and after how many recorded seconds from now."""
     here = whereabouts.at(world.clock.now())
     if step == "at_pickup":
-        return job.pickup, road_km(here, job.pickup) / CITY_KMH * 3600
+        return job.pickup, city_drive_s(here, job.pickup)
     if step == "arrived_at_drop":
         return job.drop, _duration(world, job)
     return here, {"in_transit": LOADING_S, "completed": UNLOADING_S}.get(step, 0.0)
@@ -69,7 +74,7 @@ def _leg(world: World, whereabouts: Whereabouts, job: Job, step: str) -> tuple[P
 def _duration(world: World, job: Job) -> float:
     """As recorded, in seconds; an order that is not of this replay is driven at the city's pace."""
     order = world.ledger.by_id.get(job.order_id)
-    return order.duration_s if order else road_km(job.pickup, job.drop) / CITY_KMH * 3600
+    return order.duration_s if order else city_drive_s(job.pickup, job.drop)
 
 
 async def _report(world: World, bearer: str, job: Job, won: Won, status: str) -> bool:

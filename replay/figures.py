@@ -42,11 +42,6 @@ class Figures:
     def filled(self) -> int:
         return self.completed + self.running
 
-    @property
-    def near_share(self) -> float:
-        """The share of orders with a free driver near that were filled; 1 if there was none."""
-        return self.near_filled / self.near if self.near else 1.0
-
 
 def spread(values: Sequence[float]) -> Spread:
     """p50, p95 and p99; all 0 for no values."""

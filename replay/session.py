@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import Any
 
 from rich.console import Console
 
-from replay import chart, running, table
+from replay import chart, greedy, running, table
 from replay.api import Api
 from replay.clock import Clock
 from replay.figures import figures
+from replay.greedy import Ride, Shares
 from replay.ledger import Ledger
 from replay.plan import Plan
 from replay.progress import shown
@@ -54,6 +55,7 @@ async def replay(plan: Plan, options: Options, console: Console) -> int:
             if not finished:
                 await running.call_off(world, show)
         verified = await _compare(world, console) if finished else None
+        rides = greedy.simulate(plan.trips, plan.cabs, options.speed) if finished else []
         report = table.Report(
             str(plan.window),
             options.speed,
@@ -64,9 +66,10 @@ async def replay(plan: Plan, options: Options, console: Console) -> int:
             world.ledger,
             plan.bad,
             verified,
+            Shares(len(plan.trips), world.ledger.filled, len(rides)) if finished else None,
         )
-    _write(world, report, options.out, console)
-    return _status(report)
+    _write(world, report, rides, options.out, console)
+    return status(report)
 
 
 async def _must_be_there(world: World) -> None:
@@ -117,18 +120,20 @@ async def _unless_interrupted(work: Coroutine[Any, Any, None]) -> bool:
     return True
 
 
-def _write(world: World, report: table.Report, out: Path, console: Console) -> None:
+def _write(world: World, report: table.Report, rides: Sequence[Ride], out: Path, console: Console) -> None:
     out.mkdir(parents=True, exist_ok=True)
     table.write_orders(out / "orders.csv", world.ledger)
     title = f"{report.window} UTC, {report.speed:g} times as fast"
-    chart.draw(out / "replay.png", world.ledger, world.clock, title)
+    chart.draw(out / "replay.png", world.ledger, world.clock, rides, title)
     table.show(console, report)
     console.print(
         f"picture: {out / 'replay.png'}, orders: {out / 'orders.csv'}", highlight=False, soft_wrap=True
     )
 
 
-def _status(report: table.Report) -> int:
+def status(report: table.Report) -> int:
+    """The exit status of a replay that has begun."""
     if report.verified is None:
         return INTERRUPTED
-    return FAILED if report.verified or report.ledger.failures or report.figures.unsettled else OK
+    wrong = report.verified or report.ledger.failures or report.figures.unsettled
+    return FAILED if wrong or (report.shares and report.shares.behind) else OK

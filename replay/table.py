@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from replay.figures import Figures, Spread
+from replay.greedy import TOLERANCE, Shares
 from replay.ledger import Ledger, Order
 from replay.reading import BadRows
 from replay.verifying import Disagreement
@@ -23,7 +24,7 @@ COLUMNS = ("line", "customer_id", "order_id", "state", "code", "driver_id", "dri
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the table shows. ``verified`` is None when nothing was compared."""
+    """Everything the table shows. ``verified`` and ``shares`` are None when nothing was compared."""
 
     window: str
     speed: float
@@ -34,6 +35,7 @@ class Report:
     ledger: Ledger
     bad: Sequence[BadRows]
     verified: Sequence[Disagreement] | None
+    shares: Shares | None
 
 
 def show(console: Console, report: Report) -> None:
@@ -53,6 +55,7 @@ def _rows(report: Report) -> Iterable[tuple[str, str]]:
     yield "recorded trips", f"{numbers.posted} posted, of {report.trips_in_file} in the file"
     yield "drivers online", f"{ledger.most_online} at most, of {report.cabs} cabs"
     yield from _order_rows(numbers)
+    yield from _share_rows(report.shares)
     yield (
         "offers an order",
         f"{_mean(ledger.offers_heard, numbers.placed)} on average, {_spread(numbers.offers)}",
@@ -84,8 +87,20 @@ def _order_rows(numbers: Figures) -> Iterable[tuple[str, str]]:
     yield "  refused", _counts(Counter(numbers.refused)) or "0"
     if numbers.unsettled:
         yield "  not settled", str(numbers.unsettled)
-    share = f"{numbers.near_share:.1%} ({numbers.near_filled} of {numbers.near})"
-    yield "filled with a driver in 5 km", share
+    yield "filled with a driver in 5 km", _share(numbers.near_filled, numbers.near)
+
+
+def _share_rows(shares: Shares | None) -> Iterable[tuple[str, str]]:
+    if shares is None:
+        yield "filled: greedy", "not simulated, ended early"
+        return
+    yield "filled: system", _share(shares.system, shares.orders)
+    yield "filled: greedy", _share(shares.greedy, shares.orders)
+    yield "filled: difference", f"{shares.points:+.1f} points, at least -{TOLERANCE} expected"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%} ({part} of {whole})" if whole else "no orders"
 
 
 def _verdict(report: Report) -> str:
@@ -103,6 +118,8 @@ def _complaints(report: Report) -> Iterable[str]:
             yield f"{bad.file}: {bad.count - SHOWN_BAD_LINES} more bad lines"
     for what, count in report.ledger.failures.most_common():
         yield f"failed {count} times: {what}"
+    if report.shares and report.shares.behind:
+        yield f"the system filled more than {TOLERANCE} points less than the greedy dispatcher"
     found = report.verified or ()
     for each in found[:SHOWN_DISAGREEMENTS]:
         yield f"trip of line {each.line}, order {each.order_id}: {each.what}"

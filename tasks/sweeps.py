@@ -8,7 +8,7 @@ from models.live import alive
 from models.outbox import Followup
 from tasks import AWAY, app, followups, orders
 from tasks.followups import follow
-from workers import cleaning, expiring, recovering, waves
+from workers import cleaning, expiring, recovering, revoking, waves
 
 log = structlog.get_logger()
 
@@ -78,4 +78,5 @@ def cleanup() -> None:
     expired = _each("expire", expiring.due(limit=1000), expiring.expire)
     silent = cleaning.drop_silent_drivers()
     forgotten = cleaning.forget_admissions()
-    log.info("cleaned up", expired=expired, silent_drivers=silent, admissions=forgotten)
+    tokens = revoking.forget()
+    log.info("cleaned up", expired=expired, silent_drivers=silent, admissions=forgotten, tokens=tokens)

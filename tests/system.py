@@ -38,6 +38,14 @@ def until(condition: Callable[[], Any], seconds: float = 10, what: str = "") -> 
     raise Timeout(what or "the condition did not come true")
 
 
+def listens(url: str) -> bool:
+    """Whether anything answers there."""
+    try:
+        return httpx.get(url, timeout=2).status_code > 0
+    except httpx.HTTPError:
+        return False
+
+
 class System:
     """Processes of the Procfile over one pair of stores; two of `web`, on two ports."""
 
@@ -82,6 +90,23 @@ class System:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+
+    @contextmanager
+    def beside(self, name: str, **settings: str) -> Iterator[str]:
+        """One more web process with settings of its own, for the time of the block."""
+        url = self.start_web(name, **settings)
+        self.urls.remove(url)
+        try:
+            until(partial(listens, f"{url}/health"), 30, self.log(name))
+            yield url
+        finally:
+            self.end(name)
+
+    def end(self, name: str) -> None:
+        """Ends one process that was started beside the others."""
+        process = self.processes.pop(name)
+        process.terminate()
+        process.wait(12)
 
     def stop(self) -> None:
         """Ends everything that was started, by its process group."""

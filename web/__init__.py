@@ -4,7 +4,20 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import drivers, errors, health, metrics, ops, orders, requests, socket, traffic
+from web import (
+    drivers,
+    errors,
+    headers,
+    health,
+    metrics,
+    ops,
+    orders,
+    quotas,
+    refusals,
+    requests,
+    socket,
+    traffic,
+)
 from web.access import public
 from web.answers import success
 from web.console import pages as console
@@ -30,7 +43,10 @@ def create_app() -> Flask:
     app.url_map.strict_slashes = False
     traffic.register(app)
     requests.register(app)
+    headers.register(app)
     errors.register(app)
+    refusals.register()
+    quotas.register(app)
     app.add_url_rule("/", view_func=_index, endpoint="index")
     for blueprint in (
         health.blueprint,

@@ -6,7 +6,8 @@ from typing import ParamSpec
 
 from flask import Response, g, request
 
-from web.auth import Caller, Forbidden, of_request
+from web import pace, quotas, revocations
+from web.auth import Caller, Forbidden, Unauthenticated, of_request
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Response]
@@ -18,7 +19,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
     def declare(view: View[Arguments]) -> View[Arguments]:
         @wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
-            g.caller = of_request(request.headers)
+            g.caller = _known()
             if g.caller.role not in roles:
                 raise Forbidden
             return view(*args, **kwargs)
@@ -27,6 +28,19 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
         return guarded
 
     return declare
+
+
+def _known() -> Caller:
+    """The caller, counted; a wrong token counts for its address."""
+    try:
+        found = of_request(request.headers)
+        revocations.refuse(found)
+    except Unauthenticated:
+        quotas.count(None)
+        raise
+    pace.wait(found)
+    quotas.count(found)
+    return found
 
 
 def public(view: View[Arguments]) -> View[Arguments]:

@@ -77,7 +77,10 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
 
 def idempotency_key(request: Request) -> str | None:
     """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
-    given = {value for name in KEY_HEADERS for value in request.headers.getlist(name)}
+    # The server puts a line feed between repeated lines.
+    given = {
+        key for name in KEY_HEADERS for value in request.headers.getlist(name) for key in value.split("\n")
+    }
     if len(given) > 1:
         raise Invalid([(KEY_HEADERS[0], "two different keys in one request")])
     for key in given:

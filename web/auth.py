@@ -1,24 +1,22 @@
 """Who is calling: bearer tokens to RFC 8725, checked before anything else is looked at."""
 
+import hashlib
 import math
 import re
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, get_args
 
 import jwt
 import orjson
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from werkzeug.datastructures import Headers
 
 from models import settings
 from models.errors import DomainError
 from models.messages import Role
+from web import keys
 
 # A token of ours is some 200 bytes; parsing more would be work for whoever sends it.
 MAX_TOKEN_BYTES = 4096
@@ -26,12 +24,10 @@ MAX_TOKEN_BYTES = 4096
 LEEWAY_SECONDS = 60
 LIFETIME = timedelta(days=30)
 
-# Tells gunicorn's master that starting the worker again would not help.
-CANNOT_START = 3
-
 ROLES = frozenset(get_args(Role))
 # The subject becomes part of Redis keys and log lines.
 SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOKEN_ID = re.compile(r"[!-~]{1,255}")
 BEARER = re.compile(r"bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)", re.IGNORECASE)
 
 
@@ -54,32 +50,8 @@ class Caller:
     sub: str
     role: str
     expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Verifier:
-    """The one algorithm in use and the key to check it with."""
-
-    algorithm: str
-    key: Any
-
-
-@lru_cache(maxsize=1)
-def verifier() -> Verifier:
-    """What tokens are checked with; ends the process with a sentence if the key cannot be used."""
-    configured = settings.load()
-    if not configured.jwt_public_key:
-        return Verifier("HS256", configured.jwt_secret)
-    try:
-        key = load_pem_public_key(configured.jwt_public_key.replace("\\n", "\n").encode())
-    except ValueError:
-        key = None
-    if isinstance(key, RSAPublicKey):
-        return Verifier("RS256", key)
-    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
-        return Verifier("ES256", key)
-    print("weelo: JWT_PUBLIC_KEY must be an RSA or P-256 public key in PEM.", file=sys.stderr)
-    raise SystemExit(CANNOT_START)
+    # What a revocation names: the token's ``jti``, else a digest of what it signs.
+    token_id: str = field(default="", compare=False)
 
 
 def of_request(headers: Headers) -> Caller:
@@ -121,17 +93,18 @@ def verify(token: str, now: datetime | None = None) -> Caller:
     """The caller a token speaks for. Raises :class:`Unauthenticated`, never anything else."""
     if len(token.encode(errors="replace")) > MAX_TOKEN_BYTES:
         raise Unauthenticated("The token is too long.")
-    return _caller(_signed_claims(token), now or datetime.now(UTC))
+    claims = _signed_claims(token)
+    return _caller(claims, _token_id(token, claims), now or datetime.now(UTC))
 
 
 def _signed_claims(token: str) -> dict[str, Any]:
-    expected = verifier()
     try:
+        header = jwt.get_unverified_header(token)
         # What a critical extension means is unknown here, so the token is refused (RFC 7515, 4.1.11).
-        if "crit" in jwt.get_unverified_header(token):
+        if "crit" in header:
             raise Unauthenticated
         # Only the signature is left to the library: its checks of claims take "1700000000" for a time.
-        claims = orjson.loads(jwt.PyJWS().decode(token, expected.key, algorithms=[expected.algorithm]))
+        claims = orjson.loads(_signed(token, header.get("alg")))
     # Beside its own errors the library lets through what a hostile header makes json do.
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Unauthenticated from error
@@ -140,7 +113,27 @@ def _signed_claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def _caller(claims: Mapping[str, Any], now: datetime) -> Caller:
+def _signed(token: str, algorithm: object) -> bytes:
+    """What the token carries, if one of our keys of exactly this algorithm has signed it."""
+    for known in keys.usable():
+        if known.algorithm == algorithm:
+            with suppress(jwt.InvalidSignatureError):
+                content: bytes = jwt.PyJWS().decode(token, known.key, algorithms=[known.algorithm])
+                return content
+    raise Unauthenticated
+
+
+def _token_id(token: str, claims: Mapping[str, Any]) -> str:
+    if "jti" not in claims:
+        # Without the signature, of which one token can have several spellings.
+        return "sha256:" + hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
+    token_id = claims["jti"]
+    if not isinstance(token_id, str) or not TOKEN_ID.fullmatch(token_id):
+        raise Unauthenticated
+    return token_id
+
+
+def _caller(claims: Mapping[str, Any], token_id: str, now: datetime) -> Caller:
     seconds = now.timestamp()
     expires, issued = _number(claims, "exp"), _number(claims, "iat")
     if expires <= seconds:
@@ -155,7 +148,7 @@ def _caller(claims: Mapping[str, Any], now: datetime) -> Caller:
         raise Unauthenticated
     if not isinstance(role, str) or role not in ROLES:
         raise Unauthenticated
-    return Caller(subject, role, datetime.fromtimestamp(expires, UTC))
+    return Caller(subject, role, datetime.fromtimestamp(expires, UTC), token_id)
 
 
 def _number(claims: Mapping[str, Any], name: str) -> float:

@@ -22,6 +22,9 @@ MAX_MESSAGE_BYTES = 65536
 # A reader that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 20.0
 
+# How wsproto says that the first reserved bit is set, which is permessage-deflate's (RFC 7692, 6).
+COMPRESSED = "Reserved bit set unexpectedly"
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -118,7 +121,7 @@ class WebSocket:
     def _read(self, event: Event) -> Iterator[str | Ping | Pong | Violation]:
         if isinstance(event, CloseConnection):
             self._broken = True
-            yield self._violation(event.code, "this is not a frame")
+            yield self._unreadable(event)
         elif self._ignoring:
             return
         elif isinstance(event, TextMessage):
@@ -127,6 +130,12 @@ class WebSocket:
             yield self._violation(1003, "send text")
         elif isinstance(event, Ping | Pong):
             yield event
+
+    def _unreadable(self, event: CloseConnection) -> Violation:
+        if event.reason == COMPRESSED:
+            # Nobody has agreed to compress: nothing is unpacked, so its size is unknown and too much.
+            return self._violation(1009, "compressed messages are not read")
+        return self._violation(event.code, "this is not a frame")
 
     def _text(self, event: TextMessage) -> Iterator[str | Violation]:
         # An empty fragment counts too, or a message could have any number of them.

@@ -4,25 +4,24 @@ Read by gunicorn's master before the workers patch the standard library, so noth
 imported here.
 """
 
-import json
 import mmap
 import os
 import signal
-import socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
 import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
-from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from psycopg2 import extensions
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from models import settings
+from models import db, settings
 
 if TYPE_CHECKING:
+    from gunicorn.http.message import Request  # type: ignore[import-untyped]
     from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 
 _settings = settings.load()
@@ -56,6 +55,13 @@ accesslog = None
 # A second way in, through a file that all gunicorns of one account would share.
 control_socket_disable = True
 
+# gunicorn joins repeated lines with a comma, which is a character of keys; a line feed is none.
+KEY_HEADERS = ("X-IDEMPOTENCY-KEY", "IDEMPOTENCY-KEY")
+BETWEEN_LINES = "\n"
+
+# A client that takes none of our bytes for this long is as good as gone.
+STALLED_SECONDS = 10.0
+
 # What the processes of this server count together (web/traffic.py). A reload has the old and the new
 # ones side by side.
 _SLOT_BYTES = 64 * 1024
@@ -74,6 +80,10 @@ def _wait(connection: extensions.connection) -> None:
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
 
 
+def on_starting(server: Any) -> None:
+    db.require_in_production()
+
+
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
     taken = {each.slot for each in server.WORKERS.values()}
     worker.slot = next((slot for slot in range(_slots) if slot not in taken), None)
@@ -81,6 +91,20 @@ def pre_fork(server: Any, worker: "GeventWorker") -> None:
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
     extensions.set_wait_callback(_wait)
+
+
+def pre_request(worker: "GeventWorker", req: "Request") -> None:
+    """Refuses a request without a host, keeps two keys apart that would be joined to one, and gives
+    up a client that does not read its answer.
+    """
+    req.unreader.sock.settimeout(STALLED_SECONDS)
+    if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
+        raise InvalidHeader("HOST", req=req)
+    for key_header in KEY_HEADERS:
+        lines = [value for name, value in req.headers if name == key_header]
+        if len(lines) > 1:
+            others = [line for line in req.headers if line[0] != key_header]
+            req.headers = [*others, (key_header, BETWEEN_LINES.join(lines))]
 
 
 def post_worker_init(worker: "GeventWorker") -> None:
@@ -111,17 +135,3 @@ def _call(worker: "GeventWorker", name: str) -> None:
     application = getattr(worker, "wsgi", None)
     if application is not None:
         application.extensions["socket"][name]()
-
-
-def _write_error(sock: socket.socket, status: int, reason: str, message: str) -> None:
-    """Answers what gunicorn itself refuses, in the shape of all our errors instead of HTML."""
-    code = reason.upper().replace(" ", "_")
-    body = json.dumps({"success": False, "error": {"code": code, "message": message or reason}}).encode()
-    head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    util.write_nonblock(sock, head.encode("latin-1") + body)
-
-
-util.write_error = _write_error

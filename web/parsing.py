@@ -7,14 +7,18 @@ from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
 from flask import Request, request
+from gevent import Timeout  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import LengthRequired, RequestTimeout, UnsupportedMediaType
 
 from models.errors import DomainError
 from web.errors import Invalid
 
 # Larger than the largest honest order (20 requirements, 10 route points, long addresses).
 MAXIMUM_BODY_BYTES = 64 * 1024
+# An honest body is a packet or two. The server lets a slow client wait for ever, and this process
+# has room for a certain number of them.
+BODY_SECONDS = 5.0
 Model = TypeVar("Model", bound=BaseModel)
 
 UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -43,16 +47,22 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def body(req: Request = request) -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object.
 
-    Raises ``Invalid`` and the HTTP errors 411, 413 and 415.
+    Raises ``Invalid`` and the HTTP errors 408, 411, 413 and 415.
     """
     if "chunked" in req.headers.get("Transfer-Encoding", "").lower():
         raise LengthRequired("Send a Content-Length; chunked bodies are refused.")
-    raw = req.get_data(cache=False)
+    raw = _read(req)
     if not raw:
         return {}
     if req.mimetype != "application/json":
         raise UnsupportedMediaType("Send application/json.")
     return parse(raw)
+
+
+def _read(req: Request) -> bytes:
+    with Timeout(BODY_SECONDS, False):
+        return req.get_data(cache=False)
+    raise RequestTimeout(f"The body did not come within {BODY_SECONDS:.0f} s.")
 
 
 def parse(raw: bytes) -> dict[str, Any]:

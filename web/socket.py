@@ -4,7 +4,9 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,8 +14,9 @@ import structlog
 from flask import Flask, Response, request
 
 from models import settings
+from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import auth, hub, positions, traffic
+from web import addresses, auth, hub, keys, positions, revocations, traffic
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -29,8 +32,11 @@ PATH = "/api/v1/ws"
 ROLES = ("customer", "driver")
 VERSION = "13"
 GOING_AWAY = (1001, "this server is going away; connect again")
+REVOKED = (4401, "the token was called back")
 # Longer than an answer to a close frame takes; whoever does not read it must not hold up a restart.
 LEAVE_SECONDS = 2.0
+# An address with too many sockets gets room when one of them ends, which may be soon.
+FULL_RETRY_SECONDS = 30
 # Where other systems take tokens from the URL: here they would end up in logs.
 TOKEN_PARAMETERS = frozenset({"token", "access_token", "jwt", "bearer", "authorization"})
 # What a 101 carries beside the handshake; the rest of a response means nothing there.
@@ -38,21 +44,26 @@ ANSWERED = frozenset({"X-Request-ID", "Sec-WebSocket-Protocol"})
 LAST_EVENT_ID = re.compile(r"[0-9]{1,16}")
 
 _sessions: set[Session] = set()
+# Sockets of this process by the address they come from.
+_held: Counter[str | None] = Counter()
 _leaving = threading.Event()
 
 
 class Upgrade(Response):
     """The 101: called by the server, it takes the connection over and returns when that is closed."""
 
-    def __init__(self, caller: Caller, last_event_id: int | None, protocol: dict[str, str]) -> None:
+    def __init__(
+        self, caller: Caller, address: str | None, last_event_id: int | None, protocol: dict[str, str]
+    ) -> None:
         super().__init__(status=101, headers=protocol)
-        self._caller, self._last_event_id = caller, last_event_id
+        self._caller, self._address, self._last_event_id = caller, address, last_event_id
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         connection: socket.socket = environ["gunicorn.socket"]
         headers = {name: value for name, value in self.headers.items() if name in ANSWERED}
-        connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
-        serve(connection, self._caller, self._last_event_id)
+        with _counted(self._address):
+            connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
+            serve(connection, self._caller, self._last_event_id)
         # Tells the server that there is nothing left to send on this connection.
         raise StopIteration
 
@@ -62,7 +73,8 @@ def register(app: Flask) -> None:
 
     A key in ``JWT_PUBLIC_KEY`` that cannot be used ends the process here.
     """
-    auth.verifier()
+    keys.usable()
+    revocations.watch(_end_revoked)
     app.before_request(_bad_handshake)
     app.add_url_rule(PATH, "socket", _open, websocket=True)
     app.extensions["socket"] = {"leave": leave, "stop": stop}
@@ -79,6 +91,9 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
         writer.start()
         if _leaving.is_set():
             session.close(*GOING_AWAY)
+        # It may have been called back while it was on its way in.
+        if revocations.knows(caller.token_id):
+            session.close(*REVOKED)
         Incoming(web_socket, session).read()
     finally:
         _sessions.discard(session)
@@ -86,6 +101,17 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
         session.close(1000, "")
         session.reader_done.set()
         writer.join()
+
+
+@contextmanager
+def _counted(address: str | None) -> Iterator[None]:
+    _held[address] += 1
+    try:
+        yield
+    finally:
+        _held[address] -= 1
+        if not _held[address]:
+            del _held[address]
 
 
 def leave() -> None:
@@ -100,8 +126,15 @@ def leave() -> None:
         session.cut()
 
 
+def _end_revoked(token_ids: Collection[str]) -> None:
+    for session in list(_sessions):
+        if session.caller.token_id in token_ids:
+            session.close(*REVOKED)
+
+
 def stop() -> None:
     """Writes what is still in memory and ends the threads, once nobody is connected."""
+    revocations.stop()
     positions.stop()
     hub.stop()
 
@@ -113,10 +146,14 @@ def _open() -> Response:
     if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
         raise Unauthenticated("Send the token in a header, never in the URL.")
     caller = auth.of_socket(request.headers)
+    revocations.refuse(caller)
     if caller.role not in ROLES:
         raise Forbidden
     protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
-    return Upgrade(caller, _last_event_id(), protocol)
+    address = addresses.of_request(request)
+    if address and _held[address] >= settings.load().sockets_per_address > 0:
+        raise RateLimitExceeded("Too many sockets from this address.", {"retryAfter": FULL_RETRY_SECONDS})
+    return Upgrade(caller, address, _last_event_id(), protocol)
 
 
 _open.roles = ROLES  # type: ignore[attr-defined]

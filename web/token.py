@@ -3,6 +3,7 @@
 import argparse
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import jwt
 
@@ -19,6 +20,7 @@ def issue(role: str, sub: str, lifetime: timedelta, now: datetime | None = None)
         "role": role,
         "iat": issued,
         "exp": issued + int(lifetime.total_seconds()),
+        "jti": uuid4().hex,
     }
     if configured.jwt_issuer:
         claims["iss"] = configured.jwt_issuer

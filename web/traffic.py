@@ -14,8 +14,8 @@ from flask import Flask, Response, g, request
 
 # Every status that this server gives, and one for whatever else: labels must be bounded.
 STATUSES: tuple[int, ...] = (
-    *(101, 200, 201, 202, 302, 304, 308),
-    *(400, 401, 403, 404, 405, 409, 411, 413, 415, 422, 426, 429, 431),
+    *(101, 200, 201, 202, 204, 302, 304, 308),
+    *(400, 401, 403, 404, 405, 408, 409, 411, 413, 415, 422, 426, 429, 431),
     *(500, 503, 0),
 )
 # Upper limits in seconds. An order is answered within 5 s; nothing should take longer than 10.

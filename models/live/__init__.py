@@ -8,6 +8,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `order:create:{customer}` | string | 10 s | web.admission, workers.placing | the same | next order | open: unique indexes decide |
 | `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
 | `orders:rate:*` | limits' own | 60 s | web.admission | web.admission | next order | open: no limit |
+| `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
 | `drivers:cells:{vehicle}` | zset | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:positions:{vehicle}` | hash of packed doubles | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | as above |
 | `drivers:seen` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import create_engine, text
 
-from models import db, settings, tables
+from models import db, rights, settings, tables
 
 # Any number, as long as nobody else uses it: two processes that start at once migrate in turn.
 ADVISORY_LOCK = 7_433_105
@@ -16,6 +16,8 @@ def run() -> None:
         with context.begin_transaction():
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             context.run_migrations()
+            if role := settings.load().database_app_role:
+                rights.grant(connection, role)
 
 
 run()

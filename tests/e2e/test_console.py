@@ -145,9 +145,7 @@ def test_the_list_is_filtered_and_paged(console: Visit, system: System, name: st
 def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(
     browser: Browser, system: System, name: str
 ) -> None:
-    url = system.start_web("console")
-    until(lambda: system._ready(url), 30)
-    with visit(browser, url) as console:
+    with system.beside("console") as url, visit(browser, url) as console:
         connection = console.page.locator("#connection")
         expect(connection).to_have_text("Connected")
         os.killpg(system.processes["console"].pid, signal.SIGKILL)
@@ -163,16 +161,12 @@ def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(
         assert refused
         assert [one for one in console.wrong if "ERR_CONNECTION_RE" not in one] == []
         console.wrong.clear()
-    system.urls.remove(url)
 
 
 def test_outside_development_an_operator_signs_in_with_a_token_that_stays_in_the_tab(
     browser: Browser, system: System, name: str
 ) -> None:
-    url = system.start_web("strict", APP_ENV="test")
-    until(lambda: system._ready(url), 30)
-    system.urls.remove(url)
-    with visit(browser, url) as console:
+    with system.beside("strict", APP_ENV="test") as url, visit(browser, url) as console:
         page = console.page
         field = page.get_by_label("A token of the role ops")
         field.fill(Person(url, "customer", name).token)

@@ -92,6 +92,9 @@ def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
     for row in (
         f"orders posted                 {TRIPS}",
         f"drivers online                {CABS} at most, of {CABS} cabs",
+        f"filled: system                100.0% ({TRIPS} of {TRIPS})",
+        f"filled: greedy                100.0% ({TRIPS} of {TRIPS})",
+        "filled: difference            +0.0 points, at least -3 expected",
         "bad lines in trips.csv        2",
         f"compared afterwards           {TRIPS} orders with what the sockets told: 0 disagreements",
         "trips.csv, line 12: requested_at 'noon' is not an ISO 8601 time",
@@ -121,6 +124,7 @@ def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_no_search_behind(
     assert process.returncode == 130, said
     assert "compared afterwards" in said
     assert "no, ended early" in said
+    assert "not simulated, ended early" in said
     stored = orders_of(name)
     assert stored
     assert not [order for order in stored.values() if order.searching]

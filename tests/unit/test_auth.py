@@ -1,9 +1,5 @@
 """Tokens: what is let in, and the long list of what is not (RFC 8725)."""
 
-import base64
-import hashlib
-import hmac
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,40 +9,21 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
-from cryptography.hazmat.primitives.serialization import NoEncryption as Plain
 from werkzeug.datastructures import Headers
 
 from models import settings
 from tests.conftest import ROOT
-from web import auth, token
+from tests.forging import NONE, encoded, forged, private_pem, public_pem
+from web import auth, keys, token
 from web.auth import Caller, Unauthenticated
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
 CLAIMS = {"sub": "asha", "role": "customer", "iat": SECONDS, "exp": SECONDS + 3600}
 SECRET = settings.DEVELOPMENT_SECRET
-NONE = object()
 
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())
-
-
-def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def encoded(part: Any) -> str:
-    text = part if isinstance(part, str) else json.dumps(part)
-    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
-
-
-def forged(header: Any, claims: Any, secret: str | bytes = SECRET) -> str:
-    """A token with any header and claims, correctly signed with HMAC."""
-    signed = f"{encoded(header)}.{encoded(claims)}"
-    key = secret if isinstance(secret, bytes) else secret.encode()
-    signature = hmac.new(key, signed.encode(), hashlib.sha256).digest()
-    return f"{signed}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
 def signed(**changes: Any) -> str:
@@ -65,10 +42,10 @@ def refused(text: str) -> bool:
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Lets a test change the environment; the settings are read anew before and after it."""
-    for cached in (settings.load, auth.verifier):
+    for cached in (settings.load, keys.usable):
         cached.cache_clear()
     yield monkeypatch
-    for cached in (settings.load, auth.verifier):
+    for cached in (settings.load, keys.usable):
         cached.cache_clear()
 
 
@@ -94,6 +71,8 @@ def test_a_time_written_as_text_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
+        {"iat": SECONDS - 100, "exp": SECONDS},
+        {"iat": SECONDS - 100, "exp": SECONDS - 0.001},
         {"exp": SECONDS},
         {"exp": SECONDS - 1},
         {"exp": float("inf")},
@@ -184,22 +163,65 @@ def test_a_token_over_4_kb_is_refused_before_it_is_parsed(monkeypatch: pytest.Mo
 def test_a_public_key_decides_the_one_algorithm(
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, algorithm: str, configured: pytest.MonkeyPatch
 ) -> None:
-    configured.setenv("JWT_PUBLIC_KEY", pem(key).replace("\n", "\\n"))
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, Plain())
+    configured.setenv("JWT_PUBLIC_KEY", public_pem(key).replace("\n", "\\n"))
+    private = private_pem(key)
     assert auth.verify(jwt.encode(CLAIMS, private, algorithm), NOW).sub == "asha"
     assert refused(signed())
     # The classic confusion: the public key, known to all, taken for an HMAC secret.
-    assert refused(forged({"alg": "HS256"}, CLAIMS, pem(key)))
-    assert refused(forged({"alg": algorithm}, CLAIMS, pem(key)))
+    assert refused(forged({"alg": "HS256"}, CLAIMS, public_pem(key)))
+    assert refused(forged({"alg": algorithm}, CLAIMS, public_pem(key)))
 
 
-@pytest.mark.parametrize("key", ["not a key", pem(ec.generate_private_key(ec.SECP384R1()))])
+OTHER = "another secret of thirty-two bytes."
+
+
+def test_the_secret_before_this_one_is_still_taken_and_no_other(configured: pytest.MonkeyPatch) -> None:
+    configured.setenv("JWT_SECRET", OTHER)
+    assert refused(signed())
+    settings.load.cache_clear()
+    keys.usable.cache_clear()
+    configured.setenv("JWT_SECRET_PREVIOUS", SECRET)
+    assert auth.verify(signed(), NOW).sub == "asha"
+    assert auth.verify(forged({"alg": "HS256"}, CLAIMS, OTHER), NOW).sub == "asha"
+    assert refused(forged({"alg": "HS256"}, CLAIMS, "a third secret of thirty-two bytes.."))
+
+
+def test_each_of_two_public_keys_has_its_own_algorithm(configured: pytest.MonkeyPatch) -> None:
+    configured.setenv("JWT_PUBLIC_KEY", public_pem(EC))
+    configured.setenv("JWT_PUBLIC_KEY_PREVIOUS", public_pem(RSA))
+    assert auth.verify(jwt.encode(CLAIMS, private_pem(EC), "ES256"), NOW).sub == "asha"
+    assert auth.verify(jwt.encode(CLAIMS, private_pem(RSA), "RS256"), NOW).sub == "asha"
+    assert refused(jwt.encode(CLAIMS, private_pem(RSA), "PS256"))
+    assert refused(jwt.encode(CLAIMS, private_pem(rsa.generate_private_key(65537, 2048)), "RS256"))
+    assert refused(signed())
+    for key in (EC, RSA):
+        assert refused(forged({"alg": "HS256"}, CLAIMS, public_pem(key)))
+
+
+def test_a_token_is_known_by_its_jti_or_by_what_it_signs() -> None:
+    assert auth.verify(signed(jti="one"), NOW).token_id == "one"
+    named = auth.verify(signed(), NOW).token_id
+    assert named.startswith("sha256:")
+    assert named == auth.verify(signed(), NOW).token_id != auth.verify(signed(exp=SECONDS + 1), NOW).token_id
+
+
+@pytest.mark.parametrize("jti", ["", 7, None, ["one"], "o" * 256, "one\n", "ōne", "o n e"])
+def test_a_jti_that_could_not_be_revoked_is_refused(jti: Any) -> None:
+    assert refused(signed(jti=jti))
+
+
+WEAK = rsa.generate_private_key(65537, 1024)  # noqa: S505
+
+
+@pytest.mark.parametrize(
+    "key", ["not a key", public_pem(ec.generate_private_key(ec.SECP384R1())), public_pem(WEAK)]
+)
 def test_an_unusable_public_key_ends_the_process_with_a_sentence(
     key: str, configured: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configured.setenv("JWT_PUBLIC_KEY", key)
     with pytest.raises(SystemExit):
-        auth.verifier()
+        keys.usable()
     assert "JWT_PUBLIC_KEY" in capsys.readouterr().err
 
 
@@ -288,7 +310,7 @@ def test_the_command_prints_a_token_that_is_taken(configured: pytest.MonkeyPatch
         (["admin", "asha"], {}, "admin"),
         (["customer", "a:b"], {}, "letters"),
         (["customer", "asha", "--days", "31"], {}, "30"),
-        (["customer", "asha"], {"JWT_PUBLIC_KEY": pem(EC)}, "JWT_PUBLIC_KEY"),
+        (["customer", "asha"], {"JWT_PUBLIC_KEY": public_pem(EC)}, "JWT_PUBLIC_KEY"),
     ],
 )
 def test_the_command_says_what_it_cannot_do(

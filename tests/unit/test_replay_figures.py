@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from replay import chart, table
+from replay import chart, session, table
 from replay.clock import Clock
 from replay.figures import Spread, figures, spread
+from replay.greedy import Ride, Shares
 from replay.ledger import Ledger, Order, Sample, State
-from replay.reading import BadRows
+from replay.places import Place
+from replay.reading import BadRows, Trip
 from replay.verifying import Disagreement
+
+EQUAL = Shares(orders=4, system=2, greedy=2)
 
 
 def order(ledger: Ledger, line: int, state: State, near: bool = True, posted_at: float = 0.0) -> Order:
@@ -59,8 +63,6 @@ def test_the_figures_add_up(ledger: Ledger) -> None:
 def test_the_share_filled_counts_only_orders_with_a_free_driver_near(ledger: Ledger) -> None:
     found = figures(ledger)
     assert (found.near, found.near_filled) == (3, 2)
-    assert found.near_share == pytest.approx(2 / 3)
-    assert figures(Ledger()).near_share == 1.0
 
 
 def test_an_offer_heard_twice_by_one_driver_counts_once(ledger: Ledger) -> None:
@@ -104,10 +106,21 @@ def test_a_customer_is_untold_until_he_has_heard_what_his_driver_was_confirmed()
     assert ledger.untold() == 0
 
 
-def shown(ledger: Ledger, verified: list[Disagreement] | None, bad: BadRows) -> str:
+def reported(
+    ledger: Ledger, verified: list[Disagreement] | None, bad: BadRows, shares: Shares | None
+) -> table.Report:
+    numbers = figures(ledger)
+    return table.Report("17:00 to 18:00", 60.0, 75.0, 9, 3, numbers, ledger, [bad], verified, shares)
+
+
+def shown(
+    ledger: Ledger,
+    verified: list[Disagreement] | None,
+    bad: BadRows,
+    shares: Shares | None = EQUAL,
+) -> str:
     out = StringIO()
-    report = table.Report("17:00 to 18:00", 60.0, 75.0, 9, 3, figures(ledger), ledger, [bad], verified)
-    table.show(Console(file=out, width=120), report)
+    table.show(Console(file=out, width=120), reported(ledger, verified, bad, shares))
     return out.getvalue()
 
 
@@ -120,6 +133,9 @@ def test_the_table_says_what_was_done(ledger: Ledger) -> None:
         "  filled                      2 (1 completed, 1 still running)",
         "  refused                     1 RATE_LIMIT_EXCEEDED",
         "filled with a driver in 5 km  66.7% (2 of 3)",
+        "filled: system                50.0% (2 of 4)",
+        "filled: greedy                50.0% (2 of 4)",
+        "filled: difference            +0.0 points, at least -3 expected",
         "POST to first offer           p50 250 ms, p95 500 ms, p99 500 ms",
         "compared afterwards           4 orders with what the sockets told: 0 disagreements",
     ):
@@ -139,7 +155,25 @@ def test_the_table_names_bad_lines_failures_and_disagreements(ledger: Ledger) ->
 
 
 def test_a_replay_that_ended_early_says_that_nothing_was_compared(ledger: Ledger) -> None:
-    assert "no, ended early" in shown(ledger, None, BadRows("trips.csv"))
+    text = shown(ledger, None, BadRows("trips.csv"), None)
+    assert "compared afterwards           no, ended early" in text
+    assert "filled: greedy                not simulated, ended early" in text
+
+
+def test_a_system_that_fills_too_little_is_a_failed_replay(ledger: Ledger) -> None:
+    bad, behind = BadRows("trips.csv"), Shares(orders=4, system=2, greedy=3)
+    text = shown(ledger, [], bad, behind)
+    assert "filled: difference            -25.0 points, at least -3 expected" in text
+    assert "the system filled more than 3 points less than the greedy dispatcher" in text
+    assert session.status(reported(ledger, [], bad, behind)) == session.FAILED
+    assert session.status(reported(ledger, [], bad, EQUAL)) == session.OK
+    assert "the greedy dispatcher" not in shown(ledger, [], bad)
+
+
+def test_a_share_of_no_orders_is_no_number() -> None:
+    text = shown(Ledger(), [], BadRows("trips.csv"), Shares(0, 0, 0))
+    assert "filled: system                no orders" in text
+    assert "filled: greedy                no orders" in text
 
 
 def test_the_orders_are_written_one_a_row(ledger: Ledger, tmp_path: Path) -> None:
@@ -154,5 +188,7 @@ def test_the_orders_are_written_one_a_row(ledger: Ledger, tmp_path: Path) -> Non
 def test_the_picture_is_drawn_whatever_there_is_to_draw(ledger: Ledger, tmp_path: Path, samples: int) -> None:
     drawn = ledger if samples else Ledger()
     drawn.samples = [Sample(float(n), {State.RUNNING: n}, 3, 1, n) for n in range(samples)]
-    chart.draw(tmp_path / "replay.png", drawn, Clock(0.0, 60.0), "title")
+    here = Place(28.5, 77.3)
+    rides = [Ride(Trip(n, 0.0, here, here, 60.0), "a", 60.0 * n, 60.0 * n + 60) for n in range(samples)]
+    chart.draw(tmp_path / "replay.png", drawn, Clock(0.0, 60.0), rides, "title")
     assert (tmp_path / "replay.png").read_bytes().startswith(b"\x89PNG")

@@ -41,8 +41,6 @@ def page() -> Response:
     )
     headers = {
         "Content-Security-Policy": policy(configured.tile_url),
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
         "Cache-Control": "no-cache",
     }
     return Response(text, headers=headers, mimetype="text/html")

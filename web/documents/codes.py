@@ -34,6 +34,7 @@ _HTTP = (
         "This address has other methods; `Allow` names them.",
         "A mistake in the app.",
     ),
+    Code("REQUEST_TIMEOUT", 408, "The body did not come within 5 s.", "Send it again, in one piece."),
     Code(
         "LENGTH_REQUIRED",
         411,
@@ -41,6 +42,7 @@ _HTTP = (
         "Send `Content-Length`.",
     ),
     Code("PAYLOAD_TOO_LARGE", 413, "The body is larger than 64 KiB.", "A mistake in the app."),
+    Code("URI_TOO_LONG", 414, "The address is longer than 4 KiB.", "A mistake in the app."),
     Code(
         "UNSUPPORTED_MEDIA_TYPE",
         415,

@@ -68,13 +68,13 @@ def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
     """The codes of a route: what it declares, and what follows from the rest."""
     found = {"INTERNAL_ERROR", *declared.codes, *(error.code for error in declared.errors)}
     if roles:
-        found |= {"UNAUTHENTICATED", "FORBIDDEN"}
+        found |= {"UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMIT_EXCEEDED"}
     if declared.tag not in WITHOUT_STORES:
         found.add("SERVICE_UNAVAILABLE")
     if declared.parameters or declared.body:
         found.add("VALIDATION_ERROR")
     if declared.body:
-        found |= {"LENGTH_REQUIRED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"}
+        found |= {"LENGTH_REQUIRED", "PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT", "UNSUPPORTED_MEDIA_TYPE"}
     return found
 
 

@@ -1,0 +1,1 @@
+"""Looks over what is shipped: `make audit`, `make secrets`, `make licences`."""

@@ -1,0 +1,168 @@
+"""The yardstick: the same trips and cabs, given out by a greedy dispatcher who knows everything.
+
+He is as fair as we could make him, and better off than the system wherever there was a choice. The
+same as in the replay: which cabs there are, their shifts and recorded tracks, the way back from a
+drop, the speed to a pickup, loading, the recorded duration, unloading, drivers who take whatever they
+are given, the widest radius and the search of 60 s, which is as real here as there: at sixty times
+the speed it is an hour of the recording, for both. Better: he knows every position at every moment,
+looks at the widest radius at once, asks nobody, waits for no answer, and no report of a driver takes
+any time. Not better: he does not look ahead. Each order takes the nearest free driver when it comes;
+one that finds nobody looks again with each wave and is otherwise first come, first served by whoever
+gets free or comes on duty.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from math import inf
+from operator import itemgetter
+
+from replay.cabs import Cab, Whereabouts
+from replay.driving import LOADING_S, UNLOADING_S, city_drive_s
+from replay.places import Place, distance_km, within_km
+from replay.reading import Trip
+
+# The system's search in real seconds, its waves, and the radius of the last of them.
+SEARCH_S = 60.0
+WAVE_EVERY_S = 10.0
+WAVES = int(SEARCH_S / WAVE_EVERY_S)
+REACH_KM = 50.0
+# How many percentage points less than his the system's share may be.
+TOLERANCE = 3
+
+# At one and the same moment whoever gets free is there for the orders that look for somebody.
+DRIVERS_FIRST, ORDERS_NEXT = 0, 1
+
+# Something that happens, told the recorded moment at which it does.
+Event = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """One filled order: the trip, its driver, and when he was given it (recorded time)."""
+
+    trip: Trip
+    driver_id: str
+    given_at: float
+    ends_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many of the same orders the system filled, and how many the greedy dispatcher."""
+
+    orders: int
+    system: int
+    greedy: int
+
+    @property
+    def points(self) -> float:
+        """By how many percentage points the system is ahead; 0 without orders."""
+        return 100 * (self.system - self.greedy) / self.orders if self.orders else 0.0
+
+    @property
+    def behind(self) -> bool:
+        """Whether the system filled so much less that the replay has failed."""
+        return 100 * (self.greedy - self.system) > TOLERANCE * self.orders
+
+
+class Driver:
+    """A cab as the dispatcher knows it: at work or not, free or not, and where. Recorded time."""
+
+    def __init__(self, cab: Cab) -> None:
+        self.id = cab.driver_id
+        self.begins = cab.shift.begins
+        self._ends = cab.shift.ends
+        self._whereabouts = Whereabouts(cab.track)
+        self._on_trip = False
+
+    def free(self, now: float) -> bool:
+        """Whether he is at work and has no trip; a shift that runs out during a trip ends with it."""
+        return self.begins <= now < self._ends and not self._on_trip
+
+    def at(self, now: float) -> Place:
+        """Where he is."""
+        return self._whereabouts.at(now)
+
+    def take(self, trip: Trip, now: float) -> Ride:
+        """Starts on a trip, which takes him as long as it takes the replay's drivers."""
+        approach_s = city_drive_s(self.at(now), trip.pickup)
+        seconds = approach_s + LOADING_S + trip.duration_s + UNLOADING_S
+        self._whereabouts.drive(trip.drop, now, seconds)
+        self._on_trip = True
+        return Ride(trip, self.id, now, now + seconds)
+
+    def finish(self, now: float) -> None:
+        """Ends his trip, at its drop."""
+        self._whereabouts.stop(now)
+        self._on_trip = False
+
+
+class Dispatcher:
+    """Gives the orders out, one event after the other; ``speed`` is that of the replay."""
+
+    def __init__(self, trips: Iterable[Trip], cabs: Iterable[Cab], speed: float) -> None:
+        self._wave_s = WAVE_EVERY_S * speed
+        self._numbers = count()
+        self._drivers = [Driver(cab) for cab in cabs]
+        self._waiting: dict[int, Trip] = {}  # by line, in order of request
+        self._rides: list[Ride] = []
+        self._events: list[tuple[float, int, int, Event]] = []
+        for driver in self._drivers:
+            self._plan(driver.begins, DRIVERS_FIRST, partial(self._turns_up, driver))
+        for trip in trips:
+            self._plan(trip.requested_at, ORDERS_NEXT, partial(self._look, trip, 0))
+
+    def run(self) -> list[Ride]:
+        """The rides of all orders that are filled, in the order in which they were given out."""
+        while self._events:
+            now, _, _, happens = heapq.heappop(self._events)
+            happens(now)
+        return self._rides
+
+    def _plan(self, moment: float, turn: int, event: Event) -> None:
+        heapq.heappush(self._events, (moment, turn, next(self._numbers), event))
+
+    def _look(self, trip: Trip, waves: int, now: float) -> None:
+        """Looks for a driver; ``waves`` times before he has done so in vain."""
+        if waves and trip.line not in self._waiting:
+            return
+        if driver := self._nearest(trip.pickup, now):
+            self._give(trip, driver, now)
+        elif waves < WAVES:
+            self._waiting[trip.line] = trip
+            moment = trip.requested_at + (waves + 1) * self._wave_s
+            self._plan(moment, ORDERS_NEXT, partial(self._look, trip, waves + 1))
+        else:
+            del self._waiting[trip.line]
+
+    def _nearest(self, pickup: Place, now: float) -> Driver | None:
+        """The nearest free driver within reach; of two as near, the one whose shift began first."""
+        free = ((distance_km(driver.at(now), pickup), driver) for driver in self._drivers if driver.free(now))
+        km, driver = min(free, key=itemgetter(0), default=(inf, None))
+        return driver if km <= REACH_KM else None
+
+    def _turns_up(self, driver: Driver, now: float) -> None:
+        """Somebody comes on duty or gets free: the order that has waited longest takes him."""
+        here = driver.at(now)
+        orders = self._waiting.values() if driver.free(now) else ()
+        trip = next((trip for trip in orders if within_km(here, trip.pickup, REACH_KM)), None)
+        if trip:
+            self._give(trip, driver, now)
+
+    def _gets_free(self, driver: Driver, now: float) -> None:
+        driver.finish(now)
+        self._turns_up(driver, now)
+
+    def _give(self, trip: Trip, driver: Driver, now: float) -> None:
+        self._waiting.pop(trip.line, None)
+        ride = driver.take(trip, now)
+        self._rides.append(ride)
+        self._plan(ride.ends_at, DRIVERS_FIRST, partial(self._gets_free, driver))
+
+
+def simulate(trips: Iterable[Trip], cabs: Iterable[Cab], speed: float) -> list[Ride]:
+    """What he makes of the trips (in order of request): a ride for each order that he fills."""
+    return Dispatcher(trips, cabs, speed).run()

@@ -1,0 +1,93 @@
+"""The application's role: it can do its whole work and nothing to the tables themselves."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+from models import db
+from tests import scenes
+from tests.conftest import ROOT, Stores, forget_configuration
+from workers import accepting, cleaning, expiring, revoking
+
+ROLE, DATABASE = "app-role", "of_another"
+
+
+@pytest.fixture(scope="module")
+def app_url(stores: Stores) -> Iterator[str]:
+    """A database whose tables the migrations have made under the owner, and the application's way to it."""
+    owner = psycopg2.connect(stores.postgres.url)
+    owner.autocommit = True
+    with owner.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+        cursor.execute(f"CREATE ROLE \"{ROLE}\" LOGIN PASSWORD 'app'")
+    subprocess.run(
+        [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": stores.postgres.url_of(DATABASE), "DATABASE_APP_ROLE": ROLE},
+        check=True,
+        capture_output=True,
+    )
+    host = stores.postgres.url.rpartition("@")[2].partition("/")[0]
+    yield f"postgresql://{ROLE}:app@{host}/{DATABASE}"
+    with owner.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        cursor.execute(f'DROP ROLE "{ROLE}"')
+    owner.close()
+
+
+@pytest.fixture
+def _as_the_application(
+    app_url: str, redis_url: str, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    monkeypatch.setenv("DATABASE_URL", app_url)
+    forget_configuration()
+    yield
+    db.engine().dispose()
+    db.autocommit_engine().dispose()
+    monkeypatch.undo()
+    forget_configuration()
+
+
+@pytest.mark.usefixtures("_as_the_application")
+def test_the_application_does_its_whole_work() -> None:
+    driver = scenes.driver("dev")
+    outcome = scenes.placed("asha")
+    accepting.accept(driver, outcome.order_id)
+    other = scenes.placed("ravi", vehicle=("TRUCK", "NOBODYS"))
+    expiring.end_now(other.order_id, "olga")
+    cleaning.forget_admissions()
+    revoking.forget()
+    with db.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT current_user").scalar_one() == ROLE
+        assert connection.exec_driver_sql("SELECT count(*) FROM orders").scalar_one() == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE orders",
+        "ALTER TABLE orders DROP CONSTRAINT ck_orders_status",
+        "DROP INDEX one_searching_order_per_customer",
+        "ALTER TABLE order_events DISABLE TRIGGER ALL",
+        "TRUNCATE orders CASCADE",
+        "CREATE TABLE theirs (a int)",
+        "CREATE FUNCTION theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "UPDATE order_events SET type = 'x'",
+        "DELETE FROM order_events",
+        "UPDATE alembic_version SET version_num = '0000'",
+        "CREATE ROLE theirs SUPERUSER",
+        "COPY orders TO PROGRAM 'true'",
+    ],
+)
+def test_it_may_not_touch_what_holds_the_rules(app_url: str, statement: str) -> None:
+    connection = psycopg2.connect(app_url)
+    try:
+        with connection.cursor() as cursor, pytest.raises(errors.InsufficientPrivilege):
+            cursor.execute(statement)
+    finally:
+        connection.close()

@@ -1,0 +1,74 @@
+"""Headers of every answer: what a browser may do with it, and which pages may read it (CORS)."""
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import BadRequest
+
+from models import settings
+
+# An answer is data: nothing to run, to frame, to guess the type of, or to keep in a cache.
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+}
+
+# What a page of an allowed origin may send, and what it may read beside the body.
+ASKED = ("Authorization", "Content-Type", "X-Idempotency-Key", "Idempotency-Key", "Prefer", "X-Request-ID")
+SHOWN = (
+    "Location",
+    "Retry-After",
+    "Idempotent-Replayed",
+    "Preference-Applied",
+    "X-Request-ID",
+    "RateLimit",
+    "RateLimit-Policy",
+)
+# Chromium asks again after two hours in any case.
+PREFLIGHT_SECONDS = "7200"
+
+
+def register(app: Flask) -> None:
+    """Answers OPTIONS, and adds the headers; a view that sets one of them keeps its own."""
+    app.config["TRUSTED_HOSTS"] = settings.load().hosts or None
+    app.before_request(_refuse_no_host)
+    app.before_request(_options)
+    app.after_request(_add)
+
+
+def _refuse_no_host() -> None:
+    # Empty is what Werkzeug makes of a host that cannot be one; the trusted ones it compares itself.
+    if not request.host:
+        raise BadRequest("The Host header names no host.")
+
+
+def _options() -> Response | None:
+    """What may be done here (RFC 9110, 9.3.7); the same answer serves a preflight of the Fetch standard."""
+    if request.method != "OPTIONS" or request.routing_exception:
+        return None
+    adapter = current_app.create_url_adapter(request)
+    methods = sorted(adapter.allowed_methods()) if adapter else []
+    answer = Response(status=204, headers={"Allow": ", ".join(methods)})
+    del answer.headers["Content-Type"]
+    if _allowed() and "Access-Control-Request-Method" in request.headers:
+        answer.headers["Access-Control-Allow-Methods"] = ", ".join(methods)
+        answer.headers["Access-Control-Allow-Headers"] = ", ".join(ASKED)
+        answer.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return answer
+
+
+def _add(answer: Response) -> Response:
+    for name, value in SECURITY.items():
+        answer.headers.setdefault(name, value)
+    if settings.load().origins:
+        answer.vary.add("Origin")
+    if origin := _allowed():
+        # Tokens travel in a header that pages set themselves, so no credentials are allowed along.
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Expose-Headers"] = ", ".join(SHOWN)
+    return answer
+
+
+def _allowed() -> str | None:
+    origin = request.headers.get("Origin")
+    return origin if origin in settings.load().origins else None

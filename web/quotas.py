@@ -1,0 +1,134 @@
+"""What one caller and one address may read in a minute, said in every answer that counted.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers. Without Redis there is no limit.
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import redis
+import structlog
+from flask import Flask, Response, g, request
+
+from models import settings
+from models.errors import RateLimitExceeded
+from models.live import read_rate
+from models.live.read_rate import WINDOW_SECONDS
+from web import addresses
+from web.auth import Caller
+
+log = structlog.get_logger()
+
+READING = frozenset({"GET", "HEAD"})
+# Whoever floods sends the next request when the answer to this one comes. The pause costs us an idle
+# greenlet and leaves the processor to others; were it always the same, all would come back at once.
+PAUSE_SECONDS = (0.5, 1.5)
+# Up to this part of a limit a process counts alone: an honest caller never gets so far, and a round
+# trip to Redis for each of his reads made a request cost a third more. So at worst a caller has, in
+# each further process, this part on top.
+SHARE = 10
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What is left of one limit, and in how many seconds it begins anew."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset: int
+
+
+def register(app: Flask) -> None:
+    """Adds the headers to whatever was counted."""
+    app.after_request(_tell)
+
+
+class Reads:
+    """What this process has counted in the present minute."""
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, limits: Mapping[str, int], window: int) -> dict[str, int]:
+        """Counts one read for each subject and returns how many it has. Raises ``redis.RedisError``."""
+        used, shared = {}, {}
+        with self._lock:
+            if window != self._window:
+                self._window, self._counts = window, Counter()
+            for subject, limit in limits.items():
+                self._counts[subject] += 1
+                used[subject] = self._counts[subject]
+                alone = limit // SHARE
+                if used[subject] > alone:
+                    # The first time everything counted so far, from then on each by itself.
+                    shared[subject] = used[subject] if used[subject] == alone + 1 else 1
+        if shared:
+            used |= zip(shared, read_rate.add(shared, window), strict=True)
+        return used
+
+
+_reads = Reads()
+
+
+def count(caller: Caller | None) -> None:
+    """Counts a read, or a request of nobody we know. Raises ``RateLimitExceeded``."""
+    if caller and request.method not in READING:
+        return
+    limits = _limits(caller)
+    if not limits:
+        return
+    now = time.time()
+    window = int(now // WINDOW_SECONDS)
+    try:
+        used = _reads.count(limits, window)
+    except redis.RedisError as error:
+        log.warning("reads not counted", error=str(error).partition("\n")[0])
+        return
+    reset = max(1, round((window + 1) * WINDOW_SECONDS - now))
+    g.quotas = [
+        Quota(one.partition(":")[0], limit, max(0, limit - used[one]), reset) for one, limit in limits.items()
+    ]
+    if any(used[subject] > limit for subject, limit in limits.items()):
+        raise RateLimitExceeded("Too many requests in a minute.", {"retryAfter": reset})
+
+
+def _limits(caller: Caller | None) -> dict[str, int]:
+    """The limit of each subject that is to be counted."""
+    configured = settings.load()
+    found = {}
+    if caller and configured.reads_per_minute:
+        found[f"caller:{caller.role}:{caller.sub}"] = configured.reads_per_minute
+    address = addresses.of_request(request)
+    if address and configured.reads_per_minute_per_address:
+        found[f"address:{address}"] = configured.reads_per_minute_per_address
+    return found
+
+
+def _tell(answer: Response) -> Response:
+    if "quotas" in g:
+        _say(answer, g.quotas)
+    elif request.endpoint == "orders.create" and (limit := settings.load().orders_per_minute):
+        _say_policy(answer, [("orders", limit)])
+        if answer.status_code == 429:
+            answer.headers["RateLimit"] = f'"orders";r=0;t={answer.headers["Retry-After"]}'
+    if answer.status_code == 429:
+        time.sleep(random.uniform(*PAUSE_SECONDS))
+    return answer
+
+
+def _say(answer: Response, quotas: list[Quota]) -> None:
+    _say_policy(answer, [(one.name, one.limit) for one in quotas])
+    left = (f'"{one.name}";r={one.remaining};t={one.reset}' for one in quotas)
+    answer.headers["RateLimit"] = ", ".join(left)
+
+
+def _say_policy(answer: Response, limits: list[tuple[str, int]]) -> None:
+    policy = (f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits)
+    answer.headers["RateLimit-Policy"] = ", ".join(policy)
