@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults fuzz soak crowd check token revoke replay picture lock audit secrets licences clean
+.PHONY: help run test faults fuzz soak crowd check token revoke replay demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -11,12 +11,15 @@ AUDIT = pip-audit
 ROLE = customer
 SUB = asha
 TOKEN =
-SPEED = 60
+SPEED =
 TRIPS =
 PINGS =
 FROM =
 TO =
 URL =
+SEED =
+DRIVERS =
+MINUTES =
 ARGS =
 
 # PYTHON=... if given; else the one the environment was built with; else the first that is new enough.
@@ -74,8 +77,15 @@ revoke: ## call a token back before it runs out (TOKEN=..., or from standard inp
 replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
-		--trips "$(TRIPS)" --pings "$(PINGS)" --speed "$(SPEED)" \
-		$(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") $(if $(URL),--url "$(URL)") $(ARGS)
+		--trips "$(TRIPS)" --pings "$(PINGS)" \
+		$(if $(SPEED),--speed "$(SPEED)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
+		$(if $(URL),--url "$(URL)") $(ARGS)
+
+demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES=10)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m demo $(if $(SEED),--seed "$(SEED)") \
+		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
+		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
 
 picture: ## draw docs/console.png from the real page
 	$(PREPARE) dev

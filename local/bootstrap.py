@@ -26,6 +26,8 @@ LEVELS = {
     "run": ("requirements.txt", "requirements-local.txt"),
     "dev": ("requirements.txt", "requirements-local.txt", "requirements-dev.txt"),
 }
+# Ours, imported from where it lies: what an editable install would do, without a tool that builds.
+CLIENT = ROOT / "clients" / "python"
 # Apart from the others: a platform without a build of these two uses the system's own servers.
 STORES = "requirements-stores.txt"
 
@@ -105,6 +107,11 @@ def _pip(venv: Path, files: tuple[str, ...], lock: int) -> bool:
         return subprocess.run(command, stdout=log, stderr=log, pass_fds=(lock,)).returncode == 0
 
 
+def _link_client(venv: Path) -> None:
+    [packages] = (venv / "lib").glob("python*/site-packages")
+    (packages / "weelo_client.pth").write_text(f"{CLIENT}\n")
+
+
 def _count(files: tuple[str, ...]) -> int:
     pinned = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
     return len({name for file in files for name in pinned.findall((ROOT / file).read_text())})
@@ -121,6 +128,7 @@ def _install(venv: Path, level: str, lock: int) -> None:
     _say(f"installing {_count((*files, STORES))} packages into {venv}, about a minute ...")
     if not _pip(venv, files, lock):
         sys.exit(f"weelo: the packages could not be installed; pip says why in {venv / 'install.log'}.")
+    _link_client(venv)
     if not _pip(venv, (STORES,), lock):
         _say(
             f"no build of Postgres and Valkey for this platform ({venv / 'install.log'}): "

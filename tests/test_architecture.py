@@ -2,6 +2,8 @@
 
 import ast
 import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,11 +56,18 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 def test_no_import_hides_in_a_function() -> None:
-    for path in sources(*LAYERS, "local", "replay"):
+    for path in sources(*LAYERS, "local", "replay", "demo", "clients"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 inside = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
                 assert not inside, f"{path}: {node.name}"
+
+
+def test_the_python_client_can_be_installed_alone() -> None:
+    project = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=]", name)[0] for name in project["dependencies"]}
+    used = {name for path in sources("clients/python/weelo_client") for name in imported(path)}
+    assert used - sys.stdlib_module_names == declared | {"weelo_client"}
 
 
 def test_every_routed_queue_has_a_worker_in_the_procfile() -> None:

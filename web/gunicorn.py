@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
 import psycopg2
+from gevent.server import StreamServer  # type: ignore[import-untyped]
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
+from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 from pydantic import Field
 from pydantic_settings import BaseSettings
@@ -70,6 +72,8 @@ _counts = mmap.mmap(-1, _slots * _SLOT_BYTES)
 
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
+# As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
+BACKLOG = backlog = 2048
 
 
 def _wait(connection: extensions.connection) -> None:
@@ -78,6 +82,24 @@ def _wait(connection: extensions.connection) -> None:
     while (state := connection.poll()) != extensions.POLL_OK:
         wait = wait_read if state == extensions.POLL_READ else wait_write
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
+
+
+class _Listener(StreamServer):  # type: ignore[misc]
+    """gevent's server, which does not forget those at the door: closing a socket resets the connections
+    that the kernel has taken for it already, and whoever sent a request on one does not know its fate.
+    """
+
+    def close(self) -> None:
+        if not self.closed:
+            for _ in range(BACKLOG):
+                taken = self.do_read()
+                if not taken:
+                    break
+                self.do_handle(*taken)
+        super().close()
+
+
+ggevent.StreamServer = _Listener
 
 
 def on_starting(server: Any) -> None:

@@ -1,0 +1,66 @@
+"""The customer's app: orders, and what becomes of them."""
+
+import httpx
+
+from weelo_client import calls
+from weelo_client.closing import Closing
+from weelo_client.doors import PATIENCE_S, Door
+from weelo_client.events import Events
+from weelo_client.results import OrderResult
+from weelo_client.shapes import NewOrder, NoOrder, OrderPage, OrderStory, OrderView, Track
+
+
+class Customer(Closing):
+    """One customer. Calls raise ``RequestRefused`` and ``NoAnswer``, except where they say otherwise."""
+
+    def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
+        self._door = Door(url, token, http)
+
+    def order(
+        self,
+        body: NewOrder,
+        *,
+        key: str | None = None,
+        at_once: bool = False,
+        wait: int | None = None,
+        within: float = PATIENCE_S,
+    ) -> OrderResult:
+        """Orders trucks, once, however often the line is cut.
+
+        Without a ``key`` one is made. ``at_once`` asks for a 202 without waiting for the placing,
+        ``wait`` for one after so many seconds. Tries again with the same key until ``within`` seconds
+        have passed; raises ``Undecided`` with the key if then nobody can say.
+        """
+        return self._door.do(calls.order(body, key, at_once, wait), within)
+
+    def get(self, order_id: str) -> OrderView:
+        return self._door.do(calls.get(order_id))
+
+    def active(self) -> OrderView | NoOrder:
+        """The order that is not over, if there is one."""
+        return self._door.do(calls.active())
+
+    def list(
+        self, limit: int | None = None, cursor: str | None = None, status: str | None = None
+    ) -> OrderPage:
+        """Own orders, newest first; ``cursor`` is the ``nextCursor`` of the page before."""
+        return self._door.do(calls.orders(limit, cursor, status))
+
+    def events(self, order_id: str) -> OrderStory:
+        """Who was asked, when, and how it ended."""
+        return self._door.do(calls.story(order_id))
+
+    def track(self, truck_request_id: str, after: str | None = None) -> Track:
+        """Where the truck was while its trip was running."""
+        return self._door.do(calls.track(truck_request_id, after))
+
+    def cancel(self, order_id: str, reason: str = "cancelled by the customer") -> OrderView:
+        """Calls the order off; when this returns it is off, and a new one can be made."""
+        return self._door.do(calls.cancel(order_id, reason))
+
+    def socket(self, last_event_id: int | None = None) -> Events:
+        """What happens to the order, as it happens."""
+        return Events(self._door.url, self._door.token, last_event_id)
+
+    def close(self) -> None:
+        self._door.close()
