@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults fuzz soak crowd check token revoke replay demo lock audit secrets licences clean
+.PHONY: help run test faults fuzz soak crowd check token revoke replay demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -40,6 +40,7 @@ run: ## start everything on this machine; Ctrl-C stops it
 
 test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
 	@exec "$(BIN)/python" -m pytest $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
@@ -85,6 +86,11 @@ demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES
 	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m demo $(if $(SEED),--seed "$(SEED)") \
 		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
 		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
+
+picture: ## draw docs/console.png from the real page
+	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
+	@exec "$(BIN)/python" -m tests.picture
 
 LOCK = "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --custom-compile-command "make lock" $(ARGS)

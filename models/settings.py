@@ -21,6 +21,9 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 # HS256 wants a key at least as long as its digest (RFC 7518, section 3.2).
 MINIMUM_SECRET_BYTES = 32
 
+# Its host becomes part of a Content-Security-Policy, so nothing else may stand in it.
+TILE_URL = r"^$|^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[^\s]*\{z\}[^\s]*$"
+
 
 class Settings(BaseSettings):
     """All settings of all processes; names in the environment are the upper-case field names.
@@ -71,9 +74,18 @@ class Settings(BaseSettings):
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
     sockets_per_address: int = Field(default=1_000, ge=0)
 
+    # The console's map: https://host/{z}/{x}/{y}.png, and whom the tiles' licence wants named.
+    tile_url: str = Field(default="", pattern=TILE_URL)
+    tile_attribution: str = ""
+
     @property
     def production(self) -> bool:
         return self.app_env == "production"
+
+    @property
+    def hands_out_tokens(self) -> bool:
+        """Whether the console gives a token to whoever opens it: with a secret of development only."""
+        return self.app_env == "development" and not self.jwt_public_key
 
     @property
     def broker_url(self) -> str:

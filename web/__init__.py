@@ -20,6 +20,7 @@ from web import (
 )
 from web.access import public
 from web.answers import success
+from web.console import pages as console
 from web.documents import pages
 from web.parsing import MAXIMUM_BODY_BYTES
 
@@ -27,7 +28,9 @@ from web.parsing import MAXIMUM_BODY_BYTES
 @public
 def _index() -> Response:
     """Where to look."""
-    return success({"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready"})
+    return success(
+        {"name": "weelo", "api": "/api/v1", "socket": "/api/v1/ws", "ready": "/ready", "console": "/console"}
+    )
 
 
 def create_app() -> Flask:
@@ -52,6 +55,7 @@ def create_app() -> Flask:
         drivers.blueprint,
         ops.blueprint,
         pages.blueprint,
+        console.blueprint,
     ):
         app.register_blueprint(blueprint)
     socket.register(app)

@@ -16,7 +16,7 @@ ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_compl
 
 # More would be a crowd on any map, and a page that takes seconds to draw.
 MAP_ORDERS = 500
-MAP_DRIVERS = 1000
+MAP_DRIVERS = 2000
 FIRST_OFFER_MINUTES = 5
 
 DRIVERS_ON_MAP = text(f"""
@@ -32,18 +32,21 @@ ARRIVED = text("""
     SELECT count(*) FROM admissions
     WHERE created_at > coalesce(:now, now()) - interval '1 minute' AND state <> 'refused'
 """)
-# From the admission's commit to the first wave that found somebody, of orders placed lately.
+# From the admission's commit to the first wave that found somebody, of orders placed lately. One pass
+# over the audit's last minutes: an order has its waves after it was placed. The console asks every second.
 FIRST_OFFER = text(f"""
     SELECT count(*) AS orders, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
         ORDER BY extract(epoch FROM first.at - admission.created_at)::float8) AS seconds
-    FROM order_events AS placed
-    JOIN admissions AS admission ON admission.order_id = placed.order_id
-    CROSS JOIN LATERAL (
-        SELECT min(at) AS at FROM order_events AS sent WHERE sent.order_id = placed.order_id
-            AND sent.type = 'wave_sent' AND jsonb_array_length(sent.data -> 'drivers') > 0
+    FROM (
+        SELECT order_id, min(at) FILTER (
+            WHERE type = 'wave_sent' AND jsonb_array_length(data -> 'drivers') > 0) AS at
+        FROM order_events
+        WHERE type IN ('order_placed', 'wave_sent')
+            AND at > coalesce(:now, now()) - interval '{FIRST_OFFER_MINUTES} minutes'
+        GROUP BY order_id HAVING bool_or(type = 'order_placed')
     ) AS first
-    WHERE placed.type = 'order_placed' AND first.at IS NOT NULL
-        AND placed.at > coalesce(:now, now()) - interval '{FIRST_OFFER_MINUTES} minutes'
+    JOIN admissions AS admission USING (order_id)
+    WHERE first.at IS NOT NULL
 """)
 ORDERS_ON_MAP = text("""
     SELECT id, status, pickup, wave, total_trucks, trucks_filled, next_wave_at, expires_at, created_at

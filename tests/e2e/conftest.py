@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.conftest import Stores
+from tests.e2e.console import launch
 from tests.system import Person, System, running
 
 
@@ -14,6 +16,15 @@ def system(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Two web processes, the workers and beat."""
     with running(stores.environment, tmp_path_factory.mktemp("logs")) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser; of a module, since Playwright keeps a loop running on the thread of the tests."""
+    with sync_playwright() as playwright:
+        opened = launch(playwright)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

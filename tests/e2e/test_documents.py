@@ -94,7 +94,7 @@ def on_trip(system: System, name: str) -> Scene:
 
 
 def anybody(system: System, name: str) -> Scene:
-    return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css"})
+    return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css", "asset": "console.css"})
 
 
 SCENES: dict[str, Callable[[System, str], Scene]] = {
@@ -163,7 +163,8 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
     system: System, name: str, call: Call
 ) -> None:
     scene = Scene(
-        Person(system.urls[0], call.roles[0], name), {"orderId": str(uuid4()), "truckRequestId": str(uuid4())}
+        Person(system.urls[0], (*call.roles, "ops")[0], name),
+        {"orderId": str(uuid4()), "truckRequestId": str(uuid4())},
     )
     wrong = send(call, scene, json={"nonsense": 1})
     assert (wrong.status_code, wrong.json()["error"]["details"] != []) == (400, True)

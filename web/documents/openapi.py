@@ -18,6 +18,7 @@ OPERATIONS: Mapping[str, Operation] = (
 )
 # What the browser and the framework add to a route by themselves.
 UNSAID = frozenset({"HEAD", "OPTIONS"})
+EXAMPLE_FILES = {"asset": "console.css", "name": "swagger-ui.css"}
 EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
 _INTRODUCTION = """\
@@ -109,7 +110,7 @@ def _camel(name: str) -> str:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     schema = {"type": "string"} | ({"format": "uuid"} if name.endswith("_id") else {})
-    example = EXAMPLE_ID if name.endswith("_id") else "swagger-ui.css"
+    example = EXAMPLE_ID if name.endswith("_id") else EXAMPLE_FILES[name]
     return {"name": _camel(name), "in": "path", "required": True, "schema": schema, "example": example}
 
 

@@ -62,6 +62,21 @@ ROUTES = {
         text="Browsers send the token as the subprotocols `bearer, <JWT>`. Token, role and `Origin` are "
         "checked before the upgrade.",
     ),
+    "console.page": Operation("Documents", {200: Answer("The console.", media="text/html")}),
+    "console.file": Operation(
+        "Documents",
+        {200: Answer("A file of the console.", media="*/*"), 304: Answer("It has not changed.")},
+        codes=("NOT_FOUND",),
+    ),
+    "console.tokens": Operation(
+        "Documents",
+        {200: Answer("Tokens for an hour, of people who are new.", views.Tokens)},
+        body=Nothing,
+        body_required=False,
+        examples=_EMPTY,
+        codes=("NOT_FOUND",),
+        text="Only with `APP_ENV=development`; elsewhere there is no such address (404).",
+    ),
     "documents.openapi_json": Operation("Documents", {200: Answer("OpenAPI 3.1.", media=_DOCUMENT)}),
     "documents.asyncapi_json": Operation("Documents", {200: Answer("AsyncAPI 3.0.", media=_DOCUMENT)}),
     "documents.docs": Operation("Documents", {200: Answer("Swagger UI.", media="text/html")}),

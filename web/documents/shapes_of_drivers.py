@@ -215,3 +215,15 @@ class Index(Shape):
     api: str
     socket: str
     ready: str
+    console: str
+
+
+class PlayTokens(Shape):
+    ops: str
+    customer: str
+    driver: str
+
+
+class Tokens(Shape):
+    tokens: PlayTokens
+    expiresAt: Moment

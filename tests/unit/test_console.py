@@ -1,0 +1,116 @@
+"""What the console is served with, in development and in production."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from models import settings
+from tests.conftest import forget_configuration
+from web import auth, create_app
+from web.console import pages
+
+PRODUCTION = {
+    "APP_ENV": "production",
+    "JWT_SECRET": "x" * 40,
+    "FLOWER_BASIC_AUTH": "ops:something-long",
+}
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """What is set here counts for the next application."""
+    forget_configuration()
+    yield monkeypatch
+    monkeypatch.undo()
+    forget_configuration()
+
+
+def client(monkeypatch: pytest.MonkeyPatch, **environment: str) -> FlaskClient:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    forget_configuration()
+    return create_app().test_client()
+
+
+def test_the_page_loads_its_own_files_only_and_has_nothing_inside(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured)
+    page = browser.get("/console")
+    assert page.status_code == 200
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert not re.search(r"<script>|<style|style=|onclick=|(?:src|href)=\"(?![/#])", page.text)
+    loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert len(loaded) >= 5
+    for path in loaded:
+        with browser.get(path) as found:
+            assert found.status_code == 200, path
+
+
+def test_every_import_of_a_script_is_served(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured)
+    for script in pages.PAGE.glob("*.js"):
+        for name in re.findall(r'from "\./([^"]+)"', script.read_text()):
+            with browser.get(f"/console/{name}") as found:
+                assert found.status_code == 200, f"{script.name} imports {name}"
+                assert found.mimetype == "text/javascript"
+
+
+def test_nothing_else_is_served(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured)
+    for name in ("console.html", "pages.py", "LICENSE", "..%2fpages.py"):
+        assert browser.get(f"/console/{name}").status_code == 404
+
+
+def test_the_index_names_the_console(configured: pytest.MonkeyPatch) -> None:
+    assert client(configured).get("/").json["data"]["console"] == "/console"  # type: ignore[index]
+
+
+def test_tiles_may_come_from_the_configured_server_and_nowhere_else(configured: pytest.MonkeyPatch) -> None:
+    named = client(
+        configured, TILE_URL="https://tiles.example:8080/{z}/{x}/{y}.png", TILE_ATTRIBUTION='"<b>Us'
+    ).get("/console")
+    policy = named.headers["Content-Security-Policy"]
+    assert "img-src 'self' data: https://tiles.example:8080;" in policy
+    assert "connect-src 'self';" in policy
+    assert 'data-tile-url="https://tiles.example:8080/{z}/{x}/{y}.png"' in named.text
+    assert 'data-tile-attribution="&#34;&lt;b&gt;Us"' in named.text
+
+
+@pytest.mark.parametrize(
+    "url", ["tiles.example/{z}", "https://a.example; script-src *//{z}", "javascript:{z}", "https://a/x.png"]
+)
+def test_a_tile_url_that_could_widen_the_policy_is_refused(configured: pytest.MonkeyPatch, url: str) -> None:
+    configured.setenv("TILE_URL", url)
+    with pytest.raises(SystemExit, match="TILE_URL"):
+        settings.load()
+
+
+def test_in_development_the_page_gets_tokens_that_run_out_soon(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured, APP_ENV="development")
+    assert 'data-development="yes"' in browser.get("/console").text
+    tokens: dict[str, Any] = browser.post("/console/tokens", json={}).json["data"]["tokens"]  # type: ignore[index]
+    for role, token in tokens.items():
+        who = auth.verify(token)
+        assert who.role == role
+    again = browser.post("/console/tokens").json["data"]["tokens"]  # type: ignore[index]
+    assert auth.verify(again["customer"]).sub != auth.verify(tokens["customer"]).sub
+
+
+@pytest.mark.parametrize("environment", [PRODUCTION, {"APP_ENV": "test"}])
+def test_elsewhere_nobody_gets_a_token(configured: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    browser = client(configured, **environment)
+    assert 'data-development="no"' in browser.get("/console").text
+    refused = browser.post("/console/tokens", json={})
+    assert refused.status_code == 404
+    assert refused.json is not None
+    assert refused.json["error"]["code"] == "NOT_FOUND"
+    assert browser.get("/console/tokens").status_code in (404, 405)
+
+
+def test_the_licence_of_leaflet_stands_beside_it() -> None:
+    text = (pages.LEAFLET / "LICENSE").read_text()
+    assert "BSD 2-Clause" in text
+    assert "1.9.4" in Path(pages.LEAFLET / "leaflet.js").read_text()[:200]

@@ -1,0 +1,60 @@
+/** Requests to our own API. */
+
+const PATIENCE_MS = 8000;
+
+/** The server could not be reached, or could not answer. */
+export class Unreachable extends Error {}
+
+/** The server refused; `status` and `code` say why. */
+export class Refused extends Error {
+  /**
+   * @param {number} status
+   * @param {string} code
+   * @param {string} message
+   */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/**
+ * Sends one request and returns the answer's `data`.
+ *
+ * @param {string} method
+ * @param {string} path
+ * @param {string} [token]
+ * @param {object} [body]
+ * @returns {Promise<any>}
+ * @throws {Unreachable|Refused}
+ */
+export async function call(method, path, token, body) {
+  const headers = {};
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (body) headers["Content-Type"] = "application/json";
+  const answer = await reach(path, {
+    method,
+    headers,
+    body: body && JSON.stringify(body),
+    cache: "no-store",
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
+  if (answer.success) return answer.data;
+  throw new Refused(answer.status, answer.error.code, answer.error.message);
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} request
+ */
+async function reach(path, request) {
+  try {
+    const response = await fetch(path, request);
+    if (response.status >= 500) throw new Unreachable(`The server answered ${response.status}.`);
+    return { status: response.status, ...(await response.json()) };
+  } catch (error) {
+    if (error instanceof Unreachable) throw error;
+    throw new Unreachable("The server does not answer.");
+  }
+}

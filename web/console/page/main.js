@@ -1,0 +1,116 @@
+/** Puts the page together: signs in, looks every second, shows what it sees. */
+
+import { Refused } from "./api.js";
+import { City } from "./city.js";
+import { showFigures } from "./figures.js";
+import { OrderDialogue } from "./order.js";
+import { Orders } from "./orders.js";
+import { Play } from "./play.js";
+import { Polling } from "./polling.js";
+import { development, forget, keep, obtain, ops, tokens } from "./session.js";
+import { byId } from "./words.js";
+
+const dialogue = new OrderDialogue();
+const orders = new Orders((id) => dialogue.choose(id));
+const polling = new Polling(look, show, trouble);
+/** @type {City|undefined} */
+let city;
+
+/** Everything that is on the page, asked for at once. */
+async function look() {
+  if (development && !tokens().ops) await obtain();
+  const [overview] = await Promise.all([
+    ops("GET", "/overview"),
+    orders.refresh(),
+    dialogue.open ? dialogue.refresh() : undefined,
+  ]);
+  return overview;
+}
+
+function show(overview) {
+  reveal("live");
+  // Leaflet measures its place, so that has to be there.
+  city ??= arrange();
+  showFigures(overview);
+  city.show(overview.map);
+  connection("live", "Connected");
+}
+
+/** The map, and in development the tab to play on it. */
+function arrange() {
+  const made = new City((id) => dialogue.choose(id));
+  byId("tabs").hidden = !development;
+  if (development) tabs(new Play(made));
+  return made;
+}
+
+/** @param {Play} play */
+function tabs(play) {
+  const names = ["watch", "play"];
+  const choose = (name) => {
+    if (byId(`tab-${name}`).ariaSelected === "true") return;
+    for (const one of names) {
+      byId(`tab-${one}`).ariaSelected = String(one === name);
+      byId(`tab-${one}`).tabIndex = one === name ? 0 : -1;
+      byId(one).hidden = one !== name;
+    }
+    if (name === "play") play.begin();
+    else play.end();
+  };
+  byId("tab-play").tabIndex = -1;
+  for (const name of names) byId(`tab-${name}`).addEventListener("click", () => choose(name));
+  byId("tabs").addEventListener("keydown", ({ key }) => {
+    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
+    const other = names.find((name) => byId(`tab-${name}`).ariaSelected !== "true");
+    byId(`tab-${other}`).focus();
+    choose(other);
+  });
+}
+
+/** @param {Error} error */
+function trouble(error) {
+  if (!(error instanceof Refused)) return connection("lost", "Not connected, trying again");
+  if (error.status !== 401 && error.status !== 403) return connection("lost", `${error.message} Trying again`);
+  const refused = tokens().ops !== undefined;
+  forget();
+  if (!development) askForToken(refused ? error.message : "");
+}
+
+/** @param {"live"|"lost"|"waiting"} state @param {string} text */
+function connection(state, text) {
+  const place = byId("connection");
+  if (place.textContent === text) return;
+  place.dataset.state = state;
+  place.textContent = text;
+}
+
+/** Shows one part of the page and hides the others. @param {"live"|"login"} part */
+function reveal(part) {
+  for (const name of ["live", "login"]) byId(name).hidden = name !== part;
+  byId("sign-out").hidden = development || part === "login";
+}
+
+/** @param {string} reason */
+function askForToken(reason) {
+  polling.stop();
+  byId("order").close();
+  reveal("login");
+  connection("waiting", "Not signed in");
+  byId("login-error").textContent = reason;
+  byId("token").focus();
+}
+
+function signIn(event) {
+  event.preventDefault();
+  keep({ ops: byId("token").value.trim() });
+  byId("token").value = "";
+  polling.start();
+}
+
+byId("login-form").addEventListener("submit", signIn);
+byId("sign-out").addEventListener("click", () => {
+  forget();
+  askForToken("");
+});
+if (development || tokens().ops) polling.start();
+else askForToken("");

@@ -1,0 +1,121 @@
+/** One order in a dialogue: its facts, its story, and what an operator may do to its search. */
+
+import { Refused } from "./api.js";
+import { ops } from "./session.js";
+import { steps } from "./timeline.js";
+import { byId, clock, element, short, words } from "./words.js";
+
+const DEEDS = {
+  expire: {
+    title: "End the search?",
+    text: "Nobody else can take this order. Trucks that were found stay with it.",
+    yes: "End search",
+    done: "The search is over.",
+    nothing: "The search was over already.",
+  },
+  rebroadcast: {
+    title: "Ask the next drivers now?",
+    text: "Drivers further away hear of this order at once.",
+    yes: "Ask again",
+    done: "The next drivers were asked.",
+    nothing: "Drivers were asked a moment ago; nobody else was asked.",
+  },
+};
+
+export class OrderDialogue {
+  constructor() {
+    this.dialogue = byId("order");
+    this.id = "";
+    byId("order-close").addEventListener("click", () => this.dialogue.close());
+    for (const deed of Object.keys(DEEDS)) byId(deed).addEventListener("click", () => this.act(deed));
+  }
+
+  get open() {
+    return this.dialogue.open;
+  }
+
+  /** @param {string} id */
+  async choose(id) {
+    this.id = id;
+    this.drawn = "";
+    byId("order-title").textContent = `Order ${short(id)}`;
+    byId("order-facts").replaceChildren();
+    byId("timeline").replaceChildren();
+    byId("order-result").textContent = "";
+    this.allow(false);
+    if (!this.open) this.dialogue.showModal();
+    await this.refresh().catch((error) => this.say(error.message));
+  }
+
+  /** Fetches the order anew and shows what has changed. */
+  async refresh() {
+    const id = this.id;
+    const found = await ops("GET", `/orders/${id}`);
+    if (id !== this.id || JSON.stringify(found) === this.drawn) return;
+    this.drawn = JSON.stringify(found);
+    byId("order-facts").replaceChildren(...facts(found).flatMap(([name, value]) => [
+      element("dt", {}, name), element("dd", {}, value),
+    ]));
+    byId("timeline").replaceChildren(...steps(found).map(step));
+    this.allow(found.search.searching);
+  }
+
+  /** Whether there is a search to end or to widen. @param {boolean} searching */
+  allow(searching) {
+    for (const deed of Object.keys(DEEDS)) byId(deed).disabled = !searching;
+    if (!searching && document.activeElement === document.body) byId("order-close").focus();
+  }
+
+  /** Asks whether it is meant, does it, and says what came of it. @param {"expire"|"rebroadcast"} deed */
+  async act(deed) {
+    const { title, text, yes, done, nothing } = DEEDS[deed];
+    if (!(await confirmed(title, text, yes))) return;
+    try {
+      const answer = await ops("POST", `/orders/${this.id}/${deed}`, {});
+      this.say(answer.done ? done : nothing);
+      await this.refresh();
+    } catch (error) {
+      this.say(error instanceof Refused ? `Refused: ${error.message}` : `${error.message} Try again.`);
+    }
+  }
+
+  /** @param {string} text */
+  say(text) {
+    byId("order-result").textContent = text;
+  }
+}
+
+function facts({ order, search }) {
+  const rows = [["Status", words(order.status)], ["Customer", order.customerId]];
+  if (order.pickup) {
+    rows.push(["From", order.pickup.address], ["To", order.drop.address]);
+    rows.push(["Trucks", `${order.trucksFilled} of ${order.totalTrucks}`], ["Ordered", clock(order.createdAt)]);
+  }
+  if (search.searching) rows.push(["Search", `wave ${search.wave}, ${search.radiusKm} km, until ${clock(order.expiresAt)}`]);
+  return rows;
+}
+
+function step({ at, text, asked }) {
+  const shown = element("li", {}, element("time", { datetime: at }, clock(at)), element("span", {}, text));
+  if (asked.length) shown.append(element("ul", {}, ...asked.map(answer)));
+  return shown;
+}
+
+function answer({ text, at, state }) {
+  return element("li", { class: `answer ${state}` }, at ? `${text} (${clock(at)})` : text);
+}
+
+/** Whether somebody said yes. @returns {Promise<boolean>} */
+function confirmed(title, text, yes) {
+  const dialogue = byId("confirm");
+  byId("confirm-title").textContent = title;
+  byId("confirm-text").textContent = text;
+  byId("confirm-yes").textContent = yes;
+  dialogue.returnValue = "";
+  byId("confirm-yes").onclick = () => dialogue.close("yes");
+  byId("confirm-no").onclick = () => dialogue.close("");
+  dialogue.showModal();
+  return new Promise((resolve) => {
+    dialogue.addEventListener("close", () => resolve(dialogue.returnValue === "yes"), { once: true });
+  });
+}

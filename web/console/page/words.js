@@ -1,0 +1,53 @@
+/** How things are said: times, names, figures. */
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/** @param {string} at ISO 8601 */
+export function clock(at) {
+  return CLOCK.format(new Date(at));
+}
+
+/** The end of an id, which is what differs. @param {string} id */
+export function short(id) {
+  return id.slice(-6);
+}
+
+/** @param {string} state */
+export function words(state) {
+  return state.replaceAll("_", " ");
+}
+
+/** @param {number|null} seconds */
+export function duration(seconds) {
+  if (seconds === null) return "–";
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
+}
+
+/** @param {number} km */
+export function distance(km) {
+  return `${km.toFixed(1)} km`;
+}
+
+/** @param {number} count @param {string} noun */
+export function several(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * An element with text and children.
+ *
+ * @param {string} tag
+ * @param {Record<string, string>} attributes
+ * @param {...(Node|string)} children
+ */
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} id @returns {any} */
+export function byId(id) {
+  return document.getElementById(id);
+}

@@ -1,0 +1,80 @@
+"""The console over HTTP: one page, what it loads, and in development tokens to begin with."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, render_template, send_from_directory
+from werkzeug.exceptions import NotFound
+
+from models import settings
+from models.messages import iso
+from web.access import public
+from web.answers import success
+from web.parsing import body, validated
+from web.schemas import Nothing
+from web.token import issue
+
+HERE = Path(__file__).parent
+PAGE, LEAFLET = HERE / "page", HERE / "leaflet"
+# Everything that the page loads; of Leaflet nothing else is served.
+FILES = {path.name: PAGE for path in PAGE.iterdir() if path.suffix in (".js", ".css", ".svg")}
+FILES |= {"leaflet.js": LEAFLET, "leaflet.css": LEAFLET}
+# Long enough for a look around; the page asks for another one when it has run out.
+TOKEN_LIFETIME = timedelta(hours=1)
+
+blueprint = Blueprint("console", __name__, template_folder="page")
+
+
+@blueprint.get("/console")
+@public
+def page() -> Response:
+    """The operators' page; what it shows needs a token of the role ops."""
+    configured = settings.load()
+    text = render_template(
+        "console.html",
+        development=configured.hands_out_tokens,
+        tile_url=configured.tile_url,
+        tile_attribution=configured.tile_attribution,
+    )
+    headers = {
+        "Content-Security-Policy": policy(configured.tile_url),
+        "Cache-Control": "no-cache",
+    }
+    return Response(text, headers=headers, mimetype="text/html")
+
+
+@blueprint.get("/console/<asset>")
+@public
+def file(asset: str) -> Response:
+    """A script, style sheet or picture of that page."""
+    if asset not in FILES:
+        raise NotFound
+    return send_from_directory(FILES[asset], asset)
+
+
+@blueprint.post("/console/tokens")
+@public
+def tokens() -> Response:
+    """An operator's, a customer's and a driver's token for trying things out, in development only."""
+    if not settings.load().hands_out_tokens:
+        raise NotFound
+    validated(Nothing, body())
+    now = datetime.now(UTC)
+    # Somebody new each time: a customer has one searching order, a driver one trip.
+    newcomer = secrets.token_hex(3)
+    people = {"ops": "console", "customer": f"play-{newcomer}", "driver": f"play-{newcomer}"}
+    issued: dict[str, Any] = {role: issue(role, sub, TOKEN_LIFETIME, now) for role, sub in people.items()}
+    return success({"tokens": issued, "expiresAt": iso(now + TOKEN_LIFETIME)})
+
+
+def policy(tile_url: str) -> str:
+    """What the page may load: its own files, and pictures from where the map's tiles come."""
+    tiles = urlsplit(tile_url)
+    pictures = f" {tiles.scheme}://{tiles.netloc}" if tile_url else ""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        f"img-src 'self' data:{pictures}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
