@@ -5,7 +5,7 @@ told. Whoever dies in between leaves the row, and a sweep finishes the work.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -57,8 +57,7 @@ def add(
 
 def body(messages: Sequence[Message], changed_drivers: Sequence[str]) -> str:
     """What a row keeps, for who writes it with a statement of their own."""
-    told = [asdict(message) for message in messages]
-    return orjson.dumps({"messages": told, "changed_drivers": list(changed_drivers)}).decode()
+    return orjson.dumps({"messages": list(messages), "changed_drivers": list(changed_drivers)}).decode()
 
 
 def overdue(

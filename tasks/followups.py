@@ -5,6 +5,7 @@ twice is harmless.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import redis
@@ -23,23 +24,30 @@ OVERDUE_SECONDS = 2
 
 
 def follow(followup: Followup | None) -> None:
-    """Does what follows; what fails stays in the outbox for the sweep."""
-    if followup is None:
+    """Does what follows one commit; what fails stays in the outbox for the sweep."""
+    if followup is not None:
+        follow_all([followup])
+
+
+def follow_all(followups: Sequence[Followup]) -> None:
+    """The same for several commits, in their order and in as many round trips as for one."""
+    if not followups:
         return
     try:
-        _do(followup)
+        _do(followups)
         with db.statements() as connection:
-            outbox.done(connection, [followup.id])
+            outbox.done(connection, [one.id for one in followups])
     except (redis.RedisError, SQLAlchemyError) as error:
-        log.warning("follow-up left to the sweep", order_id=followup.order_id, error=type(error).__name__)
+        orders = [one.order_id for one in followups]
+        log.warning("follow-up left to the sweep", order_ids=orders, error=type(error).__name__)
 
 
-def _do(followup: Followup) -> None:
-    order_cache.drop(followup.order_id)
-    if followup.changed_drivers:
-        locating.refresh(followup.changed_drivers, int(time.time() * 1000))
-    if followup.messages:
-        mailbox.put(followup.messages, datetime.now(UTC))
+def _do(followups: Sequence[Followup]) -> None:
+    order_cache.drop([one.order_id for one in followups])
+    if changed := [driver for one in followups for driver in one.changed_drivers]:
+        locating.refresh(changed, int(time.time() * 1000))
+    if told := [message for one in followups for message in one.messages]:
+        mailbox.put(told, datetime.now(UTC))
 
 
 def deliver_overdue(limit: int = 200) -> int:

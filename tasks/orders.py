@@ -1,5 +1,7 @@
 """Orders: placed on a queue of their own; cancelled by whoever asks, at once."""
 
+from collections.abc import Sequence
+
 import orjson
 import redis
 import structlog
@@ -7,7 +9,7 @@ import structlog
 from models import live
 from models.live import idempotency, order_lock
 from tasks import AWAY, app
-from tasks.followups import follow
+from tasks.followups import follow, follow_all
 from workers import cancelling, placing
 from workers.placing import Outcome
 
@@ -15,36 +17,44 @@ log = structlog.get_logger()
 
 
 @app.task(name="orders.place", throws=AWAY)
-def place(order_id: str, request_id: str = "") -> None:
-    """Places one admission. No retry of its own: what fails is found by `sweeps.recover`."""
-    with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
-        _finish(placing.place(order_id))
+def place(order_ids: list[str]) -> None:
+    """Places admissions that came together. No retry of its own: what fails is found by `sweeps.recover`."""
+    _finish(placing.place(order_ids))
 
 
-def place_overdue(order_id: str, request_id: str) -> bool:
+def place_overdue(order_id: str) -> bool:
     """Places one admission that its task has not; false if it is decided already or being placed."""
-    with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
-        return _finish(placing.place_overdue(order_id))
-
-
-def _finish(outcome: Outcome | None) -> bool:
+    outcome = placing.place_overdue(order_id)
     if outcome is None:
         return False
-    log.info("order " + outcome.state, rejection=outcome.rejection)
-    _announce(outcome)
-    follow(outcome.followup)
+    _finish([outcome])
     return True
 
 
-def _announce(outcome: Outcome) -> None:
-    """Wakes the waiting request and fills the idempotency cache; Postgres knows it all anyway."""
+def _finish(outcomes: Sequence[Outcome]) -> None:
+    for one in outcomes:
+        log.info(
+            "order " + one.state, rejection=one.rejection, order_id=one.order_id, request_id=one.request_id
+        )
+    _announce(outcomes)
+    follow_all([one.followup for one in outcomes if one.followup])
+
+
+def _announce(outcomes: Sequence[Outcome]) -> None:
+    """Wakes the waiting requests and fills the idempotency cache; Postgres knows it all anyway."""
+    replies: dict[str, list[dict[str, object]]] = {}
+    pipeline = live.commands().pipeline(transaction=False)
+    for one in outcomes:
+        if one.answer and one.idempotency_key and not one.answered_202:
+            answer = idempotency.Answer(one.order_id, one.fingerprint, 201, one.answer)
+            idempotency.remember(one.customer_id, one.idempotency_key, answer, pipeline)
+        replies.setdefault(one.reply_to, []).append(_reply(one))
+    for instance, some in replies.items():
+        pipeline.publish(f"web:{instance}", orjson.dumps(some))
     try:
-        if outcome.answer and outcome.idempotency_key and not outcome.answered_202:
-            answer = idempotency.Answer(outcome.order_id, outcome.fingerprint, 201, outcome.answer)
-            idempotency.remember(outcome.customer_id, outcome.idempotency_key, answer)
-        live.commands().publish(f"web:{outcome.reply_to}", orjson.dumps(_reply(outcome)))
+        pipeline.execute()
     except redis.RedisError:
-        log.warning("outcome not announced; the door will look in Postgres")
+        log.warning("outcomes not announced; the door will look in Postgres", orders=len(outcomes))
 
 
 def _reply(outcome: Outcome) -> dict[str, object]:
@@ -66,14 +76,14 @@ def cancel(customer_id: str, order_id: str, reason: str) -> None:
     log.info("order cancelled", order_id=order_id)
 
 
-def enqueue(order_id: str, request_id: str) -> bool:
-    """Hands a committed admission to the workers; false if the broker is away (the sweep then does)."""
+def enqueue(order_ids: Sequence[str]) -> bool:
+    """Hands committed admissions to the workers; false if the broker is away (the sweep then does)."""
     if live.breaker.is_open:
         return False
     try:
-        place.apply_async(args=(order_id, request_id), retry=False)
+        place.apply_async(args=(list(order_ids),), retry=False)
     except (place.OperationalError, redis.RedisError, OSError):
         live.breaker.trip()
-        log.warning("broker away; the order waits for the sweep", order_id=order_id)
+        log.warning("broker away; the orders wait for the sweep", order_ids=list(order_ids))
         return False
     return True

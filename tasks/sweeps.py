@@ -48,22 +48,23 @@ def recover() -> int:
     """Places the admissions that nobody placed."""
     tried = 0
     for order_id, request_id in recovering.overdue():
-        if recovering.may_try(order_id):
-            _try_to_place(order_id, request_id)
-            tried += 1
+        with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
+            if recovering.may_try(order_id):
+                _try_to_place(order_id)
+                tried += 1
     return tried
 
 
-def _try_to_place(order_id: str, request_id: str) -> None:
+def _try_to_place(order_id: str) -> None:
     try:
-        if not orders.place_overdue(order_id, request_id):
+        if not orders.place_overdue(order_id):
             recovering.forgive(order_id)
     except AWAY as error:
-        log.warning("placing put off", order_id=order_id, error=type(error).__name__)
+        log.warning("placing put off", error=type(error).__name__)
         recovering.forgive(order_id)
     except Exception:
         # Whatever is wrong with this row, the next ones must not wait for it; its tries are counted.
-        log.exception("placing failed", order_id=order_id)
+        log.exception("placing failed")
 
 
 @app.task(name="sweeps.deliver", throws=AWAY)

@@ -60,12 +60,11 @@ def request(customer: str, key: str | None = None, **changes: Any) -> admitting.
 def admitted(customer: str, key: str | None = None, **changes: Any) -> str:
     """An admission that nobody has placed yet."""
     asked = request(customer, key, **changes)
-    assert admitting.admit(asked)
+    assert admitting.admit([asked])
     return asked.order_id
 
 
 def placed(customer: str = "asha", **changes: Any) -> Outcome:
     """An order that has been placed, with its first wave."""
-    outcome = placing.place(admitted(customer, **changes))
-    assert outcome is not None
+    (outcome,) = placing.place([admitted(customer, **changes)])
     return outcome

@@ -6,6 +6,7 @@ hears of it.
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from models.live import idempotency, order_lock, order_rate
 from tasks import orders
 from web import fingerprint, hub
 from web.answers import success_text
+from web.combining import Combiner
 from web.errors import Invalid
 from web.parsing import validated
 from web.schemas import NewOrder
@@ -35,6 +37,13 @@ KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
 
 # The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
 LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A committed request; ``enqueued`` if a worker hears of it at once, and not from the sweep."""
+
+    enqueued: bool
 
 
 @dataclass(frozen=True)
@@ -66,13 +75,12 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
         admitting.queued_answer(order_id) if preference.asynchronous else None,
     )
     with hub.expect(order_id) as expectation:
-        earlier = _admit(asked)
-        if earlier:
-            return _answer_earlier(earlier, asked, preference)
-        published = orders.enqueue(order_id, g.request_id)
+        admitted = _admit(asked)
+        if isinstance(admitted, Admission):
+            return _answer_earlier(admitted, asked, preference)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        return _wait(asked, expectation, preference.wait if published else 0)
+        return _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -113,8 +121,8 @@ def _recall(customer_id: str, key: str) -> Admission | None:
     )
 
 
-def _admit(asked: admitting.Request) -> Admission | None:
-    """Commits the row, or returns the admission that this key has already.
+def _admit(asked: admitting.Request) -> Admission | Admitted:
+    """Commits the row and enqueues it, or returns the admission that this key has already.
 
     Raises ``ConcurrentRequest`` and ``RateLimitExceeded``; both look for the key first, since a
     retry must get its answer and not an error.
@@ -122,29 +130,45 @@ def _admit(asked: admitting.Request) -> Admission | None:
     locked = _lock(asked)
     if locked is False:
         return _known_or(asked, ConcurrentRequest())
-    admitted = False
+    admitted = None
     try:
         if wait := order_rate.seconds_to_wait(asked.customer_id):
             return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
         admitted = _commit(asked)
-        if admitted:
-            order_rate.count(asked.customer_id)
-        return None if admitted else _known_or(asked, ConcurrentRequest())
+        if admitted is None:
+            return _known_or(asked, ConcurrentRequest())
+        order_rate.count(asked.customer_id)
+        return admitted
     finally:
         # An admitted order's lock is the worker's now.
         if locked and not admitted:
             order_lock.give_up(asked.customer_id, asked.order_id)
 
 
-def _commit(asked: admitting.Request) -> bool:
-    """Commits the row. A commit whose answer is lost may have happened: that is asked before a 503."""
+def _commit(asked: admitting.Request) -> Admitted | None:
+    """Commits the row with those of the requests that have come meanwhile; ``None`` if it may not be.
+
+    A commit whose answer is lost may have happened: that is asked before a 503.
+    """
     try:
-        return admitting.admit(asked)
+        return _together.run(asked)
     except SQLAlchemyError as error:
-        if not db.unreachable(error):
-            raise
         log.warning("commit in doubt", error=str(error).splitlines()[0])
-        return admitting.admitted_after_all(asked)
+        if not db.unreachable(error):
+            # Somebody's row was refused, with all of them; ours may be as good as any.
+            return _commit_all([asked])[0]
+        if not admitting.admitted_after_all(asked):
+            return None
+        return Admitted(orders.enqueue([asked.order_id]))
+
+
+def _commit_all(some: Sequence[admitting.Request]) -> list[Admitted | None]:
+    admitted = admitting.admit(some)
+    enqueued = bool(admitted) and orders.enqueue([one.order_id for one in some if one.order_id in admitted])
+    return [Admitted(enqueued) if one.order_id in admitted else None for one in some]
+
+
+_together = Combiner(_commit_all)
 
 
 def _lock(asked: admitting.Request) -> bool | None:

@@ -211,11 +211,11 @@ class Hub:
             callback(payload)
 
     def _arrive(self, payload: str) -> None:
-        outcome = orjson.loads(payload)
-        with self._lock:
-            waiting = list(self._expectations.get(outcome["orderId"], ()))
-        for expectation in waiting:
-            expectation.arrive(outcome)
+        for outcome in orjson.loads(payload):
+            with self._lock:
+                waiting = list(self._expectations.get(outcome["orderId"], ()))
+            for expectation in waiting:
+                expectation.arrive(outcome)
 
     def _write(self, command: str, channel: str) -> None:
         """Sends a command if there is a connection; a new one subscribes to every topic anyway."""

@@ -1,7 +1,7 @@
 """Whom to ask: the nearest drivers of the right vehicle, who have not been asked yet."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -37,40 +37,47 @@ def radius_km(wave: int) -> int:
     return WAVE_RADII_KM[min(wave, len(WAVE_RADII_KM)) - 1]
 
 
-def candidates(
-    trucks: Sequence[MissingTruck],
-    latitude: float,
-    longitude: float,
-    wave: int,
-    asked: Collection[str] = (),
-) -> list[Candidate]:
-    """At most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
-    found: list[Candidate] = []
-    for vehicle in dict.fromkeys(truck.vehicle for truck in trucks):
-        wanted = [truck for truck in trucks if truck.vehicle == vehicle]
-        found += _of_vehicle(vehicle, wanted, latitude, longitude, radius_km(wave), asked)
-    return found
+@dataclass(frozen=True)
+class Search:
+    """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees)."""
+
+    trucks: Sequence[MissingTruck]
+    latitude: float
+    longitude: float
+    wave: int
+    asked: Collection[str] = ()
 
 
-def _of_vehicle(
-    vehicle: str,
-    trucks: Sequence[MissingTruck],
-    latitude: float,
-    longitude: float,
-    radius: int,
-    asked: Collection[str],
-) -> list[Candidate]:
-    limit = DRIVERS_PER_TRUCK * len(trucks)
-    nearby = driver_index.nearest(
-        vehicle,
-        latitude,
-        longitude,
-        radius,
-        limit + len(asked),
+def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
+    """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
+    of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
+    answers = driver_index.nearest(
+        [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
         int(time.time() * 1000),
         settings.load().driver_presence_seconds * 1000,
     )
-    new = [near for near in nearby if near.driver_id not in asked][:limit]
+    found: dict[int, list[Candidate]] = {id(search): [] for search in searches}
+    for (search, _, trucks), nearby in zip(of_vehicles, answers, strict=True):
+        found[id(search)] += _candidates(search, trucks, nearby)
+    return [found[id(search)] for search in searches]
+
+
+def _kinds(search: Search) -> Iterable[tuple[str, list[MissingTruck]]]:
+    kinds: dict[str, list[MissingTruck]] = {}
+    for truck in search.trucks:
+        kinds.setdefault(truck.vehicle, []).append(truck)
+    return kinds.items()
+
+
+def _question(search: Search, vehicle: str, trucks: int) -> driver_index.Question:
+    k = DRIVERS_PER_TRUCK * trucks + len(search.asked)
+    return driver_index.Question(vehicle, search.latitude, search.longitude, radius_km(search.wave), k)
+
+
+def _candidates(
+    search: Search, trucks: Sequence[MissingTruck], nearby: Sequence[driver_index.Nearby]
+) -> list[Candidate]:
+    new = [near for near in nearby if near.driver_id not in search.asked][: DRIVERS_PER_TRUCK * len(trucks)]
     # The offers name the trucks in turn, so that the first accepts do not all want the same one.
     return [
         Candidate(near.driver_id, trucks[i % len(trucks)], near.distance_km) for i, near in enumerate(new)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Row, text
@@ -14,20 +14,31 @@ from models.messages import Message
 from models.orders import RUNNING
 from workers.matching import Candidate, radius_km
 
-# The index in Redis proposes; Postgres knows who is registered, available and free.
-INSERT_OFFERS = text(f"""
-    INSERT INTO offers
-        (id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km,
-            offered_at)
-    SELECT c.id, :order_id, d.id, c.truck_request_id, d.vehicle, c.fare, :round, :wave, c.km,
-        coalesce(:now, now())
-    FROM jsonb_to_recordset(CAST(:candidates AS jsonb))
-        AS c(id uuid, driver_id text, truck_request_id uuid, vehicle text, fare numeric, km float8)
-    JOIN drivers d ON d.id = c.driver_id AND d.available AND d.vehicle = c.vehicle
-    WHERE NOT EXISTS (SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING})
-    ON CONFLICT (order_id, driver_id, round) DO NOTHING
-    RETURNING id, driver_id, truck_request_id, vehicle, fare, pickup_distance_km
-""")
+
+def insert_offers(join: str = "") -> str:
+    """SQL that writes the proposed offers (``:candidates``, JSON of ``Offered``) and returns their ids.
+
+    The index in Redis proposes; Postgres knows who is registered, available and free. ``join`` may ask for
+    more of a proposal ``c``.
+    """
+    return f"""
+        INSERT INTO offers
+            (id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km,
+                offered_at)
+        SELECT c.offer_id, c.order_id, d.id, c.truck_request_id, d.vehicle, c.fare, c.round, c.wave,
+            c.distance_km, coalesce(:now, now())
+        FROM jsonb_to_recordset(CAST(:candidates AS jsonb))
+            AS c(offer_id uuid, order_id uuid, driver_id text, truck_request_id uuid, vehicle text,
+                fare numeric, round smallint, wave smallint, distance_km float8)
+        {join}
+        JOIN drivers d ON d.id = c.driver_id AND d.available AND d.vehicle = c.vehicle
+        WHERE NOT EXISTS (SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING})
+        ON CONFLICT (order_id, driver_id, round) DO NOTHING
+        RETURNING id, order_id
+    """
+
+
+INSERT_OFFERS = text(insert_offers())
 
 SEARCH = text("""
     SELECT id, customer_id, pickup, drop, route_points, pickup_latitude, pickup_longitude, distance_km,
@@ -41,6 +52,10 @@ MISSING = text("""
 """)
 
 
+# A row, or what is about to be one: its fields are the columns.
+Columns: TypeAlias = Any
+
+
 @dataclass(frozen=True)
 class Search:
     """What an offer tells of its order, and the trucks that are still missing."""
@@ -52,15 +67,18 @@ class Search:
     still_needed: dict[str, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Offered:
-    """One driver asked."""
+    """One driver asked, or to be asked; ``fare`` in rupees, ``distance_km`` as the crow flies."""
 
     offer_id: str
+    order_id: str
     driver_id: str
     truck_request_id: str
     vehicle: str
     fare: int | float
+    round: int
+    wave: int
     distance_km: float
 
 
@@ -69,44 +87,45 @@ def closing_key(order_id: str, search_round: int) -> str:
     return f"closed:{order_id}:{search_round}"
 
 
-def offer(
-    connection: Connection, search: Search, wave: int, asked: Sequence[Candidate], now: datetime | None
-) -> list[Offered]:
-    """Writes the offers of one wave, for those drivers who can still take one."""
-    if not asked:
-        return []
-    proposal = [
-        {
-            "id": str(uuid7()),
-            "driver_id": c.driver_id,
-            "truck_request_id": c.truck.id,
-            "vehicle": c.truck.vehicle,
-            "fare": str(c.truck.fare),
-            "km": round(c.distance_km, 3),
-        }
-        for c in asked
+def propose(order_id: str, search_round: int, wave: int, found: Sequence[Candidate]) -> list[Offered]:
+    """The offers to those found, nearest first."""
+    proposals = [
+        Offered(
+            str(uuid7()),
+            order_id,
+            one.driver_id,
+            one.truck.id,
+            one.truck.vehicle,
+            money.number(one.truck.fare),
+            search_round,
+            wave,
+            round(one.distance_km, 3),
+        )
+        for one in found
     ]
-    rows = connection.execute(
-        INSERT_OFFERS,
-        {
-            "order_id": search.order_id,
-            "round": search.round,
-            "wave": wave,
-            "now": now,
-            "candidates": orjson.dumps(proposal).decode(),
-        },
-    )
-    return sorted((offered(row) for row in rows), key=lambda one: (one.distance_km, one.driver_id))
+    return sorted(proposals, key=lambda one: (one.distance_km, one.driver_id))
+
+
+def offer(connection: Connection, proposals: Sequence[Offered], now: datetime | None) -> list[Offered]:
+    """Writes the offers of one wave, for those drivers who can still take one."""
+    if not proposals:
+        return []
+    values = {"now": now, "candidates": orjson.dumps(proposals).decode()}
+    written = {str(row.id) for row in connection.execute(INSERT_OFFERS, values)}
+    return [one for one in proposals if one.offer_id in written]
 
 
 def offered(row: Row[Any]) -> Offered:
     """The offer as its row tells it."""
     return Offered(
         str(row.id),
+        str(row.order_id),
         row.driver_id,
         str(row.truck_request_id),
         row.vehicle,
         money.number(row.fare),
+        row.round,
+        row.wave,
         row.pickup_distance_km,
     )
 
@@ -141,7 +160,7 @@ def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
     return {"wave": wave, "radiusKm": radius_km(wave), "drivers": asked}
 
 
-def search_of(order: Row[Any], missing: Sequence[Row[Any]]) -> Search:
+def search_of(order: Columns, missing: Sequence[Columns]) -> Search:
     """The search as its rows tell it."""
     details = {
         "pickup": order.pickup,
@@ -154,7 +173,7 @@ def search_of(order: Row[Any], missing: Sequence[Row[Any]]) -> Search:
     return Search(str(order.id), order.round, details, types, still_needed(missing))
 
 
-def still_needed(missing: Sequence[Row[Any]]) -> dict[str, int]:
+def still_needed(missing: Sequence[Columns]) -> dict[str, int]:
     """How many trucks of each vehicle are missing."""
     counts: dict[str, int] = {}
     for truck in missing:

@@ -1,69 +1,109 @@
-"""Turns an admission into an order, its truck requests and its first wave of offers, once."""
+"""Turns admissions into orders, their truck requests and their first waves of offers, once each.
+
+What waits together is placed together: one transaction and a handful of round trips for all. Each order
+still succeeds or fails alone, since a batch that fails is tried again one by one.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import orjson
 import redis
 import structlog
 from sqlalchemy import Connection, Row, text
-from uuid_utils.compat import uuid7
+from sqlalchemy.exc import SQLAlchemyError
 
 from models import db, outbox, settings
 from models.errors import ActiveOrderExists
-from models.live import driver_index, order_lock
-from workers import events, offering, reading, waves
-from workers.admitting import ACTIVE_ORDER
-from workers.matching import Candidate, MissingTruck, candidates
+from models.live import order_lock
+from models.messages import Message
+from workers import offering, reading, waves
+from workers.drafting import Draft, draft
+from workers.matching import candidates
+from workers.offering import Offered
 
 log = structlog.get_logger()
 
-READ = text("SELECT customer_id, payload, state FROM admissions WHERE order_id = :order_id")
-
-# Whoever holds the row places it; the others pass by.
-CLAIM = text("""
-    SELECT customer_id, idempotency_key, fingerprint, payload, request_id, reply_to, answer_status
-    FROM admissions WHERE order_id = :order_id AND state = 'queued' FOR UPDATE SKIP LOCKED
+QUEUED = text("""
+    SELECT order_id, customer_id, request_id, payload FROM admissions
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
 """)
 
-INSERT_ORDER = text(f"""
-    INSERT INTO orders
-        (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude, pickup_longitude,
-         distance_km, total_trucks, total_amount, goods_type, cargo_weight_kg, wave, next_wave_at, request_id,
-         expires_at, created_at, updated_at)
-    VALUES
-        (:id, :customer_id, 'active', true, :pickup, :drop, :route_points, :latitude, :longitude,
-         :distance_km, :total_trucks, :total_amount, :goods_type, :cargo_weight_kg, :wave,
-         coalesce(:now, now()) + :wave * interval '{waves.WAVE_SECONDS} seconds', :request_id,
-         coalesce(:now, now()) + :ttl * interval '1 second', coalesce(:now, now()), coalesce(:now, now()))
-    ON CONFLICT (customer_id) WHERE searching AND round = 1 DO NOTHING
-    RETURNING *
+# Whoever holds an admission's row places it; the others pass by. In the order of the customers, so that
+# two batches that meet in the unique index cannot wait for each other.
+PLACE = text(f"""
+    WITH claimed AS MATERIALIZED (
+        SELECT order_id, customer_id, idempotency_key, fingerprint, request_id, reply_to, answer_status,
+            payload
+        FROM admissions
+        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
+        ORDER BY customer_id FOR UPDATE SKIP LOCKED
+    ), placed AS (
+        INSERT INTO orders
+            (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude,
+             pickup_longitude, distance_km, total_trucks, total_amount, goods_type, cargo_weight_kg,
+             wave, next_wave_at, request_id, expires_at, created_at, updated_at)
+        SELECT c.order_id, c.customer_id, 'active', true, c.payload->'pickup', c.payload->'drop',
+             c.payload->'routePoints', CAST(c.payload #>> '{{pickup,coordinates,latitude}}' AS float8),
+             CAST(c.payload #>> '{{pickup,coordinates,longitude}}' AS float8),
+             CAST(c.payload->>'distanceKm' AS float8), d.total_trucks, d.total_amount,
+             c.payload->>'goodsType', CAST(c.payload->>'cargoWeightKg' AS float8), d.wave,
+             t.at + d.wave * interval '{waves.WAVE_SECONDS} seconds', c.request_id,
+             t.at + :ttl * interval '1 second', t.at, t.at
+        FROM claimed c
+        JOIN jsonb_to_recordset(CAST(:drafts AS jsonb))
+            AS d(id uuid, total_trucks smallint, total_amount numeric, wave smallint) ON d.id = c.order_id,
+            (SELECT coalesce(:now, now()) AS at) t
+        WHERE NOT EXISTS (SELECT FROM orders o WHERE o.customer_id = c.customer_id AND o.searching)
+        ORDER BY c.customer_id
+        ON CONFLICT (customer_id) WHERE searching AND round = 1 DO NOTHING
+        RETURNING id, created_at, expires_at
+    ), trucks AS (
+        INSERT INTO truck_requests
+            (id, order_id, request_number, vehicle_type, vehicle_subtype, vehicle, price_per_truck,
+             updated_at)
+        SELECT t.id, p.id, t.request_number, t.vehicle_type, t.vehicle_subtype, t.vehicle,
+            t.price_per_truck, p.created_at
+        FROM jsonb_to_recordset(CAST(:trucks AS jsonb))
+            AS t(id uuid, order_id uuid, request_number smallint, vehicle_type text, vehicle_subtype text,
+                vehicle text, price_per_truck numeric)
+        JOIN placed p ON p.id = t.order_id
+    ), asked AS (
+        {offering.insert_offers("JOIN placed p ON p.id = c.order_id")}
+    )
+    SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
+        c.answer_status, p.created_at, p.expires_at,
+        (SELECT array_agg(CAST(a.id AS text)) FROM asked a WHERE a.order_id = p.id) AS asked
+    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id
 """)
 
-INSERT_TRUCKS = text("""
-    INSERT INTO truck_requests
-        (id, order_id, request_number, vehicle_type, vehicle_subtype, vehicle, price_per_truck, updated_at)
-    SELECT t.id, :order_id, t.number, t.type, t.subtype, t.vehicle, t.price, coalesce(:now, now())
-    FROM jsonb_to_recordset(CAST(:trucks AS jsonb))
-        AS t(id uuid, number smallint, type text, subtype text, vehicle text, price numeric)
-    ORDER BY t.number
-    RETURNING *
+ACTIVE = text("SELECT customer_id, id FROM orders WHERE customer_id = ANY(:customers) AND searching")
+
+RECORD = text("""
+    WITH told AS (
+        INSERT INTO order_events (order_id, at, type, data)
+        SELECT order_id, coalesce(:now, now()), type, data
+        FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)
+    ), decided AS (
+        UPDATE admissions a SET
+            state = d.state, rejection = d.rejection, decided_at = coalesce(:now, now()),
+            answer = CASE WHEN a.answer_status IS NULL THEN d.answer ELSE a.answer END,
+            answer_status = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN 201
+                ELSE a.answer_status END,
+            idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
+        FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
+            AS d(order_id uuid, state text, rejection text, answer text)
+        WHERE a.order_id = d.order_id
+    )
+    INSERT INTO outbox (order_id, body)
+    SELECT order_id, body FROM jsonb_to_recordset(CAST(:followups AS jsonb)) AS f(order_id uuid, body text)
+    RETURNING id, order_id
 """)
 
-DECIDE = text("""
-    UPDATE admissions SET
-        state = :state, rejection = :rejection, decided_at = coalesce(:now, now()),
-        answer = CASE WHEN answer_status IS NULL THEN :answer ELSE answer END,
-        answer_status = CASE WHEN answer_status IS NULL AND :state = 'placed' THEN 201 ELSE answer_status END,
-        idempotency_key = CASE WHEN :state = 'refused' THEN NULL ELSE idempotency_key END
-    WHERE order_id = :order_id
-""")
 
-
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """How an admission ended, for whoever waits and for the idempotency cache.
 
@@ -75,191 +115,184 @@ class Outcome:
     customer_id: str
     idempotency_key: str | None
     fingerprint: str
+    request_id: str
     reply_to: str
+    answered_202: bool
     state: str
     answer: str | None = None
     rejection: str | None = None
     error_data: dict[str, Any] | None = None
-    answered_202: bool = False
     followup: outbox.Followup | None = None
 
 
-def place(order_id: str, now: datetime | None = None) -> Outcome | None:
-    """Places one admission; ``None`` if it is decided already or somebody else is at it."""
-    admission = _queued(order_id)
-    if admission is None:
-        return None
-    with order_lock.held(admission.customer_id, order_id) as ours:
-        return _place(order_id, admission.payload, now) if ours else None
+@dataclass
+class Notes:
+    """What is written beside the orders of a batch: the audit, and what drivers are told, by order."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    messages: dict[str, list[Message]] = field(default_factory=dict)
+
+    def event(self, order_id: str, kind: str, data: dict[str, Any]) -> None:
+        self.events.append({"order_id": order_id, "type": kind, "data": data})
+
+
+def place(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
+    """Places admissions; those that are decided already, or that somebody else is at, have no outcome."""
+    waiting = _queued(order_ids)
+    claims = [order_lock.Claim(one.id, one.customer_id, one.request_id) for one in waiting]
+    with order_lock.held(claims) as ours:
+        return _place([one for one in waiting if one.id in ours], now)
 
 
 def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
-    """The same without the lock: nobody waits at the door any more, and a lock that a frozen Redis took
-    for a request long over must not hold an accepted order up. The unique indexes decide. The lock that
-    the door took for this order is given up, so that its customer can order again.
+    """The same for one, without the lock: nobody waits at the door any more, and a lock that a frozen
+    Redis took for a request long over must not hold an accepted order up. The unique indexes decide. The
+    lock that the door took for this order is given up, so that its customer can order again.
     """
-    admission = _queued(order_id)
-    if admission is None:
+    waiting = _queued([order_id])
+    if not waiting:
         return None
     try:
-        return _place(order_id, admission.payload, now)
+        return next(iter(_together(waiting, now)), None)
     finally:
-        order_lock.give_up(admission.customer_id, order_id)
+        order_lock.give_up(waiting[0].customer_id, order_id)
 
 
-def _queued(order_id: str) -> Row[Any] | None:
+def _queued(order_ids: Sequence[str]) -> list[Draft]:
     with db.statements() as connection:
-        admission = connection.execute(READ, {"order_id": order_id}).one_or_none()
-    return admission if admission and admission.state == "queued" else None
+        return [draft(row) for row in connection.execute(QUEUED, {"ids": list(order_ids)})]
 
 
-def trucks_of(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """One entry a truck, numbered from 1 in the order of the requirements."""
-    wanted = [need for need in payload["vehicleRequirements"] for _ in range(need["quantity"])]
-    return [
-        {
-            "id": str(uuid7()),
-            "number": number,
-            "type": need["vehicleType"],
-            "subtype": need["vehicleSubtype"],
-            "vehicle": driver_index.vehicle_key(need["vehicleType"], need["vehicleSubtype"]),
-            "price": need["pricePerTruck"],
-        }
-        for number, need in enumerate(wanted, start=1)
-    ]
-
-
-def _place(order_id: str, payload: dict[str, Any], now: datetime | None) -> Outcome | None:
-    trucks = trucks_of(payload)
-    found = _first_wave(trucks, payload["pickup"])
-    with db.transaction() as connection:
-        admission = connection.execute(CLAIM, {"order_id": order_id}).one_or_none()
-        if admission is None:
-            return None
-        return _decide(connection, order_id, admission, trucks, found, now)
-
-
-def _first_wave(trucks: Sequence[dict[str, Any]], pickup: dict[str, Any]) -> list[Candidate] | None:
-    """Whom to ask first; ``None`` without Redis: the first wave is then due at once, not lost."""
-    missing = [MissingTruck(t["id"], t["vehicle"], Decimal(t["price"])) for t in trucks]
+def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
+    """All together, or one by one if that fails: then only what fails by itself is left to the sweep."""
+    if len(drafts) < 2:
+        return _together(drafts, now)
     try:
-        return candidates(
-            missing, pickup["coordinates"]["latitude"], pickup["coordinates"]["longitude"], wave=1
-        )
+        return _together(drafts, now)
+    except Exception as error:
+        log.warning("placed one by one", orders=len(drafts), error=type(error).__name__)
+    return [outcome for one in drafts for outcome in _alone(one, now)]
+
+
+def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
+    try:
+        return _together([one], now)
+    except (redis.RedisError, SQLAlchemyError) as error:
+        if db.unreachable(error):
+            raise
+        log.exception("placing failed", order_id=one.id, request_id=one.request_id)
+    except Exception:
+        log.exception("placing failed", order_id=one.id, request_id=one.request_id)
+    return []
+
+
+def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
+    if not drafts:
+        return []
+    _find_drivers(drafts)
+    with db.transaction() as connection:
+        return _decide(connection, drafts, now)
+
+
+def _find_drivers(drafts: Sequence[Draft]) -> None:
+    """Whom to ask first; without Redis the first wave is due at once, not lost."""
+    try:
+        answers = candidates([one.search for one in drafts])
     except redis.RedisError:
         log.warning("no driver index; the first wave is left to the sweep")
-        return None
+        return
+    for one, found in zip(drafts, answers, strict=True):
+        one.found = found
 
 
-def _decide(
-    connection: Connection,
-    order_id: str,
-    admission: Row[Any],
-    trucks: list[dict[str, Any]],
-    found: list[Candidate] | None,
-    now: datetime | None,
-) -> Outcome:
-    wave = 0 if found is None else 1
-    active = connection.execute(ACTIVE_ORDER, {"customer_id": admission.customer_id}).scalar_one_or_none()
-    order = None if active else _insert_order(connection, order_id, admission, trucks, wave, now)
-    if order is None:
-        return _refuse(connection, order_id, admission, active, now)
-    rows = connection.execute(
-        INSERT_TRUCKS, {"order_id": order_id, "trucks": orjson.dumps(trucks).decode(), "now": now}
-    ).all()
-    return _placed(connection, order, admission, rows, found or [], now)
-
-
-def _insert_order(
-    connection: Connection,
-    order_id: str,
-    admission: Row[Any],
-    trucks: Sequence[dict[str, Any]],
-    wave: int,
-    now: datetime | None,
-) -> Row[Any] | None:
-    payload = admission.payload
-    row = {
-        "id": order_id,
-        "customer_id": admission.customer_id,
-        "pickup": orjson.dumps(payload["pickup"]).decode(),
-        "drop": orjson.dumps(payload["drop"]).decode(),
-        "route_points": orjson.dumps(payload["routePoints"]).decode(),
-        "latitude": payload["pickup"]["coordinates"]["latitude"],
-        "longitude": payload["pickup"]["coordinates"]["longitude"],
-        "distance_km": payload["distanceKm"],
-        "total_trucks": len(trucks),
-        "total_amount": sum(Decimal(truck["price"]) for truck in trucks),
-        "goods_type": payload["goodsType"],
-        "cargo_weight_kg": payload["cargoWeightKg"],
-        "wave": wave,
-        "request_id": admission.request_id,
+def _decide(connection: Connection, drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
+    proposals = {one.id: offering.propose(one.id, one.round, one.wave, one.found or ()) for one in drafts}
+    values = {
+        "ids": [one.id for one in drafts],
         "ttl": settings.load().order_ttl_seconds,
         "now": now,
+        "drafts": _json([one.counts for one in drafts]),
+        "trucks": _json([truck for one in drafts for truck in one.trucks]),
+        "candidates": _json([proposal for some in proposals.values() for proposal in some]),
     }
-    return connection.execute(INSERT_ORDER, row).one_or_none()
+    rows = connection.execute(PLACE, values).all()
+    active = _active(connection, [row.customer_id for row in rows if row.created_at is None])
+    by_id = {one.id: one for one in drafts}
+    outcomes = []
+    notes = Notes()
+    for row in rows:
+        one = by_id[str(row.order_id)]
+        if row.created_at is None:
+            outcomes.append(_refused(row, active.get(row.customer_id)))
+        else:
+            asked = set(row.asked or ())
+            outcomes.append(_placed(one, row, [p for p in proposals[one.id] if p.offer_id in asked], notes))
+    _record(connection, outcomes, notes, now)
+    return outcomes
 
 
-def _placed(
-    connection: Connection,
-    order: Row[Any],
-    admission: Row[Any],
-    trucks: Sequence[Row[Any]],
-    found: Sequence[Candidate],
-    now: datetime | None,
-) -> Outcome:
-    order_id = str(order.id)
-    search = offering.search_of(order, trucks)
-    offered = offering.offer(connection, search, 1, found, now)
-    events.record(
-        connection, order_id, "order_placed", now, {"customerId": order.customer_id, "trucks": len(trucks)}
-    )
-    if order.wave:
-        events.record(connection, order_id, "wave_sent", now, offering.wave_event(1, offered))
-    followup = outbox.add(connection, order_id, [offering.new_broadcast(search, one) for one in offered])
-    answer = orjson.dumps(reading.created_view(order, trucks, offered)).decode()
-    return _record(connection, order_id, admission, "placed", now, answer=answer, followup=followup)
+def _placed(one: Draft, row: Row[Any], asked: Sequence[Offered], notes: Notes) -> Outcome:
+    one.created_at = one.updated_at = row.created_at
+    one.expires_at = row.expires_at
+    notes.event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
+    if one.wave:
+        notes.event(one.id, "wave_sent", offering.wave_event(one.wave, asked))
+    search = offering.search_of(one, one.trucks)
+    notes.messages[one.id] = [offering.new_broadcast(search, each) for each in asked]
+    answer = _json(reading.created_view(one, one.trucks, asked))
+    return _outcome(row, "placed", answer=answer)
 
 
-def _refuse(
-    connection: Connection, order_id: str, admission: Row[Any], active: str | None, now: datetime | None
-) -> Outcome:
+def _refused(row: Row[Any], active: str | None) -> Outcome:
     """An unanswered request hears 409 and keeps its key free; one answered 202 stays visible."""
-    active = (
-        active
-        or connection.execute(ACTIVE_ORDER, {"customer_id": admission.customer_id}).scalar_one_or_none()
-    )
-    state = "rejected" if admission.answer_status == 202 else "refused"
-    data = {"activeOrderId": str(active)} if active else None
-    return _record(
-        connection, order_id, admission, state, now, rejection=ActiveOrderExists.code, error_data=data
-    )
+    state = "rejected" if row.answer_status == 202 else "refused"
+    data = {"activeOrderId": active} if active else None
+    return _outcome(row, state, rejection=ActiveOrderExists.code, error_data=data)
 
 
-def _record(
-    connection: Connection,
-    order_id: str,
-    admission: Row[Any],
-    state: str,
-    now: datetime | None,
-    answer: str | None = None,
-    rejection: str | None = None,
-    error_data: dict[str, Any] | None = None,
-    followup: outbox.Followup | None = None,
-) -> Outcome:
-    connection.execute(
-        DECIDE, {"order_id": order_id, "state": state, "rejection": rejection, "answer": answer, "now": now}
-    )
+def _outcome(row: Row[Any], state: str, **how: Any) -> Outcome:
     return Outcome(
-        order_id,
-        admission.customer_id,
-        admission.idempotency_key,
-        bytes(admission.fingerprint).hex(),
-        admission.reply_to,
+        str(row.order_id),
+        row.customer_id,
+        row.idempotency_key,
+        bytes(row.fingerprint).hex(),
+        row.request_id,
+        row.reply_to,
+        row.answer_status == 202,
         state,
-        answer,
-        rejection,
-        error_data,
-        admission.answer_status == 202,
-        followup,
+        **how,
     )
+
+
+def _active(connection: Connection, customers: Sequence[str]) -> dict[str, str]:
+    """The searching orders of these customers, by customer."""
+    if not customers:
+        return {}
+    rows = connection.execute(ACTIVE, {"customers": list(customers)})
+    return {row.customer_id: str(row.id) for row in rows}
+
+
+def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, now: datetime | None) -> None:
+    """Writes what goes with the orders, and how each admission ended."""
+    if not outcomes:
+        return
+    values = {
+        "now": now,
+        "events": _json(notes.events),
+        "decisions": _json([_decision(one) for one in outcomes]),
+        "followups": _json(
+            [{"order_id": one, "body": outbox.body(told, ())} for one, told in notes.messages.items()]
+        ),
+    }
+    ids = {str(row.order_id): row.id for row in connection.execute(RECORD, values)}
+    for one in outcomes:
+        if one.order_id in ids:
+            one.followup = outbox.Followup(ids[one.order_id], one.order_id, notes.messages[one.order_id])
+
+
+def _decision(one: Outcome) -> dict[str, Any]:
+    return {"order_id": one.order_id, "state": one.state, "rejection": one.rejection, "answer": one.answer}
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()

@@ -11,6 +11,7 @@ from models.errors import OrderNotFound
 from models.messages import Message, iso
 from models.orders import RUNNING
 from workers import offering
+from workers.offering import Columns
 
 ORDER = text("SELECT * FROM orders WHERE id = :order_id")
 UNPLACED = text("""
@@ -37,7 +38,8 @@ TRIP = text("""
 """)
 RUNNING_TRIP = text(f"SELECT id FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
 OPEN_OFFERS = text("""
-    SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.pickup_distance_km
+    SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.wave,
+        f.pickup_distance_km
     FROM offers f JOIN orders o ON o.id = f.order_id
     WHERE f.driver_id = :driver_id AND f.state = 'open' AND o.searching AND o.expires_at > now()
     ORDER BY f.offered_at
@@ -52,7 +54,7 @@ class Opening:
     open_messages: list[Message]
 
 
-def order_view(order: Row[Any]) -> dict[str, Any]:
+def order_view(order: Columns) -> dict[str, Any]:
     """The order as its customer sees it."""
     return {
         "id": str(order.id),
@@ -73,7 +75,7 @@ def order_view(order: Row[Any]) -> dict[str, Any]:
     }
 
 
-def truck_view(truck: Row[Any], driver: dict[str, Any] | None) -> dict[str, Any]:
+def truck_view(truck: Columns, driver: dict[str, Any] | None) -> dict[str, Any]:
     """One truck request; ``driver`` once it has one."""
     return {
         "id": str(truck.id),
@@ -99,7 +101,7 @@ def driver_view(driver: Row[Any]) -> dict[str, Any]:
 
 
 def created_view(
-    order: Row[Any], trucks: Sequence[Row[Any]], offered: Sequence[offering.Offered]
+    order: Columns, trucks: Sequence[Columns], offered: Sequence[offering.Offered]
 ) -> dict[str, Any]:
     """The data of the 201."""
     return {
@@ -114,7 +116,7 @@ def created_view(
     }
 
 
-def _groups(trucks: Sequence[Row[Any]], offered: Sequence[offering.Offered]) -> list[dict[str, Any]]:
+def _groups(trucks: Sequence[Columns], offered: Sequence[offering.Offered]) -> list[dict[str, Any]]:
     kinds = {truck.vehicle: truck for truck in trucks}
     return [
         {

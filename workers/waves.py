@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, outbox
 from models.messages import Message
 from workers import events
-from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, candidates
-from workers.offering import MISSING, SEARCH, new_broadcast, offer, search_of, wave_event
+from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, Search, candidates
+from workers.offering import MISSING, SEARCH, new_broadcast, offer, propose, search_of, wave_event
 
 WAVE_SECONDS = 10
 
@@ -84,7 +84,9 @@ def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | N
         missing = connection.execute(MISSING, {"order_id": order_id}).all()
         asked = set(connection.execute(ASKED, {"order_id": order_id, "round": order.round}).scalars())
     trucks = [MissingTruck(str(t.id), t.vehicle, t.price_per_truck) for t in missing]
-    found = candidates(trucks, order.pickup_latitude, order.pickup_longitude, order.wave + 1, asked)
+    (found,) = candidates(
+        [Search(trucks, order.pickup_latitude, order.pickup_longitude, order.wave + 1, asked)]
+    )
     with db.transaction() as connection:
         if connection.execute(ADVANCE, _seen(order, now)).one_or_none() is None:
             return None
@@ -105,7 +107,7 @@ def _send(
 ) -> outbox.Followup | None:
     order_id, wave = str(order.id), order.wave + 1
     search = search_of(order, missing)
-    sent = offer(connection, search, wave, found, now)
+    sent = offer(connection, propose(order_id, order.round, wave, found), now)
     told = [new_broadcast(search, one) for one in sent]
     if sent:
         events.record(connection, order_id, "wave_sent", now, wave_event(wave, sent))

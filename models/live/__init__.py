@@ -22,13 +22,15 @@ wakes a request that waits for its order.
 """
 
 import time
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from models import settings
@@ -125,3 +127,35 @@ def subscriber() -> redis.Redis:
 def script(name: str) -> Script:
     """The Lua script `lua/{name}.lua`, sent by its hash and loaded when Redis does not know it."""
     return commands().register_script((LUA / f"{name}.lua").read_text())
+
+
+class Call(NamedTuple):
+    """One run of a script: what redis-py's ``Script`` takes."""
+
+    script: Script
+    keys: Sequence[str]
+    args: Sequence[str | int | float]
+
+
+def run_all(calls: Sequence[Call]) -> list[Any]:
+    """Runs scripts in one round trip, whatever each answers; raises the first error among them.
+
+    (A pipeline of redis-py asks first, with a round trip of its own, whether Redis knows the scripts.)
+    """
+    answers = _evaluate(calls)
+    if unknown := [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
+        for source in {calls[i].script.script for i in unknown}:
+            commands().script_load(str(source))
+        for i, answer in zip(unknown, _evaluate([calls[i] for i in unknown]), strict=True):
+            answers[i] = answer
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def _evaluate(calls: Sequence[Call]) -> list[Any]:
+    pipeline = commands().pipeline(transaction=False)
+    for call in calls:
+        pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
+    return pipeline.execute(raise_on_error=False)

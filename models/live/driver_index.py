@@ -5,10 +5,11 @@ the k nearest of this vehicle? It holds only drivers who are available and have 
 silent ones are left out when it is asked, and swept later.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-from models import geo
+from models import geo, live
 from models.live import commands, script
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
@@ -73,27 +74,42 @@ def vehicle_key(vehicle_type: str, vehicle_subtype: str) -> str:
     return f"{vehicle_type.strip().casefold()}:{vehicle_subtype.strip().casefold()}"
 
 
-def nearest(
-    vehicle: str, latitude: float, longitude: float, radius_km: float, k: int, now_ms: int, presence_ms: int
-) -> list[Nearby]:
-    """Exactly the k nearest drivers of a vehicle within a radius, by distance, then id.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who are the k nearest drivers of a vehicle within a radius (km) of a point (WGS84 degrees)?"""
+
+    vehicle: str
+    latitude: float
+    longitude: float
+    radius_km: float
+    k: int
+
+
+def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> list[list[Nearby]]:
+    """For each question exactly the k nearest, by distance, then id; all in one round trip.
 
     Drivers last heard of before ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
     """
-    if k < 1 or radius_km < 0:
-        return []
-    lines = script("driver_nearest")(
-        keys=[f"drivers:cells:{vehicle}", f"drivers:positions:{vehicle}"],
-        args=[latitude, longitude, radius_km / geo.EARTH_RADIUS_KM, k, now_ms - presence_ms],
-    )
+    calls = [
+        live.Call(
+            live.script("driver_nearest"),
+            [f"drivers:cells:{q.vehicle}", f"drivers:positions:{q.vehicle}"],
+            [q.latitude, q.longitude, q.radius_km / geo.EARTH_RADIUS_KM, q.k, now_ms - presence_ms],
+        )
+        for q in questions
+    ]
+    return [_sorted(q, lines) for q, lines in zip(questions, live.run_all(calls), strict=True)]
+
+
+def _sorted(question: Question, lines: str) -> list[Nearby]:
     found = []
     for line in lines.splitlines():
-        driver_id, to_latitude, to_longitude = line.split(" ")
-        distance = geo.haversine_km(latitude, longitude, float(to_latitude), float(to_longitude))
-        if distance <= radius_km:
+        driver_id, latitude, longitude = line.split(" ")
+        distance = geo.haversine_km(question.latitude, question.longitude, float(latitude), float(longitude))
+        if distance <= question.radius_km:
             found.append((distance, driver_id))
     found.sort()
-    return [Nearby(driver_id, distance) for distance, driver_id in found[:k]]
+    return [Nearby(driver_id, distance) for distance, driver_id in found[: question.k]]
 
 
 def move(driver_id: str, position: Position, now_ms: int) -> Moved:

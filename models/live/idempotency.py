@@ -3,10 +3,11 @@
 Postgres keeps it for 72 hours; this spares it the usual case.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import cast
 
 import orjson
+import redis
 
 from models import live, settings
 
@@ -31,7 +32,7 @@ def recall(customer_id: str, key: str) -> Answer | None:
     return Answer(**orjson.loads(stored)) if stored else None
 
 
-def remember(customer_id: str, key: str, answer: Answer) -> None:
-    """Keeps the answer for IDEMPOTENCY_CACHE_SECONDS. Raises ``redis.RedisError`` without Redis."""
+def remember(customer_id: str, key: str, answer: Answer, pipeline: redis.client.Pipeline) -> None:
+    """Has the pipeline keep the answer for IDEMPOTENCY_CACHE_SECONDS."""
     seconds = settings.load().idempotency_cache_seconds
-    live.commands().set(_key(customer_id, key), orjson.dumps(asdict(answer)), ex=seconds)
+    pipeline.set(_key(customer_id, key), orjson.dumps(answer), ex=seconds)

@@ -1,5 +1,7 @@
 """Orders as they are read by their customers, for 300 s, dropped on every change."""
 
+from collections.abc import Sequence
+
 from models import live, settings
 
 # A reader that looked at Postgres before a change must not fill the cache after it: the change
@@ -23,6 +25,9 @@ def fill(order_id: str, view: str) -> None:
     live.commands().set(_key(order_id), view, ex=settings.load().order_cache_seconds, nx=True)
 
 
-def drop(order_id: str) -> None:
-    """Forgets the order, for everybody who reads it from now on."""
-    live.commands().set(_key(order_id), DROPPED, ex=DROPPED_SECONDS)
+def drop(order_ids: Sequence[str]) -> None:
+    """Forgets orders, for everybody who reads them from now on."""
+    pipeline = live.commands().pipeline(transaction=False)
+    for order_id in order_ids:
+        pipeline.set(_key(order_id), DROPPED, ex=DROPPED_SECONDS)
+    pipeline.execute()

@@ -4,8 +4,9 @@ The web process takes it with the order's id as token and the worker takes it ov
 token; only the token's holder releases it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import structlog
 from redis.exceptions import LockError, RedisError
@@ -16,9 +17,13 @@ from models import live, settings
 log = structlog.get_logger()
 
 
+def _name(customer_id: str) -> str:
+    return f"order:create:{customer_id}"
+
+
 def _lock(customer_id: str) -> Lock:
     lock: Lock = live.commands().lock(
-        f"order:create:{customer_id}",
+        _name(customer_id),
         timeout=settings.load().order_lock_seconds,
         blocking=False,
         thread_local=False,
@@ -37,14 +42,6 @@ def take(customer_id: str, token: str) -> bool:
     return bool(_lock(customer_id).acquire(token=token))
 
 
-def take_over(customer_id: str, token: str) -> bool:
-    """Renews the lock for the same token, or takes it if it ran out; false if another holds it."""
-    try:
-        return bool(_held(customer_id, token).reacquire())
-    except LockError:
-        return take(customer_id, token)
-
-
 def release(customer_id: str, token: str) -> bool:
     """Releases the lock if this token still holds it; says whether it did."""
     try:
@@ -54,21 +51,57 @@ def release(customer_id: str, token: str) -> bool:
     return True
 
 
-@contextmanager
-def held(customer_id: str, token: str) -> Iterator[bool]:
-    """The lock for the time of the block, released in any case; false if another holds it.
+class Claim(NamedTuple):
+    """A customer's lock under a token, the order's id; ``request_id`` is for the log."""
 
-    Without Redis it is as if it were ours: the unique indexes in Postgres decide.
+    token: str
+    customer_id: str
+    request_id: str
+
+
+@contextmanager
+def held(claims: Sequence[Claim]) -> Iterator[set[str]]:
+    """Locks for the time of the block, released in any case; yields the tokens whose locks are ours.
+
+    Without Redis it is as if all were ours: the unique indexes in Postgres decide.
     """
     try:
-        ours = take_over(customer_id, token)
-        log.info("lock taken" if ours else "lock refused", customer_id=customer_id)
+        ours = _take_over(claims)
     except RedisError:
-        ours = True
+        ours = set(claims)
+    else:
+        for claim in claims:
+            _log("lock taken" if claim in ours else "lock refused", claim)
     try:
-        yield ours
+        yield {claim.token for claim in ours}
     finally:
-        give_up(customer_id, token)
+        _release(list(ours))
+
+
+def _take_over(claims: Sequence[Claim]) -> set[Claim]:
+    """Renews the locks that these tokens hold, and takes those that nobody holds."""
+    script = live.commands().register_script(Lock.LUA_REACQUIRE_SCRIPT)
+    lasts_ms = settings.load().order_lock_seconds * 1000
+    calls = [live.Call(script, [_name(one.customer_id)], [one.token, lasts_ms]) for one in claims]
+    ours = {claim for claim, renewed in zip(claims, live.run_all(calls), strict=True) if renewed}
+    return ours | {one for one in claims if one not in ours and take(one.customer_id, one.token)}
+
+
+def _release(claims: Sequence[Claim]) -> None:
+    script = live.commands().register_script(Lock.LUA_RELEASE_SCRIPT)
+    calls = [live.Call(script, [_name(one.customer_id)], [one.token]) for one in claims]
+    try:
+        released = live.run_all(calls)
+    except RedisError:
+        log.warning("locks left to run out", customers=len(claims))
+        return
+    for claim, done in zip(claims, released, strict=True):
+        if done:
+            _log("lock released", claim)
+
+
+def _log(event: str, claim: Claim) -> None:
+    log.info(event, customer_id=claim.customer_id, order_id=claim.token, request_id=claim.request_id)
 
 
 def give_up(customer_id: str, token: str) -> None:

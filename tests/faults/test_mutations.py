@@ -25,13 +25,13 @@ EARLY_ACKS = ("celeryconfig.py", "task_acks_late = True", "task_acks_late = Fals
 # Placing takes long enough for a kill to meet it; harmless by itself, as the control shows.
 SLOW = (
     "workers/placing.py",
-    "    trucks = trucks_of(payload)\n",
-    '    __import__("time").sleep(0.3)\n    trucks = trucks_of(payload)\n',
+    "    _find_drivers(drafts)\n",
+    '    __import__("time").sleep(0.3)\n    _find_drivers(drafts)\n',
 )
 PLAIN_DEL = (
     "models/live/order_lock.py",
-    "        _held(customer_id, token).release()\n",
-    '        live.commands().delete(f"order:create:{customer_id}")\n',
+    "        released = live.run_all(calls)\n",
+    "        released = [live.commands().delete(_name(one.customer_id)) for one in claims]\n",
 )
 
 

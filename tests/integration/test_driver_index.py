@@ -43,7 +43,8 @@ def near(point: Point, radius_km: float = 5, k: int = 10, vehicle: str = ACE, no
 
 
 def nearest(point: Point, radius_km: float, k: int, vehicle: str = ACE, now_ms: int = NOW) -> list[Nearby]:
-    return driver_index.nearest(vehicle, *point, radius_km, k, now_ms, PRESENCE)
+    question = driver_index.Question(vehicle, *point, radius_km, k)
+    return driver_index.nearest([question], now_ms, PRESENCE)[0]
 
 
 def brute_force(drivers: dict[str, Point], point: Point, radius_km: float, k: int) -> list[Nearby]:

@@ -42,7 +42,7 @@ def publish(channel: str, payload: str) -> int:
 
 
 def outcome(hub: Hub, order_id: str) -> None:
-    publish(f"web:{hub.instance}", json.dumps({"orderId": order_id, "status": 201}))
+    publish(f"web:{hub.instance}", json.dumps([{"orderId": order_id, "status": 201}]))
 
 
 def cut_subscriptions() -> None:
@@ -102,7 +102,7 @@ def test_an_outcome_reaches_every_request_that_waits_for_it(hub: Hub) -> None:
 def test_outcomes_arrive_again_after_a_lost_connection(hub: Hub) -> None:
     with hub.expect("o1") as expectation:
         cut_subscriptions()
-        until(lambda: publish(f"web:{hub.instance}", json.dumps({"orderId": "o1"})))
+        until(lambda: publish(f"web:{hub.instance}", json.dumps([{"orderId": "o1"}])))
         assert expectation.wait(5)
 
 

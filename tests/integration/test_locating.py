@@ -25,7 +25,8 @@ THERE = (28.6139, 77.2090)
 
 
 def found(now_ms: int, point: tuple[float, float] = HERE, vehicle: str = ACE) -> list[str]:
-    nearby = driver_index.nearest(vehicle, *point, 5, 10, now_ms, PRESENCE_MS)
+    question = driver_index.Question(vehicle, *point, 5, 10)
+    (nearby,) = driver_index.nearest([question], now_ms, PRESENCE_MS)
     return [near.driver_id for near in nearby]
 
 

@@ -85,7 +85,7 @@ class TestWhole:
     def test_queues_and_unacknowledged_tasks_are_counted(self) -> None:
         with celery.connection_for_write(settings.load().broker_url) as broker:
             for _ in range(3):
-                celery.send_task("orders.place", args=("none", ""), connection=broker)
+                celery.send_task("orders.place", args=([],), connection=broker)
             celery.send_task("sweeps.expire", connection=broker)
         live.commands().hset("unacked", "a-tag", "a task")
         found = scrape()

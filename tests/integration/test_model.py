@@ -5,6 +5,7 @@ has to say what the model says.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -128,10 +129,10 @@ class Rules(RuleBasedStateMachine):
             scenes.driver(driver, number)
         self.known = set(DRIVERS)
 
-    def _place(self, order_id: str, request_id: str) -> bool:
+    def _place(self, order_ids: Sequence[str]) -> bool:
         """The worker's turn, at once or never."""
         if self.works:
-            orders.place(order_id, request_id)
+            orders.place(order_ids)
         return True
 
     # What customers do.
@@ -350,9 +351,9 @@ class Rules(RuleBasedStateMachine):
     def recover(self) -> None:
         """What the sweep does with what its worker never placed; twice is once."""
         for _ in range(2):
-            for order_id, request_id in recovering.overdue(later(3)):
+            for order_id, _ in recovering.overdue(later(3)):
                 assert recovering.may_try(order_id)
-                sweeps._try_to_place(order_id, request_id)
+                sweeps._try_to_place(order_id)
         for order_id, order in self.orders.items():
             if order.state == "queued":
                 self._placed(order_id)
@@ -362,7 +363,7 @@ class Rules(RuleBasedStateMachine):
         """A task that is handed out twice, or long after."""
         if self.orders[order_id].state == "queued":
             self._placed(order_id)
-        orders.place(order_id)
+        orders.place([order_id])
 
     @precondition(lambda self: self.orders)
     @rule()

@@ -39,23 +39,22 @@ def test_a_placed_order_has_its_trucks_and_asks_the_nearest_drivers_of_its_vehic
 
 def test_placing_again_changes_nothing() -> None:
     outcome = scenes.placed()
-    assert placing.place(outcome.order_id) is None
+    assert placing.place([outcome.order_id]) == []
     assert rows("SELECT count(*) FROM orders") == [(1,)]
 
 
 def test_ten_workers_at_once_place_one_order() -> None:
     order_id = scenes.admitted("asha")
     with ThreadPoolExecutor(10) as pool:
-        outcomes = list(pool.map(lambda _: placing.place(order_id), range(10)))
-    assert sum(outcome is not None for outcome in outcomes) == 1
+        outcomes = list(pool.map(lambda _: placing.place([order_id]), range(10)))
+    assert sum(map(len, outcomes)) == 1
     assert rows("SELECT count(*) FROM orders") == [(1,)]
     assert rows("SELECT count(*) FROM truck_requests") == [(1,)]
 
 
 def test_a_second_searching_order_is_refused_and_its_key_is_free_again() -> None:
     first = scenes.placed("asha")
-    second = placing.place(scenes.admitted("asha", key="again"))
-    assert second is not None
+    (second,) = placing.place([scenes.admitted("asha", key="again")])
     assert (second.state, second.rejection) == ("refused", "ACTIVE_ORDER_EXISTS")
     assert second.error_data == {"activeOrderId": first.order_id}
     assert admitting.by_key("asha", "again") is None
@@ -65,8 +64,7 @@ def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
     scenes.placed("asha")
     order_id = scenes.admitted("asha", key="later")
     assert admitting.answer_202(order_id)
-    outcome = placing.place(order_id)
-    assert outcome is not None
+    (outcome,) = placing.place([order_id])
     assert outcome.state == "rejected"
     view = reading.order(order_id)["order"]
     assert view["status"] == "rejected"
@@ -83,10 +81,10 @@ def test_the_lock_is_released_after_placing() -> None:
 def test_the_lock_of_another_request_is_not_taken() -> None:
     order_id = scenes.admitted("asha")
     assert order_lock.take("asha", "somebody-else")
-    assert placing.place(order_id) is None
+    assert placing.place([order_id]) == []
     assert live.commands().get("order:create:asha") == "somebody-else"
     order_lock.release("asha", "somebody-else")
-    assert placing.place(order_id) is not None
+    assert placing.place([order_id])
 
 
 def test_a_lock_left_behind_does_not_hold_an_overdue_order_up() -> None:
@@ -115,12 +113,12 @@ def test_at_most_ten_drivers_are_asked_for_a_truck() -> None:
 
 def test_a_commit_in_doubt_is_settled_for_good() -> None:
     happened = scenes.request("asha")
-    assert admitting.admit(happened)
+    assert admitting.admit([happened]) == {happened.order_id}
     assert admitting.admitted_after_all(happened)
     lost = scenes.request("ravi")
     assert not admitting.admitted_after_all(lost)
-    assert not admitting.admit(lost)
-    assert placing.place(lost.order_id) is None
+    assert not admitting.admit([lost])
+    assert placing.place([lost.order_id]) == []
     with pytest.raises(OrderNotFound):
         reading.order(lost.order_id)
 

@@ -1,5 +1,6 @@
 """The same key long after: Redis has forgotten it, Postgres has not."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.usefixtures("clean")
 def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Orders are placed in this process, before their request waits for them."""
 
-    def place(order_id: str, request_id: str) -> bool:
-        orders.place(order_id, request_id)
+    def place(order_ids: Sequence[str]) -> bool:
+        orders.place(order_ids)
         return True
 
     monkeypatch.setattr(orders, "enqueue", place)

@@ -1,0 +1,115 @@
+"""Orders on their way into the tables: what an admission asks for, in the shape of its rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+from uuid_utils.compat import uuid7
+
+from models.live.driver_index import vehicle_key
+from workers.matching import Candidate, MissingTruck, Search
+
+
+@dataclass(slots=True)
+class Truck:
+    """A truck request as its row will be; the fields are the columns."""
+
+    id: str
+    order_id: str
+    request_number: int
+    vehicle_type: str
+    vehicle_subtype: str
+    vehicle: str
+    price_per_truck: Decimal
+    status: str = "searching"
+    assigned_at: None = None
+
+
+@dataclass(slots=True)
+class Draft:
+    """An order as its row will be; the fields are the columns, and the times are Postgres's to give.
+
+    ``found`` is whom the first wave asks; ``None`` without Redis: the wave is then due at once.
+    """
+
+    id: str
+    customer_id: str
+    request_id: str
+    pickup: dict[str, Any]
+    drop: dict[str, Any]
+    route_points: list[dict[str, Any]]
+    distance_km: float
+    total_trucks: int
+    total_amount: Decimal
+    goods_type: str | None
+    cargo_weight_kg: float | None
+    trucks: Sequence[Truck]
+    found: Sequence[Candidate] | None = None
+    status: str = "active"
+    trucks_filled: int = 0
+    round: int = 1
+    created_at: datetime = field(init=False)
+    updated_at: datetime = field(init=False)
+    expires_at: datetime = field(init=False)
+
+    @property
+    def wave(self) -> int:
+        """The last wave that was sent."""
+        return 0 if self.found is None else 1
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The columns that the admission does not have."""
+        return {
+            "id": self.id,
+            "total_trucks": self.total_trucks,
+            "total_amount": str(self.total_amount),
+            "wave": self.wave,
+        }
+
+    @property
+    def search(self) -> Search:
+        """What its first wave looks for."""
+        missing = [MissingTruck(truck.id, truck.vehicle, truck.price_per_truck) for truck in self.trucks]
+        place = self.pickup["coordinates"]
+        return Search(missing, place["latitude"], place["longitude"], wave=1)
+
+
+def draft(admission: Row[Any]) -> Draft:
+    """The order that an admission asks for."""
+    payload, order_id = admission.payload, str(admission.order_id)
+    trucks = _trucks(order_id, payload["vehicleRequirements"])
+    return Draft(
+        order_id,
+        admission.customer_id,
+        admission.request_id,
+        payload["pickup"],
+        payload["drop"],
+        payload["routePoints"],
+        payload["distanceKm"],
+        len(trucks),
+        sum((truck.price_per_truck for truck in trucks), Decimal(0)),
+        payload["goodsType"],
+        payload["cargoWeightKg"],
+        trucks,
+    )
+
+
+def _trucks(order_id: str, needs: Sequence[dict[str, Any]]) -> list[Truck]:
+    """One a truck, numbered from 1 in the order of the requirements."""
+    wanted = [need for need in needs for _ in range(need["quantity"])]
+    return [
+        Truck(
+            str(uuid7()),
+            order_id,
+            number,
+            need["vehicleType"],
+            need["vehicleSubtype"],
+            vehicle_key(need["vehicleType"], need["vehicleSubtype"]),
+            Decimal(need["pricePerTruck"]),
+        )
+        for number, need in enumerate(wanted, start=1)
+    ]
