@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test faults fuzz soak crowd check token revoke replay demo picture lock audit secrets licences clean
+.PHONY: help run test bench faults fuzz soak crowd check token revoke replay demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -42,6 +42,10 @@ test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium
 	@exec "$(BIN)/python" -m pytest $(ARGS)
+
+bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3 --seconds 8")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m bench $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev

@@ -1,0 +1,53 @@
+"""What every case needs: the site, the people, how long and how often, and a word about progress."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg2
+
+from bench import cpu
+from bench.figures import Round, Row, row
+from bench.people import People
+from bench.site import Site
+
+# Orders of a round that still search would be work in the next one.
+SETTLE_SECONDS = 300.0
+UNSETTLED = "SELECT (SELECT count(*) FROM orders WHERE searching) + (SELECT count(*) FROM outbox)"
+
+
+@dataclass
+class Course:
+    """One run of the bench. ``seconds`` is the length of one round's load."""
+
+    site: Site
+    people: People
+    rounds: int
+    seconds: float
+    say: Callable[[str], None]
+
+    def repeat(self, case: str, condition: str, one: Callable[[int], Round]) -> Row:
+        """Runs the rounds of one line of the table and says how each went."""
+        done = []
+        for number in range(1, self.rounds + 1):
+            found = one(number)
+            done.append(found)
+            told = [f"{name} {value:.4g} {unit}" for name, (value, unit) in found.values.items()]
+            self.say(f"{case}  {condition}  {number}/{self.rounds}: " + ", ".join(told[:4]))
+        return row(case, condition, done)
+
+    def settle(self) -> tuple[float, dict[str, float]]:
+        """Waits until no order searches and nobody is left to be told; seconds and CPU seconds by kind."""
+        begun, before = time.monotonic(), cpu.seconds(self.site.kinds)
+        with psycopg2.connect(self.site.postgres.url) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                while time.monotonic() - begun < SETTLE_SECONDS:
+                    cursor.execute(UNSETTLED)
+                    if cursor.fetchone() == (0,):
+                        break
+                    time.sleep(0.2)
+                else:
+                    raise AssertionError(f"orders still search after {SETTLE_SECONDS:.0f} s")
+        connection.close()
+        return time.monotonic() - begun, cpu.since(before, cpu.seconds(self.site.kinds))

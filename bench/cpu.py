@@ -1,0 +1,65 @@
+"""CPU time by kind of process, from /proc: what holds on a machine that others use too."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+# The heads of the processes of each kind.
+Kinds = Mapping[str, list[int]]
+CLIENT = "client"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def seconds(kinds: Kinds) -> dict[str, float]:
+    """User and system seconds so far of each kind with all its children, the dead ones included; this
+    process itself is the kind ``client``.
+    """
+    family = _children()
+    found = {kind: sum(_tree(head, family) for head in heads) for kind, heads in kinds.items()}
+    return found | {CLIENT: _own()}
+
+
+def since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """What was used between two readings, by kind."""
+    return {kind: now[kind] - before.get(kind, 0.0) for kind in now}
+
+
+def pids(head: int) -> list[int]:
+    """A process and everything below it."""
+    family = _children()
+    found = [head]
+    for pid in found:
+        found += family.get(pid, [])
+    return found
+
+
+def _own() -> float:
+    used = os.times()
+    return used.user + used.system
+
+
+def _tree(head: int, family: Mapping[int, list[int]]) -> float:
+    used, left = 0.0, [head]
+    while left:
+        pid = left.pop()
+        left += family.get(pid, [])
+        fields = _stat(pid)
+        # utime, stime, and both again of children that have ended and were waited for.
+        used += sum(int(ticks) for ticks in fields[11:15]) / TICKS if fields else 0.0
+    return used
+
+
+def _children() -> dict[int, list[int]]:
+    family: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (fields := _stat(int(entry.name))):
+            family.setdefault(int(fields[1]), []).append(int(entry.name))
+    return family
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the name; empty if the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,157 @@
+"""Drivers on real sockets: what reaches them is noted by order, and acknowledged as apps do it."""
+
+import base64
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.http import ID_LENGTH
+from bench.loop import READ_BYTES, Loop, received
+from local.ports import LOOPBACK
+
+HANDSHAKE_SECONDS = 30.0
+# A cumulative acknowledgement serves all that came within this time.
+ACK_SECONDS = 1.0
+
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+ORDER = b'"orderId":"'
+NUMBER = b'"id":'
+OFFER = b'"new_broadcast"'
+# A mask of zeros changes nothing; servers have to take any (RFC 6455, section 5.3).
+MASK = bytes(4)
+
+
+@dataclass
+class Heard:
+    """The offers that came, by order: when the first and the last came (`time.monotonic`), and how many."""
+
+    first: dict[bytes, float] = field(default_factory=dict)
+    latest: dict[bytes, float] = field(default_factory=dict)
+    counts: dict[bytes, int] = field(default_factory=dict)
+    offers: int = 0
+    closed: int = 0
+
+    def take(self, order: bytes, now: float) -> None:
+        """Notes one offer."""
+        self.first.setdefault(order, now)
+        self.latest[order] = now
+        self.counts[order] = self.counts.get(order, 0) + 1
+        self.offers += 1
+
+
+class DriverSocket:
+    """One driver's socket, connected and upgraded when the constructor returns."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        port: int,
+        token: str,
+        heard: Heard,
+        other: Callable[["DriverSocket", bytes, float], None] | None = None,
+    ) -> None:
+        """``other`` gets every text frame that is no offer, and offers too: (socket, frame, now)."""
+        self._loop, self._heard, self._other = loop, heard, other
+        self.sock = socket.create_connection((LOOPBACK, port), HANDSHAKE_SECONDS)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._last = self._acknowledged = b"0"
+        self._got = _upgrade(self.sock, token)
+        self.sock.setblocking(False)
+        loop.add(self)
+
+    def send(self, kind: str, **data: Any) -> None:
+        """Sends one frame of ours."""
+        self._write(TEXT, json.dumps({"type": kind, "data": data}).encode())
+
+    def acknowledge(self) -> None:
+        """Says what was heard last, if that is new."""
+        if self._last != self._acknowledged:
+            self._acknowledged = self._last
+            self.send("broadcast_ack", id=int(self._last))
+
+    def ready(self, now: float) -> None:
+        got = received(self.sock)
+        if got is None:
+            return
+        if not got:
+            self._heard.closed += 1
+            self._loop.remove(self)
+            return
+        self._got += got
+        self._frames(now)
+
+    def close(self) -> None:
+        """Leaves without a word, as a phone does that is switched off."""
+        self._loop.remove(self)
+
+    def _frames(self, now: float) -> None:
+        buffer, at = self._got, 0
+        while (frame := _frame(buffer, at)) is not None:
+            opcode, start, end = frame
+            at = end
+            if opcode == TEXT:
+                self._text(buffer[start:end], now)
+            elif opcode == PING:
+                self._write(PONG, buffer[start:end])
+        self._got = buffer[at:]
+
+    def _text(self, payload: bytes, now: float) -> None:
+        at = payload.find(NUMBER)
+        if at >= 0:
+            self._last = _digits(payload, at + len(NUMBER))
+        if OFFER in payload:
+            start = payload.find(ORDER) + len(ORDER)
+            self._heard.take(payload[start : start + ID_LENGTH], now)
+        if self._other:
+            self._other(self, payload, now)
+
+    def _write(self, opcode: int, payload: bytes) -> None:
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
+        self.sock.sendall(bytes([0x80 | opcode]) + length + MASK + payload)
+
+
+def _upgrade(sock: socket.socket, token: str) -> bytes:
+    """Opens the socket; what came after the head of the answer. Raises ``ConnectionError``."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = ["GET /api/v1/ws HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += [f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", f"Authorization: Bearer {token}"]
+    sock.sendall("\r\n".join([*lines, "", ""]).encode())
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = sock.recv(READ_BYTES)
+        if not more:
+            raise ConnectionError("the server hung up during the handshake")
+        got += more
+    if b" 101 " not in got[:20]:
+        raise ConnectionError(got[:200].decode(errors="replace"))
+    return got.partition(b"\r\n\r\n")[2]
+
+
+def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
+    """Opcode, start and end of the payload of the frame that begins here, if all of it is there."""
+    left = len(buffer) - at
+    if left < 2:
+        return None
+    length, start = buffer[at + 1] & 0x7F, at + 2
+    if length == 126:
+        if left < 4:
+            return None
+        length, start = int.from_bytes(buffer[at + 2 : at + 4], "big"), at + 4
+    elif length == 127:
+        if left < 10:
+            return None
+        length, start = int.from_bytes(buffer[at + 2 : at + 10], "big"), at + 10
+    end = start + length
+    return (buffer[at] & 0x0F, start, end) if len(buffer) >= end else None
+
+
+def _digits(payload: bytes, at: int) -> bytes:
+    end = at
+    while payload[end : end + 1].isdigit():
+        end += 1
+    return payload[at:end]
