@@ -7,7 +7,7 @@ told. Whoever dies in between leaves the row, and a sweep finishes the work.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Index, Table, Text, func, text
@@ -27,14 +27,26 @@ outbox = Table(
 )
 
 
+class Wave(NamedTuple):
+    """A wave of an order whose drivers are told of their offers; the rows of those say the rest."""
+
+    round: int
+    wave: int
+
+
 @dataclass(frozen=True)
 class Followup:
-    """What follows one commit: messages to people, and drivers whose search state has changed."""
+    """What follows one commit: messages to people, and drivers whose search state has changed.
+
+    The messages of a wave are not in its row, which would be as long as all of them: whoever finds it
+    overdue makes them anew from the offers that are still open.
+    """
 
     id: int
     order_id: str
     messages: Sequence[Message] = field(default_factory=tuple)
     changed_drivers: Sequence[str] = field(default_factory=tuple)
+    wave: Wave | None = None
 
 
 INSERT = text("INSERT INTO outbox (order_id, body) VALUES (:order_id, :body) RETURNING id")
@@ -55,9 +67,23 @@ def add(
     return Followup(row_id, order_id, messages, changed_drivers)
 
 
-def body(messages: Sequence[Message], changed_drivers: Sequence[str]) -> str:
+def add_wave(connection: Connection, order_id: str, messages: Sequence[Message], wave: Wave) -> Followup:
+    """The same for the messages of a wave."""
+    row = {"order_id": order_id, "body": body(wave=wave)}
+    row_id = connection.execute(INSERT, row).scalar_one()
+    return Followup(row_id, order_id, messages, wave=wave)
+
+
+def body(
+    messages: Sequence[Message] = (), changed_drivers: Sequence[str] = (), wave: Wave | None = None
+) -> str:
     """What a row keeps, for who writes it with a statement of their own."""
-    return orjson.dumps({"messages": list(messages), "changed_drivers": list(changed_drivers)}).decode()
+    kept = {
+        "messages": list(messages),
+        "changed_drivers": list(changed_drivers),
+        "wave": tuple(wave) if wave else None,
+    }
+    return orjson.dumps(kept).decode()
 
 
 def overdue(
@@ -70,7 +96,9 @@ def overdue(
 
 def _from_row(row_id: int, order_id: str, body: dict[str, Any]) -> Followup:
     messages = [Message(**message) for message in body["messages"]]
-    return Followup(row_id, order_id, messages, body["changed_drivers"])
+    # Rows of an older version have no wave.
+    wave = body.get("wave")
+    return Followup(row_id, order_id, messages, body["changed_drivers"], Wave(*wave) if wave else None)
 
 
 def done(connection: Connection, ids: Sequence[int]) -> None:

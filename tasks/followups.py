@@ -6,6 +6,7 @@ twice is harmless.
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import redis
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from models import db, outbox
 from models.live import mailbox, order_cache
 from models.outbox import Followup
-from workers import locating
+from workers import locating, offering
 
 log = structlog.get_logger()
 
@@ -50,10 +51,16 @@ def _do(followups: Sequence[Followup]) -> None:
         mailbox.put(told, datetime.now(UTC))
 
 
+def _complete(followup: Followup) -> Followup:
+    if followup.wave is None:
+        return followup
+    return replace(followup, messages=offering.broadcasts(followup.order_id, followup.wave))
+
+
 def deliver_overdue(limit: int = 200) -> int:
     """Finishes what others left; how many."""
     with db.statements() as connection:
         left = outbox.overdue(connection, OVERDUE_SECONDS, limit)
     for followup in left:
-        follow(followup)
+        follow(_complete(followup))
     return len(left)

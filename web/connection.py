@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -77,9 +77,9 @@ class WebSocket:
                     return
                 yield from self._read(event)
 
-    def send(self, text: str) -> None:
-        """Sends one message whole. Raises ``OSError`` when the peer is gone or does not read."""
-        self._send(TextMessage(data=text))
+    def send(self, texts: Sequence[str]) -> None:
+        """Sends messages whole. Raises ``OSError`` when the peer is gone or does not read."""
+        self._send(*map(TextMessage, texts))
 
     def ping(self) -> None:
         self._send(Ping())
@@ -98,12 +98,12 @@ class WebSocket:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, event: Event) -> None:
+    def _send(self, *events: Event) -> None:
         try:
-            frame = self._protocol.send(event)
+            frames = b"".join(map(self._protocol.send, events))
         except LocalProtocolError as error:
             raise ConnectionAbortedError("the WebSocket is closed") from error
-        self._sock.sendall(frame)
+        self._sock.sendall(frames)
 
     def _receive(self) -> bytes:
         while True:

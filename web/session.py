@@ -4,11 +4,10 @@ Pub/sub wakes it and is not trusted: every message names the one before it, and 
 whenever one is missing, at every heartbeat, and every 20 s in any case.
 """
 
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +34,9 @@ CLOSE_SECONDS = 1.0
 # More than anybody has open offers; who lets this many wait does not read.
 MAX_QUEUED = 1500
 
+# So many frames leave together at most: the time a peer has to read them is for each packet.
+PACKET = 50
+
 REPLACED = (4409, "replaced by a newer connection")
 EXPIRED = (4401, "the token has run out")
 SILENT = (1008, "no answer to pings")
@@ -55,7 +57,10 @@ class Session:
         self.reader_done = threading.Event()
         self._socket = socket
         self._seen = last_event_id
-        self._work: queue.Queue[Callable[[], object]] = queue.Queue(MAX_QUEUED)
+        self._work: deque[Callable[[], object]] = deque()
+        self._bell = threading.Event()
+        # What has gone out since the last flush: frames that come together leave in one packet.
+        self._texts: list[str] = []
         self._ending: tuple[int, str] | None = None
         self._opened = self._unavailable = False
         self._subscribed = False
@@ -82,7 +87,7 @@ class Session:
         self._enqueue(lambda: self._send_own(kind, data))
 
     def pong(self, ping: Ping) -> None:
-        self._enqueue(lambda: self._socket.pong(ping))
+        self._enqueue(lambda: self._pong(ping))
 
     def close(self, code: int, reason: str) -> None:
         """Closes the socket as soon as the frame being sent is out; the first reason counts."""
@@ -111,26 +116,30 @@ class Session:
             self._socket.cut()
 
     def _enqueue(self, work: Callable[[], object]) -> None:
-        try:
-            self._work.put_nowait(work)
-        except queue.Full:
-            if self._ending is None:
-                log.info("slow reader dropped", person=self.person)
-                self._ending = SLOW
-            self.cut()
+        if len(self._work) < MAX_QUEUED:
+            self._work.append(work)
+            self._bell.set()
+            return
+        if self._ending is None:
+            log.info("slow reader dropped", person=self.person)
+            self._ending = SLOW
+        self.cut()
 
     def _next(self) -> None:
         now = time.monotonic()
         due = min(self._expires_at, self._ping_at, self._look_at)
         if now < due:
-            with suppress(queue.Empty):
-                self._work.get(timeout=due - now)()
+            self._bell.wait(due - now)
+            self._bell.clear()
+            while self._work and self._ending is None:
+                self._work.popleft()()
         elif now >= self._expires_at:
             self.close(*EXPIRED)
         elif now >= self._ping_at:
             self._ping(now)
         else:
             self._look()
+        self._flush()
 
     def _ping(self, now: float) -> None:
         if self._pinged_at is not None and self._socket.heard_at < self._pinged_at:
@@ -138,6 +147,10 @@ class Session:
             return
         self._pinged_at, self._ping_at = now, now + PING_SECONDS
         self._socket.ping()
+
+    def _pong(self, ping: Ping) -> None:
+        self._flush()
+        self._socket.pong(ping)
 
     def _look(self) -> bool:
         """Opens the mailbox, or reads what came since; storage that is away is tried again soon."""
@@ -211,8 +224,13 @@ class Session:
             self._send(message.frame)
 
     def _send(self, frame: Frame) -> None:
-        self._socket.send(frame.text)
+        self._texts.append(frame.text)
         self._sent = frame.id
+
+    def _flush(self) -> None:
+        while self._texts:
+            texts, self._texts = self._texts[:PACKET], self._texts[PACKET:]
+            self._socket.send(texts)
 
     def _send_own(self, kind: str, data: dict[str, Any]) -> None:
         # Mailboxes leave room after each id for frames that only this socket sees.

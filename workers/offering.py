@@ -9,9 +9,10 @@ import orjson
 from sqlalchemy import Connection, Row, text
 from uuid_utils.compat import uuid7
 
-from models import messages, money
+from models import db, messages, money
 from models.messages import Message
 from models.orders import RUNNING
+from models.outbox import Wave
 from workers.matching import Candidate, radius_km
 
 
@@ -44,6 +45,12 @@ SEARCH = text("""
     SELECT id, customer_id, pickup, drop, route_points, pickup_latitude, pickup_longitude, distance_km,
            round, wave, next_wave_at, expires_at, no_supply_told, request_id
     FROM orders WHERE id = :order_id AND searching
+""")
+
+OPEN_OF_WAVE = text("""
+    SELECT id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km
+    FROM offers
+    WHERE order_id = :order_id AND round = :round AND wave = :wave AND state = 'open'
 """)
 
 MISSING = text("""
@@ -149,6 +156,19 @@ def new_broadcast(search: Search, one: Offered) -> Message:
         key=f"offer:{one.offer_id}",
         unless=closing_key(search.order_id, search.round),
     )
+
+
+def broadcasts(order_id: str, wave: Wave) -> list[Message]:
+    """The offers of a wave as their drivers see them, made anew for those that can still be taken."""
+    with db.statements() as connection:
+        order = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
+        if order is None or order.round != wave.round:
+            return []
+        search = search_of(order, connection.execute(MISSING, {"order_id": order_id}).all())
+        rows = connection.execute(
+            OPEN_OF_WAVE, {"order_id": order_id, "round": wave.round, "wave": wave.wave}
+        )
+        return [new_broadcast(search, offered(row)) for row in rows if row.vehicle in search.types]
 
 
 def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:

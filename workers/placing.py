@@ -4,7 +4,7 @@ What waits together is placed together: one transaction and a handful of round t
 still succeeds or fails alone, since a batch that fails is tried again one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from models import db, outbox, settings
 from models.errors import ActiveOrderExists
 from models.live import order_lock
 from models.messages import Message
+from models.outbox import Wave
 from workers import offering, reading, waves
 from workers.drafting import Draft, draft
 from workers.matching import candidates
@@ -138,7 +139,7 @@ class Notes:
 
 def place(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
     """Places admissions; those that are decided already, or that somebody else is at, have no outcome."""
-    waiting = _queued(order_ids)
+    waiting = list(_drafts(_queued(order_ids)))
     claims = [order_lock.Claim(one.id, one.customer_id, one.request_id) for one in waiting]
     with order_lock.held(claims) as ours:
         return _place([one for one in waiting if one.id in ours], now)
@@ -153,14 +154,23 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
     if not waiting:
         return None
     try:
-        return next(iter(_together(waiting, now)), None)
+        return next(iter(_together([draft(waiting[0])], now)), None)
     finally:
         order_lock.give_up(waiting[0].customer_id, order_id)
 
 
-def _queued(order_ids: Sequence[str]) -> list[Draft]:
+def _queued(order_ids: Sequence[str]) -> Sequence[Row[Any]]:
     with db.statements() as connection:
-        return [draft(row) for row in connection.execute(QUEUED, {"ids": list(order_ids)})]
+        return connection.execute(QUEUED, {"ids": list(order_ids)}).all()
+
+
+def _drafts(admissions: Sequence[Row[Any]]) -> Iterator[Draft]:
+    """Whatever is wrong with one of them, the others do not wait for it: the sweep counts its tries."""
+    for admission in admissions:
+        try:
+            yield draft(admission)
+        except Exception:
+            log.exception("placing failed", order_id=str(admission.order_id), request_id=admission.request_id)
 
 
 def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
@@ -281,7 +291,7 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, n
         "events": _json(notes.events),
         "decisions": _json([_decision(one) for one in outcomes]),
         "followups": _json(
-            [{"order_id": one, "body": outbox.body(told, ())} for one, told in notes.messages.items()]
+            [{"order_id": one, "body": outbox.body(wave=Wave(1, 1))} for one in notes.messages]
         ),
     }
     ids = {str(row.order_id): row.id for row in connection.execute(RECORD, values)}

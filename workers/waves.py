@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, text
 
 from models import db, messages, outbox
 from models.messages import Message
+from models.outbox import Wave
 from workers import events
 from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, Search, candidates
 from workers.offering import MISSING, SEARCH, new_broadcast, offer, propose, search_of, wave_event
@@ -108,12 +109,13 @@ def _send(
     order_id, wave = str(order.id), order.wave + 1
     search = search_of(order, missing)
     sent = offer(connection, propose(order_id, order.round, wave, found), now)
-    told = [new_broadcast(search, one) for one in sent]
     if sent:
         events.record(connection, order_id, "wave_sent", now, wave_event(wave, sent))
-    elif wave >= len(WAVE_RADII_KM) and not anybody_before and not order.no_supply_told:
-        told.append(_no_supply(connection, order, now))
-    return outbox.add(connection, order_id, told) if told else None
+        told = [new_broadcast(search, one) for one in sent]
+        return outbox.add_wave(connection, order_id, told, Wave(order.round, wave))
+    if wave >= len(WAVE_RADII_KM) and not anybody_before and not order.no_supply_told:
+        return outbox.add(connection, order_id, [_no_supply(connection, order, now)])
+    return None
 
 
 def _no_supply(connection: Connection, order: Row[Any], now: datetime | None) -> Message:

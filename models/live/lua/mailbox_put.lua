@@ -49,16 +49,19 @@ for i = 1, #KEYS / 2 do
   if not known[3] and not known[4] then
     local id = text(math.max(tonumber(known[1] or 0) + STEP, now))
     local previous = known[2] or '0'
-    redis.call('HSET', state, 'last', id)
+    local fields = {'last', id}
     if mode == 'keep' then
-      redis.call('HSET', state, 'kept', id)
+      fields[3], fields[4] = 'kept', id
       redis.call('XADD', mailbox, 'MAXLEN', limit, id .. '-0', 'type', kind, 'key', key, 'body', body)
       redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
       redis.call('EXPIRE', mailbox, seconds)
     end
     if key ~= '' then
-      redis.call('HSET', state, 'k:' .. key, id)
-      if redis.call('HLEN', state) > tonumber(known[5] or FEW_KEYS) then forget_old_keys(state, mailbox) end
+      fields[#fields + 1], fields[#fields + 2] = 'k:' .. key, id
+    end
+    redis.call('HSET', state, unpack(fields))
+    if key ~= '' and redis.call('HLEN', state) > tonumber(known[5] or FEW_KEYS) then
+      forget_old_keys(state, mailbox)
     end
     redis.call('EXPIRE', state, seconds)
     redis.call('PUBLISH', channel, table.concat({mode, previous, id, body}, ' '))

@@ -1,0 +1,131 @@
+"""Orders that are placed in one batch: each succeeds or fails alone."""
+
+import pytest
+from sqlalchemy import text
+
+from models import db, live
+from models.live import mailbox
+from tasks import followups, orders
+from tests import scenes
+from workers import admitting, placing
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def states() -> dict[str, str]:
+    with db.statements() as connection:
+        rows = connection.execute(text("SELECT order_id, state FROM admissions"))
+        return {str(row.order_id): row.state for row in rows}
+
+
+def changed(order_id: str, sql: str) -> str:
+    with db.transaction() as connection:
+        connection.execute(text(f"UPDATE admissions SET {sql} WHERE order_id = :id"), {"id": order_id})
+    return order_id
+
+
+def test_each_has_its_own_trucks_offers_and_story() -> None:
+    scenes.driver("ravi", 1)
+    scenes.driver("mira", 1, vehicle=("TRUCK", "OPEN_17FT"))
+    one = scenes.admitted("asha")
+    other = scenes.admitted("bina", trucks=2, vehicle=("TRUCK", "OPEN_17FT"))
+    outcomes = {outcome.order_id: outcome for outcome in placing.place([one, other])}
+    assert {outcome.state for outcome in outcomes.values()} == {"placed"}
+    asked = {
+        order_id: [message.to for message in outcome.followup.messages]
+        for order_id, outcome in outcomes.items()
+        if outcome.followup
+    }
+    assert asked == {one: ["driver:ravi"], other: ["driver:mira"]}
+    with db.statements() as connection:
+        trucks = connection.execute(text("SELECT order_id, count(*) AS n FROM truck_requests GROUP BY 1"))
+        assert {str(row.order_id): row.n for row in trucks} == {one: 1, other: 2}
+        told = connection.execute(text("SELECT order_id, type FROM order_events ORDER BY id")).all()
+    for order_id in (one, other):
+        kinds = [row.type for row in told if str(row.order_id) == order_id]
+        assert kinds == ["order_placed", "wave_sent"]
+
+
+def test_all_their_locks_are_released() -> None:
+    some = [scenes.admitted(name) for name in ("asha", "bina", "carl")]
+    placing.place(some)
+    assert live.commands().keys("order:create:*") == []
+
+
+def test_one_whose_lock_another_holds_is_left_out() -> None:
+    held, free = scenes.admitted("asha"), scenes.admitted("bina")
+    live.commands().set("order:create:asha", "somebody else")
+    assert [outcome.order_id for outcome in placing.place([held, free])] == [free]
+    assert states() == {held: "queued", free: "placed"}
+
+
+def test_who_has_a_searching_order_is_refused_and_the_others_are_placed() -> None:
+    active = scenes.placed("asha").order_id
+    second, other = scenes.admitted("asha"), scenes.admitted("bina")
+    outcomes = {outcome.order_id: outcome for outcome in placing.place([second, other])}
+    assert outcomes[second].state == "refused"
+    assert outcomes[second].error_data == {"activeOrderId": active}
+    assert outcomes[other].state == "placed"
+
+
+def test_what_cannot_be_read_fails_alone() -> None:
+    bad, good = scenes.admitted("asha"), scenes.admitted("bina")
+    changed(bad, "payload = '{}'")
+    assert [outcome.order_id for outcome in placing.place([bad, good])] == [good]
+    assert states() == {bad: "queued", good: "placed"}
+
+
+def test_what_postgres_refuses_fails_alone() -> None:
+    bad, good, fine = scenes.admitted("asha"), scenes.admitted("bina"), scenes.admitted("carl")
+    changed(bad, "payload = jsonb_set(payload, '{distanceKm}', '-1')")
+    placed = placing.place([good, bad, fine])
+    assert sorted(outcome.order_id for outcome in placed) == sorted([good, fine])
+    assert states() == {bad: "queued", good: "placed", fine: "placed"}
+
+
+def test_requests_admitted_together_are_each_unique() -> None:
+    first = scenes.request("asha", key="k")
+    same_key = scenes.request("asha", key="k")
+    other = scenes.request("bina", key="k")
+    assert admitting.admit([first, same_key, other]) == {
+        min(first, same_key, key=_id).order_id,
+        other.order_id,
+    }
+    assert admitting.admit([first]) == set()
+
+
+def _id(asked: admitting.Request) -> str:
+    return asked.order_id
+
+
+def test_a_wave_whose_drivers_nobody_told_is_told_from_its_offers() -> None:
+    scenes.driver("ravi", 1)
+    scenes.driver("mira", 2)
+    order_id = scenes.placed(trucks=2).order_id
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
+        connection.execute(
+            text("UPDATE offers SET state = 'declined', closed_at = now() WHERE driver_id = 'mira'")
+        )
+    assert followups.deliver_overdue() == 1
+    told = mailbox.open("driver:ravi").pending
+    assert [frame.type for frame in told] == ["new_broadcast"]
+    assert f'"orderId":"{order_id}"' in told[0].text
+    assert mailbox.open("driver:mira").pending == []
+    assert followups.deliver_overdue() == 0
+
+
+def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
+    scenes.driver("ravi", 1)
+    outcome = scenes.placed()
+    assert outcome.followup is not None
+    followups._do([outcome.followup])
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
+    assert followups.deliver_overdue() == 1
+    assert len(mailbox.open("driver:ravi").pending) == 1
+
+
+def test_a_task_of_nothing_does_nothing() -> None:
+    orders.place([])
+    assert states() == {}
