@@ -116,6 +116,15 @@ def unreachable(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
+def refused(error: DBAPIError) -> bool:
+    """Whether Postgres itself has said no to the statement, so that it has certainly not happened.
+
+    A connection that ends (class 08, 57P) may have ended after the commit.
+    """
+    code = getattr(error.orig, "pgcode", None)
+    return bool(code) and not str(code).startswith(("08", "57P"))
+
+
 def require_in_production() -> None:
     """Ends a production process that starts with a DATABASE_URL that does not answer, with a sentence.
 

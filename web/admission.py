@@ -13,7 +13,7 @@ from typing import Any
 import redis
 import structlog
 from flask import Request, Response, g
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from models import db, settings
@@ -152,11 +152,11 @@ def _commit(asked: admitting.Request) -> Admitted | None:
     """
     try:
         return _together.run(asked)
-    except SQLAlchemyError as error:
-        log.warning("commit in doubt", error=str(error).splitlines()[0])
-        if not db.unreachable(error):
-            # Somebody's row was refused, with all of them; ours may be as good as any.
+    except DBAPIError as error:
+        if db.refused(error):
+            # Somebody's row was refused or held up, and all of them with it; ours may be as good as any.
             return _commit_all([asked])[0]
+        log.warning("commit in doubt", error=str(error).splitlines()[0])
         if not admitting.admitted_after_all(asked):
             return None
         return Admitted(orders.enqueue([asked.order_id]))

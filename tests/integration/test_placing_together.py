@@ -1,12 +1,18 @@
 """Orders that are placed in one batch: each succeeds or fails alone."""
 
+from dataclasses import asdict
+from typing import Any
+
+import orjson
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from models import db, live
 from models.live import mailbox
 from tasks import followups, orders
 from tests import scenes
+from web import admission
 from workers import admitting, placing
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -96,6 +102,38 @@ def test_requests_admitted_together_are_each_unique() -> None:
 
 def _id(asked: admitting.Request) -> str:
     return asked.order_id
+
+
+def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, other = scenes.request("asha"), scenes.request("bina")
+    with db.engine().connect() as elsewhere:
+        row = {"requests": orjson.dumps([_row(scenes.request("asha"))]).decode(), "now": None}
+        elsewhere.execute(admitting.INSERT, row)
+        with pytest.raises(OperationalError) as found:
+            admitting.admit([held, other])
+        assert db.refused(found.value)
+        elsewhere.rollback()
+
+    def failed(asked: admitting.Request) -> None:
+        raise found.value
+
+    monkeypatch.setattr(admission._together, "run", failed)
+    monkeypatch.setattr(orders, "enqueue", lambda order_ids: True)
+    assert admission._commit(other)
+    assert states() == {other.order_id: "queued"}
+
+
+def _row(asked: admitting.Request) -> dict[str, Any]:
+    return asdict(asked) | {"fingerprint": asked.fingerprint.hex()}
+
+
+def test_a_connection_that_ends_has_refused_nothing() -> None:
+    with db.engine().connect() as connection, db.statements() as other:
+        process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        other.execute(text("SELECT pg_terminate_backend(:process, 5000)"), {"process": process})
+        with pytest.raises(OperationalError) as found:
+            connection.execute(text("SELECT 1"))
+    assert not db.refused(found.value)
 
 
 def test_a_wave_whose_drivers_nobody_told_is_told_from_its_offers() -> None:
