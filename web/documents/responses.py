@@ -5,7 +5,7 @@ from typing import Any
 
 from web.documents import codes
 from web.documents.codes import Code
-from web.documents.operations import Answer, Operation
+from web.documents.operations import Answer, Link, Operation
 
 # Answers a plain GET without any store.
 WITHOUT_STORES = frozenset({"Machines", "Documents"})
@@ -95,7 +95,19 @@ def _success(answer: Answer) -> dict[str, Any]:
         shown["content"] = {"application/json": {"schema": schema}}
     elif answer.media:
         shown["content"] = {answer.media: {}}
+    if answer.links:
+        shown["links"] = {operation_id(one.endpoint): _link(one) for one in answer.links}
     return shown
+
+
+def operation_id(endpoint: str) -> str:
+    """The name of a route in the document."""
+    return endpoint.replace(".", "_")
+
+
+def _link(link: Link) -> dict[str, Any]:
+    found = f"$response.body#/data{link.pointer}"
+    return {"operationId": operation_id(link.endpoint), "parameters": {link.parameter: found}}
 
 
 def _failure(found: list[Code]) -> dict[str, Any]:
