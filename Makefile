@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench faults fuzz soak crowd check token revoke replay demo picture lock audit secrets licences clean
+.PHONY: help run test bench faults fuzz conform soak crowd check token revoke replay demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -51,9 +51,13 @@ faults: ## kill everything under load and compare what everybody was told (ARGS=
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults $(ARGS)
 
-fuzz: ## send 100,000 wrong frames to a socket's server (ARGS="--frames 200000 --seed 1")
+fuzz: ## send 100,000 frames drawn from /asyncapi.json, right and wrong, to a socket's server (ARGS="--frames 200000 --seed 1")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
+
+conform: ## 20,000 requests drawn from /openapi.json, every answer held against it (ARGS="--requests 40000 --seed 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.conform $(ARGS)
 
 soak: ## two hours' load in ten minutes: what every part holds, before and after (ARGS="--minutes 2 --orders 3000")
 	$(PREPARE) dev

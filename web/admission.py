@@ -18,9 +18,9 @@ from uuid_utils.compat import uuid7
 
 from models import db, settings
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
-from models.live import idempotency, order_lock, order_rate
+from models.live import idempotency, order_lock
 from tasks import orders
-from web import fingerprint, hub
+from web import fingerprint, hub, quotas
 from web.answers import success_text
 from web.combining import Combiner
 from web.errors import Invalid
@@ -132,12 +132,14 @@ def _admit(asked: admitting.Request) -> Admission | Admitted:
         return _known_or(asked, ConcurrentRequest())
     admitted = None
     try:
-        if wait := order_rate.seconds_to_wait(asked.customer_id):
+        wait = quotas.seconds_to_order(asked.customer_id)
+        if wait:
             return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
         admitted = _commit(asked)
         if admitted is None:
             return _known_or(asked, ConcurrentRequest())
-        order_rate.count(asked.customer_id)
+        if wait is not None:
+            quotas.count_order(asked.customer_id)
         return admitted
     finally:
         # An admitted order's lock is the worker's now.

@@ -22,7 +22,7 @@ from web import positions
 from web.connection import Violation, WebSocket
 from web.errors import Invalid
 from web.parsing import UUID_SHAPE, validated
-from web.schemas import Body, GiveBack, ReportedPosition, TripStatus
+from web.schemas import WHOLE, Body, GiveBack, ReportedPosition, TripStatus
 from web.session import UNAVAILABLE, Session
 from workers import locating
 
@@ -60,7 +60,7 @@ class TripReturn(GiveBack):
 
 
 class Acknowledge(Body):
-    id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID)]
+    id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID), WHOLE]
 
 
 class Nothing(Body):

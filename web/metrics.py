@@ -5,7 +5,8 @@ the same ones: ``weelo_admissions``, ``weelo_orders_searching``, ``weelo_offers_
 ``weelo_outbox_rows``, ``weelo_outbox_oldest_age_seconds``, ``weelo_drivers``, ``weelo_queue_length``,
 ``weelo_unacked_tasks``, ``weelo_worker_up``, ``weelo_last_sweep_age_seconds``.
 Of this web server, all its processes together, counted since its start:
-``weelo_http_requests_total``, ``weelo_http_request_duration_seconds``, ``weelo_sockets``.
+``weelo_http_requests_total``, ``weelo_http_request_duration_seconds``, ``weelo_sockets``,
+``weelo_limit_uncounted_total``.
 
 A part that does not answer in time is missing, and ``weelo_up`` says so. Anybody in the network may
 read this, as ``/health``: there is nothing of a person in it.
@@ -144,6 +145,15 @@ def _of_this_server() -> Iterable[Metric]:
     yield requests
     yield durations
     yield _gauges("weelo_sockets", "Open sockets.", "role", board.sockets())
+    yield _uncounted()
+
+
+def _uncounted() -> Metric:
+    text = "Requests that passed a limit uncounted, since Redis was away."
+    family = CounterMetricFamily("weelo_limit_uncounted", text, labels=["limit"])
+    for limit, number in board.uncounted().items():
+        family.add_metric([limit], number)
+    return family
 
 
 def _cumulated(counts: list[int]) -> list[tuple[str, float]]:

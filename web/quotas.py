@@ -1,6 +1,7 @@
-"""What one caller and one address may read in a minute, said in every answer that counted.
+"""What one caller and one address may read in a minute, said in every answer that counted; and orders.
 
-The headers are those of draft-ietf-httpapi-ratelimit-headers. Without Redis there is no limit.
+The headers are those of draft-ietf-httpapi-ratelimit-headers. Without Redis there is no limit,
+and a metric counts who has passed.
 """
 
 import random
@@ -16,10 +17,11 @@ from flask import Flask, Response, g, request
 
 from models import settings
 from models.errors import RateLimitExceeded
-from models.live import read_rate
+from models.live import order_rate, read_rate
 from models.live.read_rate import WINDOW_SECONDS
 from web import addresses
 from web.auth import Caller
+from web.traffic import board
 
 log = structlog.get_logger()
 
@@ -90,6 +92,7 @@ def count(caller: Caller | None) -> None:
         used = _reads.count(limits, window)
     except redis.RedisError as error:
         log.warning("reads not counted", error=str(error).partition("\n")[0])
+        board.let_through("reads")
         return
     reset = max(1, round((window + 1) * WINDOW_SECONDS - now))
     g.quotas = [
@@ -97,6 +100,23 @@ def count(caller: Caller | None) -> None:
     ]
     if any(used[subject] > limit for subject, limit in limits.items()):
         raise RateLimitExceeded("Too many requests in a minute.", {"retryAfter": reset})
+
+
+def seconds_to_order(customer_id: str) -> int | None:
+    """How long until this customer may order again, 0 for now; ``None`` if nobody knows."""
+    try:
+        return order_rate.seconds_to_wait(customer_id)
+    except redis.RedisError:
+        board.let_through("orders")
+        return None
+
+
+def count_order(customer_id: str) -> None:
+    """Counts an order that was admitted."""
+    try:
+        order_rate.count(customer_id)
+    except redis.RedisError:
+        board.let_through("orders")
 
 
 def _limits(caller: Caller | None) -> dict[str, int]:

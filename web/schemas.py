@@ -26,6 +26,8 @@ MAXIMUM_PRICE = Decimal("99999999.99")
 # How far ahead of ours the clock of a phone may be.
 FUTURE_SECONDS = 60
 VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
+# What shows on a page: Python and JavaScript call different characters white space, and neither these.
+VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
 
 
 def _printable(text: str) -> str:
@@ -33,7 +35,7 @@ def _printable(text: str) -> str:
         raise ValueError("must not contain a NUL character")
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise ValueError("contains half of a surrogate pair")
-    if not text.strip():
+    if not re.search(VISIBLE, text):
         raise ValueError("must not be blank")
     return text
 
@@ -48,6 +50,11 @@ def _truck_state(text: str) -> str:
     if text not in TRUCK_REQUEST_STATES:
         raise ValueError("must be one of " + ", ".join(TRUCK_REQUEST_STATES))
     return text
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 2.0 is 2, as in JSON Schema and in our comparison of payloads."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _price(value: Any) -> Decimal:
@@ -66,6 +73,8 @@ _NAME = {
     "type": "string",
     "minLength": 1,
     "maxLength": 64,
+    # Says of ASCII what VEHICLE_NAME says; no class of all letters is known to both Python and JavaScript.
+    "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
     "description": "Letters, digits, spaces, '_', '-' and '.'; compared without regard to case.",
 }
 _RUPEES = {
@@ -74,10 +83,19 @@ _RUPEES = {
     "maximum": float(MAXIMUM_PRICE),
     "description": "INR, at most two decimals.",
 }
-_WAYS: dict[str, JsonValue] = {"anyOf": [{"required": ["pickup", "drop"]}, {"required": ["routePoints"]}]}
+_TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
 
-Text = Annotated[str, AfterValidator(_printable)]
+
+def _given(*names: str) -> JsonValue:
+    """These fields are there, and are not null."""
+    return {"required": list(names), "properties": {name: {"not": {"type": "null"}} for name in names}}
+
+
+_WAYS: dict[str, JsonValue] = {"anyOf": [_given("pickup", "drop"), _given("routePoints")]}
+
+Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)]
 VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
+WHOLE = BeforeValidator(_whole)
 Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
 Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
 Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
@@ -124,7 +142,7 @@ class RoutePoint(Place):
 class VehicleRequirement(Body):
     vehicleType: VehicleName
     vehicleSubtype: VehicleName
-    quantity: Annotated[int, Field(ge=1, le=MAXIMUM_TRUCKS)]
+    quantity: Annotated[int, Field(ge=1, le=MAXIMUM_TRUCKS), WHOLE]
     pricePerTruck: Price
 
 

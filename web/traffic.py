@@ -1,4 +1,4 @@
-"""Requests and sockets, counted in memory that all processes of one web server share.
+"""Requests, sockets and limits that were open, counted in memory that all processes of one web server share.
 
 A scrape reaches one of them and has to tell of all. A file for each process, as the Prometheus client
 would have it, stays behind when that process is killed. This memory belongs to no file: it goes with
@@ -21,9 +21,13 @@ STATUSES: tuple[int, ...] = (
 # Upper limits in seconds. An order is answered within 5 s; nothing should take longer than 10.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 ROLES = ("customer", "driver")
+# Limits that are counted in Redis, and are none while it is away.
+LIMITS = ("orders", "reads")
 # For what no route has taken, whatever its path and method were.
 UNMATCHED = ("ANY", "unmatched")
 
+# A slot begins with its sockets and its open limits; the routes follow.
+HEAD_CELLS = len(ROLES) + len(LIMITS)
 ROW_CELLS = len(STATUSES) + len(BUCKETS) + 1
 # A process without others has as much room as gunicorn gives to each of its own.
 OWN_BYTES = 64 * 1024
@@ -52,7 +56,7 @@ class Board:
 
     def lay_out(self, routes: set[Row]) -> None:
         """Gives each route its row; the same routes get the same rows in every process."""
-        room = (self._slot_cells - len(ROLES)) // ROW_CELLS - 1
+        room = (self._slot_cells - HEAD_CELLS) // ROW_CELLS - 1
         if len(routes) > room:
             raise ValueError(f"{len(routes)} routes, and room for {room}")
         self._rows = {route: number for number, route in enumerate([UNMATCHED, *sorted(routes)])}
@@ -74,6 +78,14 @@ class Board:
         """How many sockets there are, by role."""
         return {role: int(self._sum(number)) for number, role in enumerate(ROLES)}
 
+    def let_through(self, limit: str) -> None:
+        """One request that this limit could not count: it has passed."""
+        self._cells[self._base + len(ROLES) + LIMITS.index(limit)] += 1
+
+    def uncounted(self) -> dict[str, int]:
+        """How many requests have passed uncounted, by limit."""
+        return {limit: int(self._sum(len(ROLES) + number)) for number, limit in enumerate(LIMITS)}
+
     def rows(self) -> Iterator[tuple[Row, dict[int, int], list[int], float]]:
         """For each route that was asked: requests by status, by bucket, and all their seconds."""
         for row in self._rows:
@@ -84,7 +96,7 @@ class Board:
                 yield row, statuses, [int(n) for n in cells[len(STATUSES) : -1]], cells[-1]
 
     def _offset(self, row: Row) -> int:
-        return len(ROLES) + self._rows[row] * ROW_CELLS
+        return HEAD_CELLS + self._rows[row] * ROW_CELLS
 
     def _sum(self, number: int) -> float:
         return sum(self._cells[slot * self._slot_cells + number] for slot in range(self._slots))

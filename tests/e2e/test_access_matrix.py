@@ -88,7 +88,7 @@ ROWS = {
     ("GET", "/docs"): Row(),
     ("GET", "/docs/<name>"): Row(),
     ("GET", "/console"): Row(),
-    ("GET", "/console/<asset>"): Row(),
+    ("GET", "/console/<filename:asset>"): Row(),
     ("POST", "/console/tokens"): Row(body={}),
     ("GET", "/api/v1/ws"): Row(("customer", "driver"), (101,), headers=UPGRADE),
 }
@@ -107,7 +107,7 @@ class Scene:
     def call(self, method: str, rule: str, row: Row, who: Person | None, exists: bool = True) -> raw.Answer:
         path = rule.replace("<order_id>", self.order_id if exists else NOTHING)
         path = path.replace("<truck_request_id>", self.truck_request_id if exists else NOTHING)
-        path = path.replace("<name>", "start.js").replace("<asset>", "main.js")
+        path = path.replace("<name>", "start.js").replace("<filename:asset>", "main.js")
         lines = [*row.headers]
         if who:
             lines.append(f"Authorization: Bearer {who.token}")

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
+import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests import raw, scenes
+from tests.bad_orders import away
 from tests.system import Person, System, hear, until
 
 PAGE = "https://app.weelo.test"
@@ -111,11 +113,29 @@ def test_a_caller_who_is_too_fast_waits_and_nobody_else_does(system: System, nam
     assert {answer.headers["retry-after"] for answer in refused} == {"1"}
 
 
+def uncounted(url: str, limit: str) -> int:
+    """How many requests have passed this limit without being counted, by the metric."""
+    told = httpx.get(f"{url}/metrics").text
+    return int(float(told.partition(f'weelo_limit_uncounted_total{{limit="{limit}"}} ')[2].split()[0]))
+
+
 def test_without_redis_reads_are_answered(system: System, name: str) -> None:
     with system.beside("lonely", REDIS_URL="redis://127.0.0.1:1/0", READS_PER_MINUTE="1") as url:
         asha = Person(url, "customer", name)
         assert [read(url, asha).status for _ in range(5)] == [200] * 5
         assert "reads not counted" in system.log("lonely")
+        assert uncounted(url, "reads") == 5
+
+
+def test_without_redis_orders_are_taken_and_a_metric_says_that_their_limit_is_open(
+    system: System, name: str
+) -> None:
+    with system.beside("open", REDIS_URL="redis://127.0.0.1:1/0", ORDERS_PER_MINUTE="1") as url:
+        asha = Person(url, "customer", name)
+        for number in range(1, 4):
+            order = asha.order(away(), Prefer="respond-async").json()["data"]["order"]["id"]
+            assert asha.http.post(f"/orders/{order}/cancel", json={}).status_code == 200
+            assert uncounted(url, "orders") == number
 
 
 # --- sockets of one address ---

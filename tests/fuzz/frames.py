@@ -6,21 +6,16 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from tests.fuzz.messages import Messages
+
 # Below the limit for a flood, or everything after it would be ignored.
 FRAMES_A_CONNECTION = 95
 
-ORDER = "01890000-0000-7000-8000-000000000000"
-GOOD: list[dict[str, Any]] = [
-    {"type": "heartbeat", "data": {}},
-    {"type": "update_location", "data": {"latitude": 28.5, "longitude": 77.3, "heading": 90, "speed": 8.5}},
-    {"type": "accept_broadcast", "data": {"orderId": ORDER}},
-    {"type": "decline_broadcast", "data": {"orderId": ORDER}},
-    {"type": "broadcast_ack", "data": {"id": 1}},
-]
 ODD: list[Any] = [
     None, True, False, 0, -1, 1.5, 1e308, -0.0, 2**53, 2**64, "", " ", "\0", "\ud800", "x" * 5000,
     "' OR 1=1 --", "../../etc/passwd", "{{7*7}}", [], {}, [[]], {"$ne": 1}, [None] * 500,
-    "driver:*", "2026-13-45T99:99:99Z", "2026-01-31T12:00:00.000Z", ORDER, "heartbeat",
+    "driver:*", "2026-13-45T99:99:99Z", "2026-01-31T12:00:00.000Z", "heartbeat",
+    "01890000-0000-7000-8000-000000000000",
 ]  # fmt: skip
 
 
@@ -36,35 +31,45 @@ def frame(payload: bytes, opcode: int = 1, mask: bool = True, first_bits: int = 
     return head + (bytes(4) if mask else b"") + payload
 
 
-def right(draw: random.Random) -> bytes:
-    """A message that is right."""
-    return frame(json.dumps(draw.choice(GOOD)).encode())
+def _json(draw: random.Random, message: Any) -> bytes:
+    """The message in one of the spellings that JSON has for letters."""
+    return json.dumps(message, ensure_ascii=draw.random() < 0.5).encode("utf-8", "surrogatepass")
 
 
-def wrong_json(draw: random.Random) -> bytes:
+def right(draw: random.Random, messages: Messages) -> bytes:
+    """A message that fits the document."""
+    return frame(_json(draw, messages.right(draw)))
+
+
+def nearly(draw: random.Random, messages: Messages) -> bytes:
+    """A message that breaks one rule of the document."""
+    return frame(_json(draw, messages.nearly(draw)))
+
+
+def odd(draw: random.Random, messages: Messages) -> bytes:
     """A message with something odd in one place."""
-    message: dict[str, Any] = json.loads(json.dumps(draw.choice(GOOD)))
-    where = draw.choice([message, message["data"]])
+    message = messages.right(draw)
+    where = draw.choice([message, message.setdefault("data", {})])
     where[draw.choice([*where, "other"])] = draw.choice(ODD)
-    return frame(json.dumps(message).encode("utf-8", "surrogatepass"))
+    return frame(_json(draw, message))
 
 
-def torn_json(draw: random.Random) -> bytes:
+def torn(draw: random.Random, messages: Messages) -> bytes:
     """A message with some of its bytes changed; it may not be UTF-8 any more."""
-    content = bytearray(json.dumps(draw.choice(GOOD)).encode())
+    content = bytearray(_json(draw, messages.right(draw)))
     for _ in range(draw.randint(1, 4)):
         content[draw.randrange(len(content))] = draw.randrange(256)
     return frame(bytes(content[: draw.randint(1, len(content))]))
 
 
-def control(draw: random.Random) -> bytes:
+def control(draw: random.Random, _: Messages) -> bytes:
     """A ping or pong of a size that is allowed."""
     return frame(draw.randbytes(draw.randint(0, 125)), draw.choice([9, 10]))
 
 
-def fragments(draw: random.Random) -> bytes:
+def fragments(draw: random.Random, messages: Messages) -> bytes:
     """A message in pieces, some of them empty, with a ping between."""
-    content = json.dumps(draw.choice(GOOD)).encode()
+    content = _json(draw, messages.right(draw))
     cut = draw.randrange(len(content))
     return b"".join(
         (
@@ -97,12 +102,13 @@ def broken(draw: random.Random) -> bytes:
     )
 
 
-KINDS: tuple[Callable[[random.Random], bytes], ...] = (right, wrong_json, torn_json, control, fragments)
+KINDS: tuple[Callable[[random.Random, Messages], bytes], ...] = (right, nearly, odd, torn, control, fragments)
 # Bad UTF-8 or JSON ends a connection, so there are few of those.
-WEIGHTS = (30, 45, 1, 15, 9)
+WEIGHTS = (25, 30, 20, 1, 15, 9)
 
 
-def conversation(draw: random.Random) -> tuple[list[bytes], bytes]:
-    """The frames of one connection, and the wrong one at its end."""
+def conversation(draw: random.Random, messages: Messages) -> tuple[list[str], list[bytes]]:
+    """The frames of one connection with the names of their kinds; the last one breaks the protocol."""
     kinds = draw.choices(KINDS, WEIGHTS, k=draw.randint(1, FRAMES_A_CONNECTION // 2))
-    return [kind(draw) for kind in kinds], broken(draw)
+    names = [*(kind.__name__ for kind in kinds), broken.__name__]
+    return names, [*(kind(draw, messages) for kind in kinds), broken(draw)]

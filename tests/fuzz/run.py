@@ -4,19 +4,24 @@ import asyncio
 import random
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from tests.faults.http import Client
 from tests.faults.scene import token
 from tests.fuzz.frames import conversation
+from tests.fuzz.messages import Messages
 
 AT_ONCE = 16
 HANDSHAKE_SECONDS = 10
 ENDING_SECONDS = 15
 PEOPLE = 200
+# A driver has more to say.
+ROLES = ("driver", "driver", "customer")
 # Lines of its log that say that a mistake of somebody else was one of ours.
 HARM = re.compile(r"Traceback|message failed|socket failed|unexpected error")
 # A web process that has served some thousand frames has all the memory it needs for them.
@@ -56,28 +61,32 @@ class Figures:
 
     frames: int = 0
     connections: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     endings: Counter[str] = field(default_factory=Counter)
     rss_before_kb: int = 0
     rss_after_kb: int = 0
     problems: list[str] = field(default_factory=list)
 
 
-async def converse(port: int, draw: random.Random, number: int, figures: Figures) -> None:
+async def converse(
+    port: int, said: Mapping[str, Messages], draw: random.Random, number: int, figures: Figures
+) -> None:
     """One connection from the handshake to its end, in pieces of any size."""
-    role = draw.choice(["driver", "driver", "customer"])
+    role = draw.choice(ROLES)
     head = (
         "GET /api/v1/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         f"Authorization: Bearer {token(role, f'fuzz-{number % PEOPLE}')}\r\n\r\n"
     )
-    frames, last = conversation(draw)
+    kinds, frames = conversation(draw, said[role])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(head.encode())
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HANDSHAKE_SECONDS)
         assert b" 101 " in answer, answer
-        sent = b"".join([*frames, last])
-        figures.frames += len(frames) + 1
+        sent = b"".join(frames)
+        figures.frames += len(frames)
+        figures.kinds.update(kinds)
         with suppress(ConnectionError):
             while sent:
                 size = draw.choice([1, 7, 300, 5000, len(sent)])
@@ -108,7 +117,14 @@ async def _ending(reader: asyncio.StreamReader) -> str:
     return str(int.from_bytes(received[found + 2 : found + 4], "big")) if found >= 0 else "cut"
 
 
-async def fuzz(port: int, seed: int, frames: int, figures: Figures, say: Callable[[str], None]) -> None:
+async def fuzz(
+    port: int,
+    said: Mapping[str, Messages],
+    seed: int,
+    frames: int,
+    figures: Figures,
+    say: Callable[[str], None],
+) -> None:
     """Sends this many frames, over AT_ONCE connections at a time."""
     numbers = iter(range(frames))
     goal = figures.frames + frames
@@ -117,7 +133,7 @@ async def fuzz(port: int, seed: int, frames: int, figures: Figures, say: Callabl
         while figures.frames < goal:
             number = next(numbers)
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await converse(port, random.Random(f"{seed}-{number}"), number, figures)
+                await converse(port, said, random.Random(f"{seed}-{number}"), number, figures)
             if number % 500 == 499:
                 say(f"{figures.frames} frames, {figures.connections} connections")
 
@@ -136,9 +152,11 @@ def run(target: Target, seed: int, frames: int, say: Callable[[str], None]) -> F
     """Fuzzes a web process; ``problems`` is empty if it took no harm."""
     figures, worker = Figures(), target.worker
     asyncio.run(register(target.port))
-    asyncio.run(fuzz(target.port, seed, int(frames * WARM_UP), figures, say))
+    document = httpx.get(f"http://127.0.0.1:{target.port}/asyncapi.json").json()
+    said = {role: Messages(document, role) for role in set(ROLES)}
+    asyncio.run(fuzz(target.port, said, seed, int(frames * WARM_UP), figures, say))
     figures.rss_before_kb = target.memory_kb
-    asyncio.run(fuzz(target.port, seed + 1, frames, figures, say))
+    asyncio.run(fuzz(target.port, said, seed + 1, frames, figures, say))
     figures.rss_after_kb = target.memory_kb
     if figures.endings["never"]:
         figures.problems.append("connections were left open")
@@ -153,8 +171,10 @@ def run(target: Target, seed: int, frames: int, say: Callable[[str], None]) -> F
 def lines(figures: Figures) -> list[str]:
     """The figures, to be read."""
     endings = ", ".join(f"{name} {count}" for name, count in sorted(figures.endings.items()))
+    kinds = ", ".join(f"{name} {count}" for name, count in figures.kinds.most_common())
     return [
         f"{figures.frames} frames over {figures.connections} connections",
+        f"frames by kind: {kinds}",
         f"connections ended: {endings}",
         f"memory of the process: {figures.rss_before_kb} KB before, {figures.rss_after_kb} KB after",
         *(f"problem: {one}" for one in figures.problems),

@@ -36,6 +36,13 @@ def client(monkeypatch: pytest.MonkeyPatch, **environment: str) -> FlaskClient:
     return create_app().test_client()
 
 
+def test_the_address_of_the_tokens_is_none_of_a_file(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured)
+    assert browser.options("/console/tokens").headers["Allow"] == "OPTIONS, POST"
+    assert browser.get("/console/tokens").status_code == 405
+    assert browser.get("/console/none.js").status_code == 404
+
+
 def test_the_page_loads_its_own_files_only_and_has_nothing_inside(configured: pytest.MonkeyPatch) -> None:
     browser = client(configured)
     page = browser.get("/console")

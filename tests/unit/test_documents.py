@@ -61,6 +61,32 @@ def test_every_reference_leads_somewhere(document: documents.Document) -> None:
             found = found[part]
 
 
+def test_every_link_takes_an_id_that_is_always_there_to_a_route_that_asks_for_it() -> None:
+    document = documents.of_http()
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    asked = {
+        one["operationId"]: {said["name"] for said in one.get("parameters", []) if said["in"] == "path"}
+        for one in operations
+    }
+    links = [
+        (response["content"]["application/json"]["schema"], link)
+        for one in operations
+        for response in one["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(links) > 20
+    for answer, link in links:
+        assert link["parameters"].keys() == asked[link["operationId"]]
+        for expression in link["parameters"].values():
+            found = answer
+            for name in expression.removeprefix("$response.body#/").split("/"):
+                assert name in found["required"]
+                found = found["properties"][name]
+                if "$ref" in found:
+                    found = document["components"]["schemas"][found["$ref"].rpartition("/")[2]]
+            assert found["format"] == "uuid"
+
+
 @pytest.mark.parametrize(("schema", "example"), bodies())
 def test_every_body_that_is_shown_fits_its_schema(schema: documents.Document, example: Any) -> None:
     root = schema | {"components": documents.of_http()["components"]}

@@ -55,6 +55,19 @@ def test_every_process_tells_of_all() -> None:
     assert one.sockets() == {"customer": 1, "driver": 1}
 
 
+def test_what_a_limit_let_through_is_counted_by_limit_over_all_processes_and_never_falls() -> None:
+    memory = mmap(-1, 2 * OWN_BYTES)
+    one, other = board(memory, 0, 2), board(memory, 1, 2)
+    one.let_through("reads")
+    other.let_through("reads")
+    other.let_through("orders")
+    one.count(SHOW, 200, 0.01)
+    new = board(memory, 1, 2)
+    assert new.uncounted() == {"orders": 1, "reads": 2}
+    assert new.sockets() == {"customer": 0, "driver": 0}
+    assert [statuses for _, statuses, _, _ in new.rows()] == [{200: 1}]
+
+
 def test_a_new_process_goes_on_counting_where_the_dead_one_ended_but_has_none_of_its_sockets() -> None:
     memory = mmap(-1, OWN_BYTES)
     dead = board(memory)

@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template, send_from_directory
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
 
 from models import settings
 from models.messages import iso
@@ -28,6 +30,17 @@ TOKEN_LIFETIME = timedelta(hours=1)
 blueprint = Blueprint("console", __name__, template_folder="page")
 
 
+class FileName(BaseConverter):
+    """A name with a dot. Without it, `/console/tokens` would be a file too, and say that it has GET."""
+
+    regex = r"[^/]+\.[^/]+"
+
+
+@blueprint.record_once
+def _file_names(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["filename"] = FileName
+
+
 @blueprint.get("/console")
 @public
 def page() -> Response:
@@ -46,7 +59,7 @@ def page() -> Response:
     return Response(text, headers=headers, mimetype="text/html")
 
 
-@blueprint.get("/console/<asset>")
+@blueprint.get("/console/<filename:asset>")
 @public
 def file(asset: str) -> Response:
     """A script, style sheet or picture of that page."""

@@ -90,7 +90,7 @@ def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
     roles: tuple[str, ...] = view.roles
     summary, _, rest = (view.__doc__ or "").strip().partition("\n")
     operation: dict[str, Any] = {
-        "operationId": rule.endpoint.replace(".", "_"),
+        "operationId": responses.operation_id(rule.endpoint),
         "tags": [declared.tag],
         "summary": summary,
         "description": declared.text or rest.strip(),

@@ -14,14 +14,26 @@ from models.errors import DomainError
 
 
 @dataclass(frozen=True)
+class Link:
+    """A route that takes the id found in this answer: the route's endpoint, the name that the id has
+    there, and where in ``data`` it stands (a JSON pointer).
+    """
+
+    endpoint: str
+    parameter: str
+    pointer: str
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A success: what it means, the model of its ``data``, and headers that only it has."""
+    """A success: what it means, the model of its ``data``, headers that only it has, where it leads."""
 
     meaning: str
     data: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     # What is answered in no JSON of ours: the media type.
     media: str = ""
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,11 @@ class Operation:
     # Codes that come from no error of the domain.
     codes: tuple[str, ...] = ()
     text: str = field(default="")
+
+
+def links(parameter: str, pointer: str, *endpoints: str) -> tuple[Link, ...]:
+    """All these routes take the id that stands there."""
+    return tuple(Link(endpoint, parameter, pointer) for endpoint in endpoints)
 
 
 def query(name: str, meaning: str, schema: Mapping[str, Any], example: Any = None) -> Parameter:

@@ -5,7 +5,7 @@ from typing import Any
 
 from web.documents import codes
 from web.documents.codes import Code
-from web.documents.operations import Answer, Operation
+from web.documents.operations import Answer, Link, Operation
 
 # Answers a plain GET without any store.
 WITHOUT_STORES = frozenset({"Machines", "Documents"})
@@ -23,7 +23,18 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "enum": ["respond-async"]},
     },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
+    "RateLimit-Policy": {
+        "description": "The limits that counted this request: `q` requests in `w` seconds each.",
+        "schema": _TEXT,
+    },
+    "RateLimit": {
+        "description": "What is left of each of them: `r` requests, for `t` seconds.",
+        "schema": _TEXT,
+    },
 }
+EVERYWHERE = ("X-Request-ID",)
+# Requests are counted where somebody has to say who he is.
+COUNTED = (*EVERYWHERE, "RateLimit-Policy", "RateLimit")
 
 REFERENCE = "#/components/schemas/{model}"
 ERROR = {
@@ -54,14 +65,15 @@ ERROR = {
 
 def of(declared: Operation, roles: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each status with its Response Object."""
+    always = COUNTED if roles else EVERYWHERE
     for status, answer in declared.answers.items():
-        yield str(status), _success(answer)
+        yield str(status), _success(answer, always)
     failures: dict[int, list[Code]] = {}
     known = codes.table()
     for code in sorted(_codes(declared, roles)):
         failures.setdefault(known[code].status, []).append(known[code])
     for status, found in sorted(failures.items()):
-        yield str(status), _failure(found)
+        yield str(status), _failure(found, always)
 
 
 def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
@@ -78,10 +90,10 @@ def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
     return found
 
 
-def _success(answer: Answer) -> dict[str, Any]:
+def _success(answer: Answer, always: tuple[str, ...]) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "description": answer.meaning,
-        "headers": _headers(["X-Request-ID", *answer.headers]),
+        "headers": _headers([*always, *answer.headers]),
     }
     if answer.data:
         schema = {
@@ -95,10 +107,22 @@ def _success(answer: Answer) -> dict[str, Any]:
         shown["content"] = {"application/json": {"schema": schema}}
     elif answer.media:
         shown["content"] = {answer.media: {}}
+    if answer.links:
+        shown["links"] = {operation_id(one.endpoint): _link(one) for one in answer.links}
     return shown
 
 
-def _failure(found: list[Code]) -> dict[str, Any]:
+def operation_id(endpoint: str) -> str:
+    """The name of a route in the document."""
+    return endpoint.replace(".", "_")
+
+
+def _link(link: Link) -> dict[str, Any]:
+    found = f"$response.body#/data{link.pointer}"
+    return {"operationId": operation_id(link.endpoint), "parameters": {link.parameter: found}}
+
+
+def _failure(found: list[Code], always: tuple[str, ...]) -> dict[str, Any]:
     names = [one.code for one in found]
     waits = ["Retry-After"] if any(codes.waits(name) for name in names) else []
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": names}}}}}
@@ -109,7 +133,7 @@ def _failure(found: list[Code]) -> dict[str, Any]:
     }
     return {
         "description": "\n".join(f"`{one.code}`: {one.meaning}  " for one in found),
-        "headers": _headers(["X-Request-ID", *waits]),
+        "headers": _headers([*always, *waits]),
         "content": {"application/json": {"schema": schema, "examples": examples}},
     }
 

@@ -11,7 +11,7 @@ from models.errors import (
     RateLimitExceeded,
 )
 from web.documents import shapes
-from web.documents.operations import Answer, Example, Operation, header, query
+from web.documents.operations import Answer, Example, Operation, header, links, query
 from web.orders import STATUSES
 from web.schemas import Cancel, NewOrder
 
@@ -32,6 +32,12 @@ Send a key: without one an app that gets no answer cannot tell whether the order
 with the same payload gives the same answer for 72 hours; payloads are compared as JSON values.
 409, 429, 503 and validation errors are not kept under the key."""
 
+# What the order's customer may do with it, drivers to whom it is offered, and operators.
+_OF_CUSTOMERS = ("orders.show", "orders.events", "orders.cancel")
+_OF_DRIVERS = ("orders.accept", "orders.decline")
+_OF_OPERATORS = ("ops.show", "ops.rebroadcast", "ops.expire")
+_MADE = links("orderId", "/order/id", *_OF_CUSTOMERS, *_OF_DRIVERS, *_OF_OPERATORS)
+
 ROUTES = {
     "orders.create": Operation(
         "Orders",
@@ -40,11 +46,13 @@ ROUTES = {
                 "Placed, and the first drivers are asked.",
                 shapes.OrderCreated,
                 ("Location", "Idempotent-Replayed"),
+                links=_MADE,
             ),
             202: Answer(
                 "Accepted and durable, not placed yet; `GET` tells the rest.",
                 shapes.OrderQueued,
                 ("Location", "Idempotent-Replayed", "Preference-Applied"),
+                links=_MADE,
             ),
         },
         body=NewOrder,

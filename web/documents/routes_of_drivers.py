@@ -11,12 +11,15 @@ from models.errors import (
     TruckTaken,
 )
 from web.documents import shapes_of_drivers as shapes
-from web.documents.operations import Answer, Example, Operation, query
+from web.documents.operations import Answer, Example, Operation, links, query
 from web.schemas import Accept, Availability, GiveBack, Nothing, Positions, Registration, TripStatus
 
 _MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10_000}
 _LATE = (NotOffered, TruckTaken, OrderExpired, OrderCancelled, InvalidTransition)
+_TRUCK = "truckRequestId"
+# What can be done with a trip.
+_OF_TRIPS = ("drivers.trip_status", "drivers.trip_track", "drivers.trip_cancel")
 
 ROUTES = {
     "drivers.register": Operation(
@@ -84,7 +87,13 @@ ROUTES = {
     "drivers.broadcasts": Operation("Drivers", {200: Answer("The open offers.", shapes.Broadcasts)}),
     "orders.accept": Operation(
         "Drivers",
-        {200: Answer("The truck is this driver's; so it is if he asks again.", shapes.Accepted)},
+        {
+            200: Answer(
+                "The truck is this driver's; so it is if he asks again.",
+                shapes.Accepted,
+                links=links(_TRUCK, "/truckRequestId", *_OF_TRIPS),
+            )
+        },
         body=Accept,
         body_required=False,
         examples=(Example("any", "Any truck of the kind that was offered", {}),),
@@ -102,7 +111,11 @@ ROUTES = {
     ),
     "drivers.trip_status": Operation(
         "Drivers",
-        {200: Answer("The step is taken.", shapes.TripStep)},
+        {
+            200: Answer(
+                "The step is taken.", shapes.TripStep, links=links(_TRUCK, "/truckRequestId", *_OF_TRIPS)
+            )
+        },
         body=TripStatus,
         examples=(Example("leave", "On the way to the pickup", {"status": "en_route_pickup"}),),
         errors=(TripNotFound, InvalidTransition),
