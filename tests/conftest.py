@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
 from models.live import order_rate, queues
+from web import keys
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -49,6 +50,7 @@ def forget_configuration() -> None:
         live.script,
         order_rate._limiter,
         queues._broker,
+        keys.usable,
     ):
         cached.cache_clear()
 

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.console import violations, visit
 from tests.system import System
@@ -14,6 +14,14 @@ STEPS = (
     ("Arrive at the drop", "arrived at drop"),
     ("Unload and finish", "completed"),
 )
+
+
+def drive(page: Page) -> None:
+    """Drives the trip that was won, step by step, and both of them hear of each."""
+    for button, state in STEPS:
+        page.get_by_role("button", name=button).click()
+        expect(page.locator("#driver-news")).to_have_text(f"Trip: {state}.")
+        expect(page.locator("#customer-news")).to_contain_text(f"A truck: {state}.")
 
 
 def test_a_newcomer_orders_with_clicks_accepts_and_drives_the_trip_to_its_end(
@@ -36,10 +44,7 @@ def test_a_newcomer_orders_with_clicks_accepts_and_drives_the_trip_to_its_end(
         expect(page.locator("#driver-news")).to_have_text("The truck is yours.")
         news = page.locator("#customer-news")
         expect(news).to_contain_text("Ravi comes with DL 1 AB 1234: 1 of 2 trucks.")
-        for button, state in STEPS:
-            page.get_by_role("button", name=button).click()
-            expect(page.locator("#driver-news")).to_have_text(f"Trip: {state}.")
-            expect(news).to_contain_text(f"A truck: {state}.")
+        drive(page)
         expect(page.locator("#truck-seen")).to_have_text(re.compile(r"Your truck was seen at -?\d+\.\d{3}, "))
         console.see("play-driven")
         page.get_by_role("tab", name="Watch").click()
