@@ -26,7 +26,7 @@ NOT_PASSED_ON = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "APP_ENV")
 class Launched:
     """A launcher that runs: where it answers, where it lies, and its end."""
 
-    def __init__(self, checkout: Path) -> None:
+    def __init__(self, checkout: Path, *command: str) -> None:
         port, flower = ports.free(), ports.free()
         self.url = f"http://127.0.0.1:{port}"
         self.notes = checkout / ".run"
@@ -34,7 +34,7 @@ class Launched:
         environment = {name: value for name, value in os.environ.items() if name not in NOT_PASSED_ON}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "local.run"],
+                command,
                 cwd=checkout,
                 env=environment | {"PORT": str(port), "FLOWER_PORT": str(flower)},
                 stdin=subprocess.DEVNULL,
@@ -43,8 +43,8 @@ class Launched:
                 start_new_session=True,
             )
 
-    def until_ready(self) -> None:
-        until(self._ready, READY_WITHIN_S, f"not ready; see {self.log}")
+    def until_ready(self, within: float = READY_WITHIN_S) -> None:
+        until(self._ready, within, f"not ready; see {self.log}")
 
     def _ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -52,7 +52,7 @@ class Launched:
 
     def stop(self) -> float:
         """Presses Ctrl-C, as it were; how many seconds the end has taken it."""
-        self.process.send_signal(signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(30)
         [line] = [one for one in self.log.read_text().splitlines() if "stopped in" in one]
         return float(line.rpartition("stopped in ")[2].removesuffix(" s"))
@@ -65,19 +65,25 @@ class Launched:
 
 
 @contextmanager
-def launched() -> Iterator[Launched]:
-    """The system for the time of the block, from an empty `.run` to nothing left."""
-    # Not below the tests' own folder, which Postgres under another account may not enter.
+def folder() -> Iterator[Path]:
+    """A folder for the time of the block; not below the tests' own, which Postgres may not enter for root."""
     base = Path(tempfile.mkdtemp(prefix="weelo-launched-"))
     base.chmod(0o755)
     try:
+        yield base
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def launched() -> Iterator[Launched]:
+    """The system for the time of the block, from an empty `.run` to nothing left."""
+    with folder() as base:
         shutil.copytree(ROOT, base / "weelo", ignore=LEFT_OUT)
-        found = Launched(base / "weelo")
+        found = Launched(base / "weelo", sys.executable, "-m", "local.run")
         try:
             found.until_ready()
             yield found
         finally:
             if found.process.poll() is None:
                 found.stop()
-    finally:
-        shutil.rmtree(base, ignore_errors=True)

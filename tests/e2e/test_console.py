@@ -10,18 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import scenes
-from tests.e2e.console import PHONE, Visit, violations, visit
+from tests.e2e.console import COUNT_FRAMES, PHONE, Visit, violations, visit
 from tests.system import Person, System, on_duty, until
-
-# Counts the frames of the map, whatever draws them.
-COUNT_FRAMES = """
-    window.frames_drawn = 0;
-    const clear = CanvasRenderingContext2D.prototype.clearRect;
-    CanvasRenderingContext2D.prototype.clearRect = function (...sides) {
-        window.frames_drawn += 1;
-        return clear.apply(this, sides);
-    };
-"""
 
 
 @pytest.fixture

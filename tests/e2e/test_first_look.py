@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Response, expect
 
 from demo.control import Demo
@@ -34,6 +35,8 @@ class Watched:
         return sum(len(places) > 1 for places in self.places.values())
 
 
+# A start from nothing, a city, and 20 s that it leaves to people.
+@pytest.mark.timeout(300)
 def test_a_fresh_system_from_the_first_look_to_the_end_of_a_trip_among_the_city(browser: Browser) -> None:
     with launched() as system:
         with visit(browser, system.url) as console:

@@ -102,7 +102,14 @@ export class DriverPane {
 
   drive() {
     const [, status] = STEPS[this.trip.status];
-    this.link.send("update_trip_status", { truckRequestId: this.trip.truckRequestId, status });
+    this.tell("update_trip_status", { truckRequestId: this.trip.truckRequestId, status });
+  }
+
+  /** Sends what somebody has pressed; whether that could be done. */
+  tell(type, data) {
+    const sent = this.link.send(type, data);
+    if (!sent) this.say("Not connected: press again in a moment.");
+    return sent;
   }
 
   /** The step is made: the truck is where that step ends. */
@@ -127,10 +134,9 @@ export class DriverPane {
   card({ orderId, truckRequestId, pickupDistanceKm, farePerTruck, expiresAt }) {
     const accept = element("button", { type: "button", class: "primary" }, "Accept");
     const decline = element("button", { type: "button" }, "Decline");
-    accept.addEventListener("click", () => this.link.send("accept_broadcast", { orderId, truckRequestId }));
+    accept.addEventListener("click", () => this.tell("accept_broadcast", { orderId, truckRequestId }));
     decline.addEventListener("click", () => {
-      this.link.send("decline_broadcast", { orderId });
-      this.offers.delete(orderId);
+      if (this.tell("decline_broadcast", { orderId })) this.offers.delete(orderId);
       this.draw();
     });
     return element(
