@@ -71,7 +71,7 @@ def empty_tables() -> None:
 
 @contextmanager
 def own_stores(prefix: str) -> Iterator[Stores]:
-    """A Postgres and a Valkey with the newest tables in a folder of their own; this process points at them."""
+    """A Postgres and a Valkey in a folder of their own, with the newest tables; this process uses them."""
     base = Path(tempfile.mkdtemp(prefix=prefix))
     both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
     try:

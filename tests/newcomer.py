@@ -51,7 +51,7 @@ def _click(page: Page) -> None:
     page.get_by_role("button", name="Order two trucks").click()
     offer = page.locator("#offers li").filter(has_text="₹500")
     offer.get_by_role("button", name="Accept").click(timeout=SHORTLY_MS)
-    expect(page.locator("#driver-news")).to_have_text("The truck is yours.")
+    expect(page.locator("#driver-news")).to_have_text("The truck is yours.", timeout=SHORTLY_MS)
 
 
 if __name__ == "__main__":
