@@ -14,11 +14,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from playwright.sync_api import Browser, Page, sync_playwright
+from typing import Any
 
 from tests.conftest import own_stores
-from tests.e2e.console import COUNT_FRAMES, launch, visit
+from tests.e2e.console import COUNT_FRAMES, SCREENSHOTS
+from tests.soak.chromium import Tab, tab
 from tests.soak.feeder import Feeder
 from tests.soak.server import PARTS, Server, machine_busy, own_memory
 from tests.system import System, listens, until
@@ -34,9 +34,13 @@ SLACK = {"heap (MB)": 1.0, "renderer (MB)": 10.0, "nodes": 20.0, "listeners": 5.
 
 @dataclass(frozen=True)
 class Row:
-    """One minute: frames a second of each window, what the page holds, cores that each part has used."""
+    """One minute: frames a second of each window, what the page holds, cores that each part has used.
+
+    ``browser`` are the cores of all of the browser's processes, which are none of the server's.
+    """
 
     frames: list[float]
+    browser: float
     held: Mapping[str, float]
     cores: Mapping[str, float]
 
@@ -44,29 +48,34 @@ class Row:
 class Watch:
     """Reads the page's figures from the browser."""
 
-    def __init__(self, page: Page, browser: Browser) -> None:
+    def __init__(self, page: Tab) -> None:
         self._page = page
-        self._tab = page.context.new_cdp_session(page)
-        self._processes = browser.new_browser_cdp_session()
 
     def frames(self) -> list[float]:
         found = []
         for _ in range(WINDOWS_A_ROW):
             before, began = self._drawn(), time.monotonic()
-            self._page.wait_for_timeout(WINDOW_S * 1000)
+            time.sleep(WINDOW_S)
             found.append((self._drawn() - before) / (time.monotonic() - began))
         return found
 
     def _drawn(self) -> int:
         return int(self._page.evaluate("window.frames_drawn"))
 
+    def used(self) -> float:
+        """Seconds of processor time of the whole browser."""
+        return float(sum(one["cpuTime"] for one in self._processes()))
+
+    def _processes(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._page.ask("SystemInfo.getProcessInfo")["processInfo"]
+        return found
+
     def held(self) -> dict[str, float]:
-        self._tab.send("HeapProfiler.collectGarbage")
-        counted = self._tab.send("Memory.getDOMCounters")
-        processes = self._processes.send("SystemInfo.getProcessInfo")["processInfo"]
-        renderers = [int(one["id"]) for one in processes if one["type"] == "renderer"]
+        self._page.ask("HeapProfiler.collectGarbage")
+        counted = self._page.ask("Memory.getDOMCounters")
+        renderers = [int(one["id"]) for one in self._processes() if one["type"] == "renderer"]
         return {
-            "heap (MB)": self._tab.send("Runtime.getHeapUsage")["usedSize"] / 2**20,
+            "heap (MB)": self._page.ask("Runtime.getHeapUsage")["usedSize"] / 2**20,
             "renderer (MB)": max(map(own_memory, renderers)),
             "nodes": counted["nodes"],
             "listeners": counted["jsEventListeners"],
@@ -93,9 +102,8 @@ def _median(rows: list[Row], name: str) -> float:
 def show(number: int, row: Row) -> None:
     held = "".join(f"{row.held[name]:>15.1f}" for name in SLACK)
     used = "".join(f"{100 * row.cores[part]:>11.1f}%" for part in PARTS)
-    print(
-        f"{number:>6}{min(row.frames):>12.1f}{statistics.median(row.frames):>10.1f}{held}{used}", flush=True
-    )
+    frames = f"{min(row.frames):>12.1f}{statistics.median(row.frames):>10.1f}"
+    print(f"{number:>6}{frames}{100 * row.browser:>11.1f}%{held}{used}", flush=True)
 
 
 def verdict(rows: list[Row], idle: Mapping[str, float]) -> bool:
@@ -113,11 +121,7 @@ def verdict(rows: list[Row], idle: Mapping[str, float]) -> bool:
 
 
 def measure(minutes: int) -> bool:
-    with (
-        own_stores("weelo-soak-") as stores,
-        tempfile.TemporaryDirectory() as logs,
-        sync_playwright() as playwright,
-    ):
+    with own_stores("weelo-soak-") as stores, tempfile.TemporaryDirectory() as logs:
         feeder = Feeder(stores.environment)
         feeder.seed()
         system = System(stores.environment, Path(logs))
@@ -126,12 +130,12 @@ def measure(minutes: int) -> bool:
             until(lambda: listens(f"{url}/health"), 30, "the web process does not answer")
             feeder.start()
             server = Server(stores, system.processes["web"].pid, feeder.pid)
-            return _beside(feeder, server, launch(playwright), url, minutes)
+            return _beside(feeder, server, url, minutes)
         finally:
             system.stop()
 
 
-def _beside(feeder: Feeder, server: Server, browser: Browser, url: str, minutes: int) -> bool:
+def _beside(feeder: Feeder, server: Server, url: str, minutes: int) -> bool:
     time.sleep(WARM_UP_S)
     before, began = server.used(), time.monotonic()
     time.sleep(WINDOW_S * WINDOWS_A_ROW)
@@ -140,25 +144,24 @@ def _beside(feeder: Feeder, server: Server, browser: Browser, url: str, minutes:
     load = os.getloadavg()[0]
     busy, had = machine_busy()
     rows = []
-    with visit(browser, url) as console:
-        console.page.context.add_init_script(COUNT_FRAMES)
-        console.open()
-        watch = Watch(console.page, browser)
-        console.page.wait_for_timeout(WARM_UP_S * 1000)
+    with tab() as page:
+        page.open(f"{url}/console", COUNT_FRAMES)
+        watch = Watch(page)
+        time.sleep(WARM_UP_S)
         names = "".join(f"{name:>15}" for name in SLACK) + "".join(f"{part:>12}" for part in PARTS)
-        print(f"minute  lowest f/s    median{names}", flush=True)
+        print(f"minute  lowest f/s    median      browser{names}", flush=True)
         for number in range(minutes):
-            before, began = server.used(), time.monotonic()
-            frames, used = watch.frames(), cores(server, before, began)
-            rows.append(Row(frames, watch.held(), used))
+            before, drawn, began = server.used(), watch.used(), time.monotonic()
+            frames = watch.frames()
+            browser_cores = (watch.used() - drawn) / (time.monotonic() - began)
+            rows.append(Row(frames, browser_cores, watch.held(), cores(server, before, began)))
             show(number + 1, rows[-1])
-        print(f"a picture: {console.see('soak')}")
+            assert page.evaluate("document.getElementById('connection').textContent") == "Connected"
+        page.picture(SCREENSHOTS / "soak.png")
     feeder.end()
     busy, had = machine_busy()[0] - busy, machine_busy()[1] - had
     print(f"the city: {feeder.turns} seconds of it, the slowest took {feeder.slowest_s:.2f} s to write")
-    print(
-        f"the machine: load {load:.1f} at the beginning, {busy / had:.0%} busy since, {os.cpu_count()} cores"
-    )
+    print(f"the machine: load {load:.1f} before, {busy / had:.0%} of {os.cpu_count()} cores busy since")
     return verdict(rows, idle)
 
 
