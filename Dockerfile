@@ -14,6 +14,8 @@ COPY models models
 COPY workers workers
 COPY tasks tasks
 COPY web web
+# What the console knows of the simulated city; the city itself is development's.
+COPY demo/__init__.py demo/control.py demo/
 USER weelo
 EXPOSE 8000
 # The process lives; whether the main job can run is /ready's to say, and no reason to kill this one.

@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench faults fuzz conform soak crowd check token revoke replay demo picture lock audit secrets licences clean
+.PHONY: help run test bench faults fuzz conform soak crowd check lint-api console-soak token revoke replay demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -30,9 +30,12 @@ FIND_PYTHON = for python in $(CANDIDATES) ""; do "$$python" -c '$(SUITS)' 2>/dev
 	test -n "$$python" || { echo "weelo: $(NONE_SUITS)" >&2; exit 1; }
 PREPARE = @$(FIND_PYTHON); "$$python" -m local.bootstrap "$(VENV)"
 
+# Every target with its sentence, in columns as wide as the longest name.
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { names[++rows] = $$1; texts[rows] = $$2; \
+			if (length($$1) > widest) widest = length($$1) } \
+		END { for (row = 1; row <= rows; row++) printf "  make %-" widest "s  %s\n", names[row], texts[row] }' \
+		$(MAKEFILE_LIST)
 
 run: ## start everything on this machine; Ctrl-C stops it
 	$(PREPARE) run
@@ -67,12 +70,21 @@ crowd: ## 10,000 drivers on sockets, a position every 5 s each: is the index rig
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults.crowd $(ARGS)
 
+console-soak: ## the console beside 2,000 drivers and 20 orders/s: frames, memory, cost (ARGS="--minutes 2")
+	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
+	@exec "$(BIN)/python" -m tests.soak $(ARGS)
+
 check: ## lint, formatting, types and the direction of imports
 	$(PREPARE) dev
 	"$(BIN)/ruff" check .
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/lint-imports"
+
+lint-api: ## hold the published documents against Spectral's rules (needs npm and a network)
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m audit.api
 
 token: ## print a token (ROLE=customer|driver|ops SUB=asha)
 	$(PREPARE) run

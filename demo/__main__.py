@@ -29,7 +29,7 @@ def main() -> int:
         return NOT_BEGUN
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     try:
-        with files.claim():
+        with files.claim(given.lock):
             return asyncio.run(_run(options, files))
     except (NotBegun, AlreadyRunning) as problem:
         print(problem, file=sys.stderr)
@@ -43,10 +43,10 @@ async def _run(options: Options, files: Files) -> int:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        # A second Ctrl-C ends the program as it would any other.
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(each)
-        print("stopping: orders are called off, drivers go home", flush=True)
+        # A second Ctrl-C ends the program as it would any other; a button may be pressed twice.
+        loop.remove_signal_handler(signal.SIGINT)
+        if city.state != "stopping":
+            print("stopping: orders are called off, drivers go home", flush=True)
         city.stop()
 
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -66,9 +66,8 @@ async def _note(city: City, files: Files) -> None:
     while True:
         online, busy = city.counts()
         clock = ledger.clock(demand.hour(city.share))
-        files.write(
-            city.ledger.figures() | {"state": city.state, "clock": clock, "drivers": online, "busy": busy}
-        )
+        seen = {"state": city.state, "clock": clock, "drivers": online, "busy": busy, "url": city.url}
+        files.write(city.ledger.figures() | seen, os.getpid())
         await asyncio.sleep(NOTE_EVERY_S)
 
 
@@ -93,6 +92,7 @@ def _arguments() -> argparse.Namespace:
     add("--speed", type=_above_0, default=Options.speed, help="times as fast as trucks drive (%(default)g)")
     add("--minutes", type=_above_0, default=Options.minutes, help="how long the day lasts (%(default)g)")
     add("--notes", type=Path, default=DIRECTORY, help="folder of its lock and note (%(default)s)")
+    add("--lock", type=int, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ class Files:
         self.log = directory / "demo.log"
 
     @contextmanager
-    def claim(self) -> Iterator[None]:
-        """Makes this process the city of the folder. Raises ``AlreadyRunning``."""
+    def taken(self) -> Iterator[int]:
+        """Holds the lock of the folder; whoever inherits the descriptor holds it on.
+
+        Raises ``AlreadyRunning``.
+        """
         self.directory.mkdir(mode=0o700, exist_ok=True)
         with self.lock.open("a") as lock:
             until = time.monotonic() + CLAIM_WITHIN_S
@@ -53,6 +56,15 @@ class Files:
                 time.sleep(LOOK_EVERY_S)
             # That of a killed one names a process that is no more.
             self.note.unlink(missing_ok=True)
+            yield lock.fileno()
+
+    @contextmanager
+    def claim(self, inherited: int | None = None) -> Iterator[None]:
+        """Makes this process the city of the folder, with a lock of its own or the one it was started with.
+
+        Raises ``AlreadyRunning``.
+        """
+        with self.taken() if inherited is None else nullcontext():
             try:
                 yield
             finally:
@@ -66,10 +78,10 @@ class Files:
         with self.lock.open() as lock:
             return not _locked(lock.fileno(), fcntl.LOCK_SH)
 
-    def write(self, note: dict[str, Any]) -> None:
-        """Replaces the note of the running city."""
-        whole = self.note.with_suffix(".new")
-        whole.write_text(json.dumps(note | {"pid": os.getpid()}))
+    def write(self, note: dict[str, Any], pid: int) -> None:
+        """Replaces the note of the running city, which is this process."""
+        whole = self.note.with_suffix(f".{os.getpid()}")
+        whole.write_text(json.dumps(note | {"pid": pid}))
         whole.replace(self.note)
 
     def read(self) -> dict[str, Any] | None:
@@ -88,48 +100,60 @@ class Demo:
         self._files = Files(directory)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, url: str, **options: int | float) -> None:
-        """Starts it and returns when it runs; ``options`` are seed, drivers, speed and minutes.
+    def start(self, url: str, within: float = STARTED_WITHIN_S, **options: int | float) -> None:
+        """Starts it and returns when it runs, or after so many seconds.
 
-        Raises ``AlreadyRunning``, or ``NotStarted`` with its own sentence.
+        ``options`` are seed, drivers, speed and minutes. Raises ``AlreadyRunning``, whoever started it,
+        or ``NotStarted`` with its own sentence.
         """
         if self._files.claimed:
             raise AlreadyRunning("A simulated city is running already.")
-        self._files.directory.mkdir(mode=0o700, exist_ok=True)
-        if self._process:
-            self._process.wait()
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        with self._files.log.open("wb") as log:
-            process = self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "demo", "--url", url),
-                    *("--notes", str(self._files.directory.resolve()), *words),
-                ],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        until = time.monotonic() + STARTED_WITHIN_S
+        # Between this and the first words of the new process nobody else can start one.
+        with self._files.taken() as lock:
+            process = self._process = self._begin(url, lock, options)
+            self._files.write({"state": "starting", "url": url}, process.pid)
+        until = time.monotonic() + within
         while self.status()["state"] in ("stopped", "starting") and time.monotonic() < until:
             if process.poll() is not None:
                 raise NotStarted(self._files.log.read_text(errors="replace").strip())
             time.sleep(LOOK_EVERY_S)
 
+    def _begin(self, url: str, lock: int, options: dict[str, int | float]) -> "subprocess.Popen[bytes]":
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        notes = str(self._files.directory.resolve())
+        with self._files.log.open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "demo", "--url", url, "--notes", notes, "--lock", str(lock), *words],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+
     def stop(self, within: float = 60.0) -> bool:
         """Asks it to end and waits for that; whether it has ended within so many seconds."""
         if note := self._files.read():
-            os.kill(note["pid"], signal.SIGINT)
+            _send(note["pid"], signal.SIGTERM)
         until = time.monotonic() + within
         while self._files.claimed and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
-        if self._process and not self._files.claimed:
-            self._process.wait()
-        return not self._files.claimed
+        return self.status() == {"state": "stopped"}
+
+    def kill(self) -> None:
+        """Ends it at once, with everything that it would have said goodbye to."""
+        if note := self._files.read():
+            _send(note["pid"], signal.SIGKILL)
 
     def status(self) -> dict[str, Any]:
-        """``{"state": "stopped"}``, or its state (starting, running, stopping), clock, drivers and counts."""
+        """``{"state": "stopped"}``, or its state (starting, running, stopping) and whom it asks (``url``).
+
+        From its own first words on also its clock, drivers and counts.
+        """
+        if self._process:
+            # One that has ended is not to stay a zombie of ours.
+            self._process.poll()
         return self._files.read() or {"state": "stopped"}
 
 
@@ -139,3 +163,8 @@ def _locked(file: int, how: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _send(pid: int, signum: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signum)

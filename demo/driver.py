@@ -20,6 +20,8 @@ TICK_S = 1.0
 POSITION_EVERY_TICKS = 2
 # Reading an offer and deciding takes a person this long, however fast the city lives.
 REACTION_S = (1.0, 4.0)
+# An order of nobody in the city is left this long to whoever plays driver against the same system.
+STRANGERS_FIRST_S = 20.0
 # One of eight offers is not to a driver's taste; one of forty trucks breaks down on its way.
 DECLINES, BREAKS_DOWN = 0.12, 0.025
 # A free driver waits at a corner about this long before he cruises on (seconds of the trucks' clock).
@@ -128,6 +130,8 @@ class Driver:
     async def _consider(self, offer: dict[str, Any]) -> None:
         """Reads the offer for some seconds and takes it, unless it is gone or he has another."""
         await asyncio.sleep(self._dice.uniform(*REACTION_S))
+        if self._customer(offer) is None:
+            await asyncio.sleep(STRANGERS_FIRST_S)
         order_id = offer["orderId"]
         if order_id in self._gone or self._trip or self._asking or self._city.stopping.is_set():
             return
@@ -198,10 +202,10 @@ class Driver:
         alone = customer is not None and customer.trucks == 1
         return alone and not self._city.stopping.is_set() and self._dice.random() < BREAKS_DOWN
 
-    def _customer(self, trip: dict[str, Any]) -> "Customer | None":
+    def _customer(self, of: dict[str, Any]) -> "Customer | None":
         """Whoever ordered it, if he is of this city."""
         everybody = self._city.customers.values()
-        return next((one for one in everybody if one.order_id == trip["orderId"]), None)
+        return next((one for one in everybody if one.order_id == of["orderId"]), None)
 
 
 def _called_off(error: WeeloError) -> bool:

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+from demo.control import Demo
 from local import binaries, conditions, leash, ports, procfile, running, welcome
 from local.conditions import Refusal
 from local.output import Output
@@ -27,6 +29,8 @@ LOOK_EVERY = 0.1
 ASK_READY_EVERY = 0.5
 # Nobody lives when the store starts; what a killed run has left would say otherwise for 15 s.
 SIGNS_OF_LIFE = "alive:*"
+# Enough for a simulated city to call off what it can; the rest ends by itself, as after any loss.
+CITY_GOES_WITHIN = 1.5
 
 
 class Stopped(Exception):
@@ -51,6 +55,7 @@ class Launcher:
         processes = [Process(entry, self._environment, running.ROOT, self._output) for entry in entries]
         self._supervisor = Supervisor(processes, self._output)
         self._noted: dict[str, int | None] = {}
+        self._city = Demo(Path(configured.demo_directory))
 
     def run(self) -> None:
         """Starts everything, stays until asked to stop, and stops everything. Raises StoreError, Missing."""
@@ -159,10 +164,19 @@ class Launcher:
     def _stop(self) -> None:
         began = time.monotonic()
         self._output.say("stopping (Ctrl-C again to hurry)")
+        self._end_the_city()
         self._supervisor.stop(self._stopping.hurried)
         for store in reversed(self._stores.values()):
             store.stop()
         self._output.say(f"stopped in {time.monotonic() - began:.1f} s")
+
+    def _end_the_city(self) -> None:
+        """Ends a simulated city that lives on this system, whether a button or `make demo` started it."""
+        if self._city.status().get("url") != welcome.web(self._environment):
+            return
+        self._output.say("sending the simulated city home")
+        if not self._city.stop(0 if self._stopping.hurried() else CITY_GOES_WITHIN):
+            self._city.kill()
 
 
 def main() -> int:

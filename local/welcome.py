@@ -45,12 +45,12 @@ class Readiness:
     text: str
 
 
-def _web(environment: Mapping[str, str]) -> str:
+def web(environment: Mapping[str, str]) -> str:
     return f"http://{ports.LOOPBACK}:{environment['PORT']}"
 
 
 def ask_ready(environment: Mapping[str, str]) -> Readiness:
-    url = f"{_web(environment)}/ready"
+    url = f"{web(environment)}/ready"
     try:
         with _direct.open(url, timeout=ASK_TIMEOUT) as answer:
             return Readiness(url, answer.status == 200, answer.read().decode(errors="replace"))
@@ -72,8 +72,8 @@ def note(environment: Mapping[str, str], pids: Mapping[str, int | None]) -> dict
     return {
         "pid": os.getpid(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "web": _web(environment),
-        "socket": f"{_web(environment).replace('http', 'ws', 1)}/api/v1/ws",
+        "web": web(environment),
+        "socket": f"{web(environment).replace('http', 'ws', 1)}/api/v1/ws",
         "flower": _flower(environment),
         "pids": dict(pids),
         "environment": {name: environment[name] for name in names if name in environment},
@@ -105,17 +105,18 @@ def _curl(environment: Mapping[str, str], token: str) -> str:
         "X-Idempotency-Key": f"first-{secrets.token_hex(4)}",
     }
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    return shlex.join(["curl", "-i", f"{_web(environment)}/api/v1/orders", *given, "-d", json.dumps(ORDER)])
+    return shlex.join(["curl", "-i", f"{web(environment)}/api/v1/orders", *given, "-d", json.dumps(ORDER)])
 
 
 def text(environment: Mapping[str, str], stores: list[Server], seconds: float) -> str:
     """What a person needs to begin, each line whole so that it can be copied."""
     customer, driver = _tokens(environment, {"customer": CUSTOMER, "driver": DRIVER})
     places = {
-        "HTTP": f"{_web(environment)}/api/v1",
-        "Sockets": f"{_web(environment).replace('http', 'ws', 1)}/api/v1/ws",
-        "Documents": f"{_web(environment)}/docs",
-        "Readiness": f"{_web(environment)}/ready",
+        "HTTP": f"{web(environment)}/api/v1",
+        "Sockets": f"{web(environment).replace('http', 'ws', 1)}/api/v1/ws",
+        "Console": f"{web(environment)}/console",
+        "Documents": f"{web(environment)}/docs",
+        "Readiness": f"{web(environment)}/ready",
         "Flower": _flower(environment),
         "Postgres": environment["DATABASE_URL"],
         "Redis": environment["REDIS_URL"],

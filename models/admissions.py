@@ -22,6 +22,8 @@ from models.db import metadata
 # its key is free again. rejected: the same after a 202, so it stays visible. cancelled: by its
 # customer before it was placed. dead: failed too often; its customer sees it as rejected.
 STATES = ("queued", "placed", "refused", "rejected", "cancelled", "dead")
+# What operators watch: what waits, and what was given up. The others are history, and by far the most.
+WATCHED = ("queued", "dead")
 
 admissions = Table(
     "admissions",
@@ -53,4 +55,5 @@ admissions = Table(
     ),
     Index("ix_admissions_queued", "created_at", postgresql_where=text("state = 'queued'")),
     Index("ix_admissions_created_at", "created_at"),
+    Index("ix_admissions_watched", "state", postgresql_where=text(f"state IN {WATCHED}")),
 )

@@ -31,6 +31,8 @@ ORDER_STATES = (
     "cancelled",
     "expired",
 )
+# Trucks are found and nothing has ended: what a console counts as present.
+PRESENT_STATES = ("partially_filled", "fully_filled", "in_progress")
 TRUCK_REQUEST_STATES = (
     "searching",
     "assigned",
@@ -103,6 +105,7 @@ orders = Table(
     Index("ix_orders_expiry", "expires_at", postgresql_where=text("searching")),
     Index("ix_orders_next_wave", "next_wave_at", postgresql_where=text("searching")),
     Index("ix_orders_customer", "customer_id", "id"),
+    Index("ix_orders_present", "status", postgresql_where=text(f"status IN {PRESENT_STATES}")),
 )
 
 truck_requests = Table(

@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     # The console's map: https://host/{z}/{x}/{y}.png, and whom the tiles' licence wants named.
     tile_url: str = Field(default="", pattern=TILE_URL)
     tile_attribution: str = ""
+    # Development only: where the simulated city of the console leaves its lock and its note.
+    demo_directory: str = ".run"
 
     @property
     def production(self) -> bool:

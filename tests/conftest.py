@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
 from models.live import order_rate, queues
+from web import keys
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -49,6 +51,7 @@ def forget_configuration() -> None:
         live.script,
         order_rate._limiter,
         queues._broker,
+        keys.usable,
     ):
         cached.cache_clear()
 
@@ -66,10 +69,10 @@ def empty_tables() -> None:
         connection.exec_driver_sql(f"TRUNCATE {names}")
 
 
-@pytest.fixture(scope="session")
-def stores() -> Iterator[Stores]:
-    """Postgres and Valkey for the whole run, with the newest tables; this process points at them."""
-    base = Path(tempfile.mkdtemp(prefix="weelo-test-"))
+@contextmanager
+def own_stores(prefix: str) -> Iterator[Stores]:
+    """A Postgres and a Valkey in a folder of their own, with the newest tables; this process uses them."""
+    base = Path(tempfile.mkdtemp(prefix=prefix))
     both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
     try:
         both.postgres.start()
@@ -86,6 +89,13 @@ def stores() -> Iterator[Stores]:
         os.environ.update(NOWHERE)
         forget_configuration()
         shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Stores]:
+    """Postgres and Valkey for the whole run."""
+    with own_stores("weelo-test-") as both:
+        yield both
 
 
 @pytest.fixture

@@ -3,21 +3,16 @@
 Usage: python -m tests.picture
 """
 
-import os
 import random
-import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from tests import scenes
-from tests.conftest import ROOT, Stores, forget_configuration, migrate
+from tests.conftest import ROOT, own_stores
 from tests.e2e.console import launch, visit
 from tests.system import Person, System, running
 
@@ -40,21 +35,6 @@ TRIP = ("en_route_pickup", "at_pickup", "in_transit")
 WAIT_MS = 13_000
 # Nobody drives this one, so its search goes on.
 RARE = ("TRUCK", "OPEN_19FT")
-
-
-@contextmanager
-def _stores() -> Iterator[Stores]:
-    base = Path(tempfile.mkdtemp(prefix="weelo-picture-"))
-    both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
-    try:
-        both.postgres.start()
-        both.valkey.start()
-        migrate(both.environment)
-        yield both
-    finally:
-        both.valkey.remove()
-        both.postgres.remove()
-        shutil.rmtree(base, ignore_errors=True)
 
 
 def _driver(system: System, number: int, chance: random.Random) -> Person:
@@ -111,17 +91,19 @@ def _morning(system: System) -> None:
 
 
 def main() -> None:
-    with _stores() as stores, tempfile.TemporaryDirectory() as logs, sync_playwright() as playwright:
-        os.environ.update(stores.environment)
-        forget_configuration()
-        with running(stores.environment, Path(logs)) as system:
-            _morning(system)
-            with visit(launch(playwright), system.urls[0], SIZE) as console:
-                console.page.wait_for_timeout(WAIT_MS)
-                console.page.get_by_role("button", name="Show everything").click()
-                console.page.wait_for_timeout(1000)
-                seen = Image.open(BytesIO(console.page.screenshot()))
-            Person.forget_all()
+    with (
+        own_stores("weelo-picture-") as stores,
+        tempfile.TemporaryDirectory() as logs,
+        sync_playwright() as playwright,
+        running(stores.environment, Path(logs)) as system,
+    ):
+        _morning(system)
+        with visit(launch(playwright), system.urls[0], SIZE) as console:
+            console.page.wait_for_timeout(WAIT_MS)
+            console.page.get_by_role("button", name="Show everything").click()
+            console.page.wait_for_timeout(1000)
+            seen = Image.open(BytesIO(console.page.screenshot()))
+        Person.forget_all()
     seen.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
     print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size // 1024} KB")
 

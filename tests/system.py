@@ -55,6 +55,7 @@ class System:
             **environment,
             "APP_ENV": "development",
             "WEB_CONCURRENCY": "1",
+            "DEMO_DIRECTORY": str(logs),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         self.logs = logs

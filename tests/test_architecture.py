@@ -70,6 +70,16 @@ def test_the_python_client_can_be_installed_alone() -> None:
     assert used - sys.stdlib_module_names == declared | {"weelo_client"}
 
 
+def test_the_image_has_every_package_of_ours_that_its_processes_import() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    present = {name.split("/")[0] for names in copied for name in names.split()}
+    ours = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    needed = {name for path in sources(*LAYERS) for name in imported(path)} & ours
+    assert needed <= present
+    ignored = (ROOT / ".dockerignore").read_text()
+    assert all(f"\n!{name}" in ignored for name in needed)
+
+
 def test_every_routed_queue_has_a_worker_in_the_procfile() -> None:
     routed = {route["queue"] for route in celeryconfig.task_routes.values()} | {
         celeryconfig.task_default_queue

@@ -20,6 +20,7 @@ from web import (
 )
 from web.access import public
 from web.answers import success
+from web.console import city
 from web.console import pages as console
 from web.documents import pages
 from web.parsing import MAXIMUM_BODY_BYTES
@@ -56,6 +57,7 @@ def create_app() -> Flask:
         ops.blueprint,
         pages.blueprint,
         console.blueprint,
+        city.blueprint,
     ):
         app.register_blueprint(blueprint)
     socket.register(app)

@@ -106,7 +106,7 @@ def _of_postgres() -> list[Metric]:
     )
     oldest.add_metric([], found.outbox_oldest_seconds)
     return [
-        _gauges("weelo_admissions", "Admissions kept, by state.", "state", found.admissions),
+        _gauges("weelo_admissions", "Admissions that wait or were given up.", "state", found.admissions),
         _gauges("weelo_orders_searching", "Orders searching for trucks.", "status", found.searching),
         _gauges("weelo_drivers", "Registered drivers.", "state", found.drivers),
         GaugeMetricFamily("weelo_offers_open", "Offers that can be accepted.", found.open_offers),

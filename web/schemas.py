@@ -243,6 +243,12 @@ class Availability(Body):
     available: bool
 
 
+class CityWish(Body):
+    """Whether there is to be a simulated city."""
+
+    running: bool
+
+
 class TripStatus(Body):
     # Every state there is: those that do not follow are refused as transitions, not as words.
     status: Annotated[

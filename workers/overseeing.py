@@ -32,7 +32,10 @@ DRIVERS = f"""
     LEFT JOIN (SELECT DISTINCT unnest(CAST(:heard AS text[])) AS id) AS heard ON heard.id = d.id
 """
 DRIVERS_BY_STATE = text(f"SELECT state, count(*) FROM ({DRIVERS}) AS driver GROUP BY state")
-ADMISSIONS_BY_STATE = text("SELECT state, count(*) FROM admissions GROUP BY state")
+# Counting the placed ones too would read all that is kept for 72 h, every second that a console is open.
+ADMISSIONS_WATCHED = text(
+    f"SELECT state, count(*) FROM admissions WHERE state IN {admissions.WATCHED} GROUP BY state"
+)
 SEARCHING_BY_STATUS = text("SELECT status, count(*) FROM orders WHERE searching GROUP BY status")
 OPEN_OFFERS = text("SELECT count(*) FROM offers WHERE state = 'open'")
 OUTBOX = text("""
@@ -76,7 +79,7 @@ def figures_on(connection: Connection, heard: Collection[str] | None) -> Figures
     """The same on a connection that is at hand."""
     outbox = connection.execute(OUTBOX).one()
     return Figures(
-        counts(connection.execute(ADMISSIONS_BY_STATE).all(), admissions.STATES),
+        counts(connection.execute(ADMISSIONS_WATCHED).all(), admissions.WATCHED),
         counts(connection.execute(SEARCHING_BY_STATUS).all(), SEARCHING_STATES),
         counts(connection.execute(DRIVERS_BY_STATE, presence(heard)).all(), DRIVER_STATES),
         connection.execute(OPEN_OFFERS).scalar_one(),

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Row, text
 
 from models import db
 from models.messages import iso
+from models.orders import PRESENT_STATES
 from workers.matching import radius_km
 from workers.overseeing import DRIVERS, Figures, counts, figures_on, heard, presence
 
-PRESENT_STATES = ("partially_filled", "fully_filled", "in_progress")
 ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
 
 # More would be a crowd on any map, and a page that takes seconds to draw.

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.conftest import Stores
 from tests.e2e.console import launch
 from tests.system import Person, System, running
+
+# A page on a machine with much other work takes longer than Playwright's own 5 s.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")

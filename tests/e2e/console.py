@@ -15,6 +15,16 @@ from tests.conftest import ROOT
 SCREENSHOTS = ROOT / ".run" / "screenshots"
 DESKTOP, PHONE = (1400, 900), (375, 740)
 
+# Counts the frames of the map, whatever draws them.
+COUNT_FRAMES = """
+    window.frames_drawn = 0;
+    const clear = CanvasRenderingContext2D.prototype.clearRect;
+    CanvasRenderingContext2D.prototype.clearRect = function (...sides) {
+        window.frames_drawn += 1;
+        return clear.apply(this, sides);
+    };
+"""
+
 AXE = files("axe_playwright_python") / "axe.min.js"
 
 

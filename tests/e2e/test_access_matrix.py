@@ -90,6 +90,8 @@ ROWS = {
     ("GET", "/console"): Row(),
     ("GET", "/console/<filename:asset>"): Row(),
     ("POST", "/console/tokens"): Row(body={}),
+    ("GET", "/console/city"): Row(OPS),
+    ("PUT", "/console/city"): Row(OPS, body={"running": False}),
     ("GET", "/api/v1/ws"): Row(("customer", "driver"), (101,), headers=UPGRADE),
 }
 

@@ -10,18 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import scenes
-from tests.e2e.console import PHONE, Visit, violations, visit
+from tests.e2e.console import COUNT_FRAMES, PHONE, Visit, violations, visit
 from tests.system import Person, System, on_duty, until
-
-# Counts the frames of the map, whatever draws them.
-COUNT_FRAMES = """
-    window.frames_drawn = 0;
-    const clear = CanvasRenderingContext2D.prototype.clearRect;
-    CanvasRenderingContext2D.prototype.clearRect = function (...sides) {
-        window.frames_drawn += 1;
-        return clear.apply(this, sides);
-    };
-"""
 
 
 @pytest.fixture
@@ -140,6 +130,30 @@ def test_the_list_is_filtered_and_paged(console: Visit, system: System, name: st
     expect(console.row(order_id)).to_be_hidden()
     page.get_by_role("button", name="Newer").click()
     expect(console.row(order_id)).to_be_visible()
+
+
+def test_an_order_that_was_seen_waiting_gets_its_places_when_it_is_placed(
+    console: Visit, system: System, name: str
+) -> None:
+    _, order_id = ordered(system, name)
+    waiting = True
+
+    def as_it_was(route: Any) -> None:
+        answer = route.fetch()
+        whole = answer.json()
+        for order in whole["data"]["orders"]:
+            if waiting and order["id"] == order_id:
+                waits = {"id": order_id, "status": "queued", "createdAt": order["createdAt"]}
+                order.clear()
+                order.update(waits)
+        route.fulfill(response=answer, json=whole)
+
+    console.page.route("**/api/v1/ops/orders?*", as_it_was)
+    console.open()
+    expect(console.row(order_id)).to_contain_text("not placed yet")
+    waiting = False
+    expect(console.row(order_id)).to_contain_text("Noida → Delhi")
+    console.page.unroute_all(behavior="ignoreErrors")
 
 
 def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(

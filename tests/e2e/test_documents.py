@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from demo.control import Demo
 from tests import documents, scenes
 from tests.system import Person, System, hear, on_duty
 
@@ -76,6 +77,10 @@ def seen_by_operator(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "ops", "olga"), searching(system, name).names)
 
 
+def operating(system: System, name: str) -> Scene:
+    return Scene(Person(system.urls[0], "ops", name))
+
+
 def on_call(system: System, name: str) -> Scene:
     return Scene(on_duty(system.urls[0], name, vehicle=("TRUCK", name)))
 
@@ -107,6 +112,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "orders": searching,
     "drivers": on_call,
     "ops": seen_by_operator,
+    "city": operating,
 }
 
 
@@ -144,6 +150,8 @@ def test_every_example_is_answered_as_documented(system: System, name: str, call
         scene.who.http.post(f"/orders/{order}/cancel", json={})
     if scene.who.role == "driver":
         scene.who.http.put("/drivers/me/availability", json={"available": False})
+    if call.operation == "city_change":
+        assert Demo(system.logs).stop()
 
 
 @shown(call for call in FIRST if call.roles)

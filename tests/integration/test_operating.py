@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 import redis
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from models import db, live
 from models.live import driver_index
@@ -96,6 +96,21 @@ def test_what_ended_more_than_an_hour_ago_is_not_counted() -> None:
     assert in_an_hour["lastHour"] == {"expired": 0, "cancelled": 0, "completed": 0}
     assert in_an_hour["ordersPerMinute"] == 0
     assert in_an_hour["firstOffer"] == {"orders": 0, "p50Seconds": None, "p99Seconds": None}
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (overseeing.ADMISSIONS_WATCHED, "ix_admissions_watched"),
+        (surveying.PRESENT, "ix_orders_present"),
+    ],
+)
+def test_what_a_console_counts_every_second_is_found_by_an_index(statement: TextClause, index: str) -> None:
+    with db.transaction() as connection:
+        # Tables of tests are so small that reading them whole would be right.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = connection.execute(text(f"EXPLAIN {statement}")).scalars().all()
+    assert any(index in line for line in plan), plan
 
 
 def test_drivers_are_counted_by_what_they_do(olga: Caller) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from models import settings
 from tests.conftest import forget_configuration
 from web import auth, create_app
 from web.console import pages
+from web.token import issue
 
 PRODUCTION = {
     "APP_ENV": "production",
     "JWT_SECRET": "x" * 40,
     "FLOWER_BASIC_AUTH": "ops:something-long",
 }
+# Production wants both named; nothing here asks them.
+STORES_AWAY = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
 @pytest.fixture
@@ -115,6 +119,22 @@ def test_elsewhere_nobody_gets_a_token(configured: pytest.MonkeyPatch, environme
     assert refused.json is not None
     assert refused.json["error"]["code"] == "NOT_FOUND"
     assert browser.get("/console/tokens").status_code in (404, 405)
+
+
+@pytest.mark.parametrize("environment", [PRODUCTION, {"APP_ENV": "test"}])
+def test_elsewhere_no_operator_starts_a_city(
+    configured: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
+) -> None:
+    browser = client(
+        configured, **environment, **STORES_AWAY, DEMO_DIRECTORY=str(tmp_path), REQUESTS_PER_SECOND="0"
+    )
+    bearer = {"Authorization": f"Bearer {issue('ops', 'olga', timedelta(hours=1))}"}
+    for answer in (
+        browser.get("/console/city", headers=bearer),
+        browser.put("/console/city", headers=bearer, json={"running": True}),
+    ):
+        assert answer.status_code == 404, answer.text
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_licence_of_leaflet_stands_beside_it() -> None:

@@ -18,7 +18,7 @@ from web import connection, create_app, incoming, session, socket
 from web.documents import codes, frames, openapi, pages
 
 # The official schema, from version 6.11.1 of the npm package @asyncapi/specs (Apache-2.0).
-ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.0.0.json.gz"
+ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.1.0.json.gz"
 
 # What puts a frame on its way, with the frame's name among its first three arguments.
 SENDERS = {"Message", "tell", "_send_own", "_confirm", "told_of_end"}

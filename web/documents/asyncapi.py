@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the socket. ``send`` and ``receive`` are the server's."""
+"""The AsyncAPI 3.1 document of the socket. ``send`` and ``receive`` are the server's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from web.documents.frames import (
     TO_DRIVERS,
     Frame,
 )
-from web.documents.openapi import plain
+from web.documents.openapi import CONTACT, plain
 from web.documents.responses import REFERENCE
 from web.socket import PATH
 
@@ -40,12 +40,14 @@ def document(host: str, secure: bool) -> dict[str, Any]:
     server = {"host": host, "protocol": "wss" if secure else "ws"}
     roles = {"driver": (TO_DRIVERS, FROM_DRIVERS), "customer": (TO_CUSTOMERS, FROM_CUSTOMERS)}
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Weelo: the socket",
             "version": "1",
             "description": _INTRODUCTION + close_codes(),
+            "contact": dict(CONTACT),
             "license": {"name": "Apache-2.0"},
+            "tags": [{"name": role} for role in roles],
         },
         "servers": {"this": server | {"security": [{"$ref": "#/components/securitySchemes/token"}]}},
         "channels": {role: _channel(role, *frames) for role, frames in roles.items()},
@@ -86,6 +88,8 @@ def _operation(role: str, action: str, frames: Sequence[Frame]) -> dict[str, Any
     direction = "to" if action == "send" else "from"
     return {
         "action": action,
+        "description": f"What the server {action}s {'to' if action == 'send' else 'from'} a {role}.",
+        "tags": [{"name": role}],
         "channel": {"$ref": f"#/channels/{role}"},
         "messages": [
             {"$ref": f"#/channels/{role}/messages/{direction}_{role}.{frame.name}"} for frame in frames

@@ -21,6 +21,9 @@ UNSAID = frozenset({"HEAD", "OPTIONS"})
 EXAMPLE_FILES = {"asset": "console.css", "name": "swagger-ui.css"}
 EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
+# No person and no address: SECURITY.md says how to reach whoever keeps a copy.
+CONTACT = {"name": "The maintainers of Weelo"}
+
 _INTRODUCTION = """\
 Trucks are ordered by customers, offered to the nearest drivers, and go to whoever accepts first.
 
@@ -42,6 +45,7 @@ def document(app: Flask) -> dict[str, Any]:
             "title": "Weelo",
             "version": "1",
             "description": _INTRODUCTION + codes.markdown(),
+            "contact": dict(CONTACT),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -93,7 +97,7 @@ def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
         "operationId": responses.operation_id(rule.endpoint),
         "tags": [declared.tag],
         "summary": summary,
-        "description": declared.text or rest.strip(),
+        "description": f"{declared.text or rest.strip()} {_audience(roles)}".strip(),
         "parameters": [*map(_path_parameter, sorted(rule.arguments)), *map(_parameter, declared.parameters)],
         "responses": dict(responses.of(declared, roles)),
         "security": [{"token": list(roles)}] if roles else [],
@@ -101,6 +105,10 @@ def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
     if declared.body:
         operation["requestBody"] = _body(declared)
     return {name: value for name, value in operation.items() if value or name == "security"}
+
+
+def _audience(roles: tuple[str, ...]) -> str:
+    return f"With a token of {' or '.join(f'`{role}`' for role in roles)}." if roles else "Open to everybody."
 
 
 def _camel(name: str) -> str:

@@ -56,7 +56,7 @@ def openapi_json() -> Response:
 @blueprint.get("/asyncapi.json")
 @public
 def asyncapi_json() -> Response:
-    """Every frame of the socket, as AsyncAPI 3.0."""
+    """Every frame of the socket, as AsyncAPI 3.1."""
     found = asyncapi.document(request.host, request.is_secure)
     return Response(orjson.dumps(found), mimetype="application/json")
 

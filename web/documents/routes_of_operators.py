@@ -1,14 +1,17 @@
 """The routes of operators, of machines that look after this one, and of whoever reads documents."""
 
 from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
+from web.console.city import CityNotStarted
 from web.documents import shapes
+from web.documents import shapes_of_console as console
 from web.documents import shapes_of_drivers as views
 from web.documents.operations import Answer, Example, Operation, query
 from web.documents.routes_of_customers import PAGE
-from web.schemas import Nothing
+from web.schemas import CityWish, Nothing
 
 _EMPTY = (Example("empty", "An empty body", {}),)
 _DOCUMENT = "application/json"
+_DEVELOPMENT = "Only with `APP_ENV=development`; elsewhere there is no such address (404)."
 
 ROUTES = {
     "ops.overview": Operation(
@@ -70,15 +73,31 @@ ROUTES = {
     ),
     "console.tokens": Operation(
         "Documents",
-        {200: Answer("Tokens for an hour, of people who are new.", views.Tokens)},
+        {200: Answer("Tokens for an hour, of people who are new.", console.Tokens)},
         body=Nothing,
         body_required=False,
         examples=_EMPTY,
         codes=("NOT_FOUND",),
-        text="Only with `APP_ENV=development`; elsewhere there is no such address (404).",
+        text=_DEVELOPMENT,
+    ),
+    "city.show": Operation(
+        "Documents", {200: Answer("How it is doing.", console.City)}, codes=("NOT_FOUND",), text=_DEVELOPMENT
+    ),
+    "city.change": Operation(
+        "Documents",
+        {200: Answer("How it is doing now; a start may still be `starting`.", console.City)},
+        body=CityWish,
+        examples=(
+            Example("start", "Let there be a city", {"running": True}),
+            Example("stop", "Send everybody home", {"running": False}),
+        ),
+        errors=(CityNotStarted,),
+        codes=("NOT_FOUND",),
+        text="Asking again for what is so already changes nothing; one that is still `stopping` has to end "
+        f"before another can start. {_DEVELOPMENT}",
     ),
     "documents.openapi_json": Operation("Documents", {200: Answer("OpenAPI 3.1.", media=_DOCUMENT)}),
-    "documents.asyncapi_json": Operation("Documents", {200: Answer("AsyncAPI 3.0.", media=_DOCUMENT)}),
+    "documents.asyncapi_json": Operation("Documents", {200: Answer("AsyncAPI 3.1.", media=_DOCUMENT)}),
     "documents.docs": Operation("Documents", {200: Answer("Swagger UI.", media="text/html")}),
     "documents.file": Operation(
         "Documents",

@@ -216,14 +216,3 @@ class Index(Shape):
     socket: str
     ready: str
     console: str
-
-
-class PlayTokens(Shape):
-    ops: str
-    customer: str
-    driver: str
-
-
-class Tokens(Shape):
-    tokens: PlayTokens
-    expiresAt: Moment

@@ -102,7 +102,14 @@ export class DriverPane {
 
   drive() {
     const [, status] = STEPS[this.trip.status];
-    this.link.send("update_trip_status", { truckRequestId: this.trip.truckRequestId, status });
+    this.tell("update_trip_status", { truckRequestId: this.trip.truckRequestId, status });
+  }
+
+  /** Sends what somebody has pressed; whether that could be done. */
+  tell(type, data) {
+    const sent = this.link.send(type, data);
+    if (!sent) this.say("Not connected: press again in a moment.");
+    return sent;
   }
 
   /** The step is made: the truck is where that step ends. */
@@ -118,23 +125,35 @@ export class DriverPane {
   }
 
   draw() {
-    byId("offers").replaceChildren(...[...this.offers.values()].map((offer) => this.card(offer)));
+    this.drawOffers();
     byId("next-step").hidden = !this.trip;
     if (this.trip) byId("next-step").textContent = STEPS[this.trip.status][0];
     this.countDown();
   }
 
-  card({ orderId, truckRequestId, pickupDistanceKm, farePerTruck, expiresAt }) {
+  /** A card that stays is left alone: one that is replaced while somebody presses it swallows the press. */
+  drawOffers() {
+    const list = byId("offers");
+    const offers = new Map([...this.offers.values()].map((offer) => [keyOf(offer), offer]));
+    for (const card of [...list.children]) {
+      if (!offers.delete(card.dataset.offer)) card.remove();
+    }
+    list.append(...[...offers.values()].map((offer) => this.card(offer)));
+  }
+
+  card(offer) {
+    const { orderId, truckRequestId, pickupDistanceKm, farePerTruck, expiresAt } = offer;
     const accept = element("button", { type: "button", class: "primary" }, "Accept");
     const decline = element("button", { type: "button" }, "Decline");
-    accept.addEventListener("click", () => this.link.send("accept_broadcast", { orderId, truckRequestId }));
+    accept.addEventListener("click", () => {
+      if (this.tell("accept_broadcast", { orderId, truckRequestId })) this.say("You asked for the truck.");
+    });
     decline.addEventListener("click", () => {
-      this.link.send("decline_broadcast", { orderId });
-      this.offers.delete(orderId);
+      if (this.tell("decline_broadcast", { orderId })) this.offers.delete(orderId);
       this.draw();
     });
     return element(
-      "li", {},
+      "li", { "data-offer": keyOf(offer) },
       element("p", {}, `${distance(pickupDistanceKm)} to the pickup, ₹${farePerTruck}, `,
         element("strong", { "data-until": expiresAt })),
       element("div", { class: "bar" }, accept, decline),
@@ -152,4 +171,9 @@ export class DriverPane {
   say(text) {
     byId("driver-news").textContent = text;
   }
+}
+
+/** The same order may be offered anew, with another end. */
+function keyOf({ orderId, expiresAt }) {
+  return `${orderId} ${expiresAt}`;
 }

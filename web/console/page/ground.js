@@ -3,6 +3,8 @@
 const L = window.L;
 const STEPS = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
 const LINE_APART_PX = 90;
+// Leaflet's zoom buttons lie over the upper left corner; no name is drawn under them.
+const BUTTONS_PX = 95;
 
 /** The layer of tiles, if there is a server of them. */
 export function tiles() {
@@ -36,7 +38,7 @@ export function drawGrid(context, map, style) {
   for (const degree of multiples(south, north, step)) {
     const { y } = map.latLngToContainerPoint([degree, west]);
     line(context, 0, y, size.x, y);
-    context.fillText(named(degree, "N", "S", step), 4, y - 4);
+    if (y > BUTTONS_PX) context.fillText(named(degree, "N", "S", step), 4, y - 4);
   }
 }
 

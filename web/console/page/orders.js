@@ -64,10 +64,12 @@ export class Orders {
   /** The row of an order: the one that is there, brought up to date, or a new one. */
   row(order) {
     const row = this.rows.get(order.id) ?? this.newRow(order);
-    const [, status, trucks] = row.cells;
+    const [, status, trucks, places] = row.cells;
     status.firstChild.textContent = words(order.status);
     status.firstChild.className = `state ${order.status}`;
     trucks.textContent = order.totalTrucks ? `${order.trucksFilled} of ${order.totalTrucks}` : "–";
+    // One that waits for placing has no places yet.
+    places.textContent = way(order);
     return row;
   }
 
@@ -80,7 +82,7 @@ export class Orders {
       element("td", {}, open),
       element("td", {}, element("span")),
       element("td"),
-      element("td", { class: "wide" }, way(order)),
+      element("td", { class: "wide" }),
       element("td", {}, order.createdAt ? clock(order.createdAt) : "–"),
     );
     row.addEventListener("click", ({ target }) => target !== open && this.chosen(order.id));

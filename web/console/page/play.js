@@ -2,6 +2,7 @@
 
 import { CustomerPane } from "./customer.js";
 import { DriverPane } from "./driver.js";
+import { Simulation } from "./simulation.js";
 import { byId } from "./words.js";
 
 const L = window.L;
@@ -15,6 +16,7 @@ export class Play {
     this.markers = {};
     this.customer = new CustomerPane();
     this.driver = new DriverPane((place) => this.mark("truck", place));
+    this.simulation = new Simulation(() => city.showAll());
     this.places = [];
     byId("order-two").addEventListener("click", () => this.order());
     byId("choose-places").addEventListener("click", () => this.choose());
@@ -23,6 +25,7 @@ export class Play {
   /** Both come to work; clicks on the map are theirs. */
   async begin() {
     this.city.taken = ({ lat, lng }) => this.click({ latitude: lat, longitude: lng });
+    this.simulation.begin();
     this.customer.link.open();
     await this.driver.begin().catch((error) => this.driver.say(error.message));
   }
@@ -30,6 +33,7 @@ export class Play {
   /** Both go home. */
   end() {
     this.city.taken = undefined;
+    this.simulation.end();
     this.customer.link.close();
     this.driver.link.close();
     this.driver.available(false).catch((error) => this.driver.say(error.message));

@@ -1,0 +1,77 @@
+"""The button of the simulated city. It runs in a process of its own and is known by its files, so
+whichever web process is asked can start it, stop it and say how it is doing.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response
+from werkzeug.exceptions import NotFound
+
+from demo.control import AlreadyRunning, Demo, NotStarted
+from models import settings
+from models.errors import DomainError
+from web.access import requires
+from web.answers import success
+from web.parsing import body, validated
+from web.schemas import CityWish
+
+# Whoever has pressed the button waits; after this long he hears that it is starting.
+STARTED_WITHIN_S = 5.0
+COUNTS = ("drivers", "busy", "orders", "searching", "underWay", "filled", "expired")
+
+blueprint = Blueprint("city", __name__)
+
+
+class CityNotStarted(DomainError):
+    code = "CITY_NOT_STARTED"
+    message = "The simulated city could not be started."
+    advice = "In development only: the message says why."
+
+
+@blueprint.get("/console/city")
+@requires("ops")
+def show() -> Response:
+    """How the simulated city is doing, in development only."""
+    return success(_seen(_city()))
+
+
+@blueprint.put("/console/city")
+@requires("ops")
+def change() -> Response:
+    """Starts or stops the simulated city, in development only; what is so already stays so."""
+    city = _city()
+    if validated(CityWish, body()).running:
+        _start(city)
+    else:
+        city.stop(within=0)
+    return success(_seen(city))
+
+
+def _city() -> Demo:
+    configured = settings.load()
+    if not configured.hands_out_tokens:
+        raise NotFound
+    return _demo(configured.demo_directory)
+
+
+@lru_cache(maxsize=1)
+def _demo(directory: str) -> Demo:
+    return Demo(Path(directory))
+
+
+def _start(city: Demo) -> None:
+    try:
+        # Never an address that the caller has named: tokens are sent there.
+        city.start(f"http://127.0.0.1:{settings.load().port}", STARTED_WITHIN_S)
+    except AlreadyRunning:
+        return
+    except NotStarted as reason:
+        raise CityNotStarted(str(reason)) from None
+
+
+def _seen(city: Demo) -> dict[str, Any]:
+    status = city.status()
+    counts = {name: status.get(name, 0) for name in COUNTS}
+    return {"state": status["state"], "clock": status.get("clock"), **counts}
