@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Index, Table, Text, func, text
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Index, Row, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import UUID
 
 from models.db import metadata
@@ -24,6 +24,7 @@ outbox = Table(
     Column("body", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("ix_outbox_created_at", "created_at"),
+    Index("ix_outbox_order", "order_id"),
 )
 
 
@@ -40,6 +41,10 @@ class Followup:
 
     The messages of a wave are not in its row, which would be as long as all of them: whoever finds it
     overdue makes them anew from the offers that are still open.
+
+    ``earlier`` are those of the same order that nobody had finished yet: two processes that commit one
+    after the other may come to their follow-ups the other way round, and nobody may hear of a cancel
+    before the accept that it cancels.
     """
 
     id: int
@@ -47,9 +52,15 @@ class Followup:
     messages: Sequence[Message] = field(default_factory=tuple)
     changed_drivers: Sequence[str] = field(default_factory=tuple)
     wave: Wave | None = None
+    earlier: Sequence["Followup"] = field(default_factory=tuple)
 
 
-INSERT = text("INSERT INTO outbox (order_id, body) VALUES (:order_id, :body) RETURNING id")
+# In the order of the commits, since whoever changes an order holds its row.
+INSERT = text("""
+    WITH earlier AS MATERIALIZED (SELECT id, body FROM outbox WHERE order_id = :order_id)
+    INSERT INTO outbox (order_id, body) VALUES (:order_id, :body)
+    RETURNING id, (SELECT jsonb_agg(jsonb_build_array(e.id, e.body) ORDER BY e.id) FROM earlier e) AS earlier
+""")
 OVERDUE = text(
     "SELECT id, order_id, body FROM outbox "
     "WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second' ORDER BY created_at LIMIT :limit"
@@ -62,16 +73,26 @@ def add(
     connection: Connection, order_id: str, messages: Sequence[Message], changed_drivers: Sequence[str] = ()
 ) -> Followup:
     """Writes the row inside the caller's transaction; the result is for after the commit."""
-    row = {"order_id": order_id, "body": body(messages, changed_drivers)}
-    row_id = connection.execute(INSERT, row).scalar_one()
-    return Followup(row_id, order_id, messages, changed_drivers)
+    values = {"order_id": order_id, "body": body(messages, changed_drivers)}
+    return written(connection.execute(INSERT, values).one(), order_id, messages, changed_drivers)
+
+
+def written(
+    row: Row[Any],
+    order_id: str,
+    messages: Sequence[Message],
+    changed_drivers: Sequence[str] = (),
+    wave: Wave | None = None,
+) -> Followup:
+    """What `INSERT` has written."""
+    earlier = [_from_row(row_id, order_id, orjson.loads(kept)) for row_id, kept in row.earlier or ()]
+    return Followup(row.id, order_id, messages, changed_drivers, wave, earlier)
 
 
 def add_wave(connection: Connection, order_id: str, messages: Sequence[Message], wave: Wave) -> Followup:
     """The same for the messages of a wave."""
-    row = {"order_id": order_id, "body": body(wave=wave)}
-    row_id = connection.execute(INSERT, row).scalar_one()
-    return Followup(row_id, order_id, messages, wave=wave)
+    values = {"order_id": order_id, "body": body(wave=wave)}
+    return written(connection.execute(INSERT, values).one(), order_id, messages, wave=wave)
 
 
 def body(

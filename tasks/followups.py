@@ -5,7 +5,7 @@ twice is harmless.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models import db, outbox
 from models.live import mailbox, order_cache
+from models.messages import Message
 from models.outbox import Followup
 from workers import locating, offering
 
@@ -47,8 +48,15 @@ def _do(followups: Sequence[Followup]) -> None:
     order_cache.drop([one.order_id for one in followups])
     if changed := [driver for one in followups for driver in one.changed_drivers]:
         locating.refresh(changed, int(time.time() * 1000))
-    if told := [message for one in followups for message in one.messages]:
+    if told := [message for one in followups for message in _told(one)]:
         mailbox.put(told, datetime.now(UTC))
+
+
+def _told(followup: Followup) -> Iterator[Message]:
+    """Its messages, after those of the same order that came before; mailboxes take the same one once."""
+    for earlier in followup.earlier:
+        yield from _complete(earlier).messages
+    yield from followup.messages
 
 
 def _complete(followup: Followup) -> Followup:

@@ -211,5 +211,5 @@ def _fill(
         "data": orjson.dumps(event).decode(),
         "body": outbox.body(told, [driver.id]),
     }
-    outbox_id = connection.execute(RECORD, row).scalar_one()
-    return Accepted(trip, outbox.Followup(outbox_id, str(order.id), told, [driver.id]))
+    written = connection.execute(RECORD, row).one()
+    return Accepted(trip, outbox.written(written, str(order.id), told, [driver.id]))

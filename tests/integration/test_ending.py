@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 
 from models import db, outbox
 from models.errors import OrderNotCancellable, OrderNotFound
+from models.live import mailbox
+from tasks import followups
 from tests import scenes
 from workers import (
     accepting,
@@ -16,6 +19,7 @@ from workers import (
     cleaning,
     expiring,
     listing,
+    offering,
     reading,
     recovering,
     trips,
@@ -205,11 +209,30 @@ def test_a_followup_survives_in_the_outbox_until_it_is_done() -> None:
         left = outbox.overdue(connection, 2, 10, later(3))
     assert outcome.followup is not None
     assert [(one.id, one.order_id) for one in left] == [(outcome.followup.id, outcome.order_id)]
-    assert left[0].messages == outcome.followup.messages
+    assert left[0].wave == (1, 1)
+    assert offering.broadcasts(outcome.order_id, left[0].wave) == outcome.followup.messages
     with db.transaction() as connection:
         outbox.done(connection, [left[0].id])
     with db.transaction() as connection:
         assert outbox.overdue(connection, 2, 10, later(3)) == []
+
+
+def test_an_accept_is_told_before_the_cancel_that_came_after_it_whoever_tells_first() -> None:
+    scenes.driver("one")
+    order_id = scenes.placed("asha").order_id
+    accepted = accepting.accept("one", order_id).followup
+    cancelled = cancelling.cancel("asha", order_id, "changed my mind")
+    followups.follow(cancelled)
+    followups.follow(accepted)
+    told = [frame.type for frame in mailbox.open("driver:one").pending]
+    # (The offer itself was never told, and nobody can take it any more.)
+    assert told == ["trip_assigned", "order_cancelled"]
+    customer = [frame.type for frame in mailbox.open("customer:asha").pending]
+    assert customer[0] == "truck_confirmed"
+    assert len(customer) == len(set(customer))
+    with db.statements() as connection:
+        left = connection.execute(text("SELECT body FROM outbox")).scalars().all()
+    assert [orjson.loads(body)["wave"] for body in left] == [[1, 1]]
 
 
 def test_lists_are_newest_first_and_paged() -> None:
