@@ -138,10 +138,13 @@ class Site(Fleet):
 
 
 @contextmanager
-def pointed_at(site: Site) -> Iterator[None]:
-    """Has the product's own modules in this process work on the stores of the site."""
+def pointed_at(site: Site, redis_database: int) -> Iterator[None]:
+    """Has the product's own modules in this process work on the stores of the site, and on a database of
+    its Redis where nobody sweeps.
+    """
     before = dict(os.environ)
-    os.environ.update(site.environment)
+    redis_url = f"{site.valkey.url.rpartition('/')[0]}/{redis_database}"
+    os.environ.update(site.environment | {"REDIS_URL": redis_url})
     forget_configuration()
     try:
         yield
