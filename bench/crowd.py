@@ -37,6 +37,7 @@ class Crowd:
         self._course, self._loop, self._random = course, loop, Random(1)
         self._subs: list[str] = []
         self._turn = 0
+        self._due = 0.0
         self._looked_for: dict[str, tuple[str, float]] = {}
         self._redis = Redis.from_url(course.site.valkey.url, decode_responses=True)
         self._looking = False
@@ -44,14 +45,17 @@ class Crowd:
     def grow(self, count: int) -> None:
         """Registers and connects more, up to ``count`` drivers in all; they begin to report."""
         if not self._subs:
-            self._loop.at(time.monotonic(), self._report)
+            self._due = time.monotonic()
+            self._loop.at(self._due, self._report)
         new = self._course.people.register(f"CROWD_{time.time_ns()}", count - len(self._subs))
         tokens = [self._course.people.token("driver", sub) for sub in new]
         self.sockets += connect(self._loop, self._course.site.web_port, tokens, self.heard)
         self._subs += new
 
-    def _report(self, now: float) -> None:
-        self._loop.at(now + EVERY_SECONDS / GROUPS, self._report)
+    def _report(self, _: float) -> None:
+        # By the clock and not by the last turn: a client that is late must not report less often.
+        self._due += EVERY_SECONDS / GROUPS
+        self._loop.at(self._due, self._report)
         group, self._turn = self._turn % GROUPS, self._turn + 1
         for number in range(group, len(self.sockets), GROUPS):
             latitude, longitude = self._course.people.place(KM)
