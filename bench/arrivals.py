@@ -37,7 +37,7 @@ class Arrivals:
 
     def _due(self, now: float) -> None:
         self._waiting.append(now)
-        for _ in self._lines:
+        for _ in range(len(self._lines)):
             self._lines.rotate(-1)
             if not self._lines[0].busy:
                 self._free(self._lines[0], now)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import charts, cpu, nearest, ratios
+from bench.arrivals import CONNECTIONS, Arrivals
 from bench.figures import Figure, Round, costs, percentile, row, table
 from bench.http import Connection, Record, request
 from bench.loop import Loop
@@ -153,3 +154,27 @@ def test_searches_are_the_same_by_distance_and_may_differ_at_the_very_edge() -> 
     assert nearest._same([1.0, 2.0, 4.999], theirs, land)
     assert not nearest._same([1.0, 2.0, 4.9], theirs, land)
     assert not nearest._same([1.0, 2.01], theirs, land)
+
+
+def test_an_arrival_that_finds_connections_busy_takes_the_next_free_one(server: socket.socket) -> None:
+    with server:
+        loop, record = Loop(), Record()
+        arrivals = Arrivals(loop, server.getsockname()[1], record, lambda: b"POST")
+        peers = [server.accept()[0] for _ in range(CONNECTIONS)]
+        wanted = CONNECTIONS + 1
+        arrivals.schedule(time.monotonic(), 1000.0, wanted)
+        loop.run(time.monotonic() + 0.1)
+        assert [peer.recv(4096) for peer in peers] == [b"POST"] * CONNECTIONS
+        peers[0].sendall(ANSWER)
+        loop.run(time.monotonic() + 5, lambda: record.answers == 1)
+        # The last one was due when all were busy: it goes out now.
+        assert peers[0].recv(4096) == b"POST"
+        for peer in peers:
+            peer.sendall(ANSWER)
+        arrivals.finish(time.monotonic() + 5)
+        assert record.statuses == {201: wanted}
+        assert record.seconds[-1] > 0.05
+        arrivals.close()
+        loop.close()
+        for peer in peers:
+            peer.close()
