@@ -40,8 +40,7 @@ class Crew:
     def leave(self) -> None:
         """Everybody closes his socket."""
         for one in self._sockets:
-            if not one.gone:
-                one.close()
+            one.close()
 
     def _acknowledge(self, _: float) -> None:
         for one in self._sockets:

@@ -24,6 +24,7 @@ SETTLE_SECONDS = 6.0
 # Positions alone are measured for at least a few of each driver's.
 LEAST_SECONDS = 15.0
 KM = 40.0
+STEP_DEGREES = 5e-4
 
 
 class Crowd:
@@ -36,6 +37,7 @@ class Crowd:
         self.lags: list[float] = []
         self._course, self._loop, self._random = course, loop, Random(1)
         self._subs: list[str] = []
+        self._places: list[tuple[float, float]] = []
         self._turn = 0
         self._due = 0.0
         self._looked_for: dict[str, tuple[str, float]] = {}
@@ -44,13 +46,21 @@ class Crowd:
 
     def grow(self, count: int) -> None:
         """Registers and connects more, up to ``count`` drivers in all; they begin to report."""
-        if not self._subs:
+        if not self._places:
             self._due = time.monotonic()
             self._loop.at(self._due, self._report)
         new = self._course.people.register(f"CROWD_{time.time_ns()}", count - len(self._subs))
         tokens = [self._course.people.token("driver", sub) for sub in new]
-        self.sockets += connect(self._loop, self._course.site.web_port, tokens, self.heard)
+        self._places += [self._course.people.place(KM) for _ in new]
         self._subs += new
+        self.sockets += connect(self._loop, self._course.site.web_port, tokens, self.heard)
+
+    def _moved(self, place: tuple[float, float]) -> tuple[float, float]:
+        """Up to 50 m on, as in 5 s of a city street; a jump would be taken for a broken receiver."""
+        return (
+            round(place[0] + self._random.uniform(-STEP_DEGREES, STEP_DEGREES), 7),
+            round(place[1] + self._random.uniform(-STEP_DEGREES, STEP_DEGREES), 7),
+        )
 
     def _report(self, _: float) -> None:
         # By the clock and not by the last turn: a client that is late must not report less often.
@@ -58,7 +68,7 @@ class Crowd:
         self._loop.at(self._due, self._report)
         group, self._turn = self._turn % GROUPS, self._turn + 1
         for number in range(group, len(self.sockets), GROUPS):
-            latitude, longitude = self._course.people.place(KM)
+            latitude, longitude = self._places[number] = self._moved(self._places[number])
             if not self.sockets[number].gone:
                 self.sockets[number].send("update_location", latitude=latitude, longitude=longitude)
                 self.sent += 1

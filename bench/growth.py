@@ -13,7 +13,7 @@ from bench.figures import Round, Row, latencies
 
 PAST = (0, 1_000_000, 5_000_000)
 CONNECTIONS = 16
-SWEEPS = 20
+SWEEPS = 200
 SCRIPT = Path(__file__).parent / "past.sql"
 # Below the 72 h after which admissions are forgotten.
 HOURS = 70

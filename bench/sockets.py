@@ -80,16 +80,20 @@ class DriverSocket:
         if got is None:
             return
         if not got:
-            self._heard.closed += 1
-            self.close()
+            self._lost()
             return
         self._got += got
         self._frames(now)
 
     def close(self) -> None:
         """Leaves without a word, as a phone does that is switched off."""
-        self.gone = True
-        self._loop.remove(self)
+        if not self.gone:
+            self.gone = True
+            self._loop.remove(self)
+
+    def _lost(self) -> None:
+        self._heard.closed += 1
+        self.close()
 
     def _frames(self, now: float) -> None:
         buffer, at = self._got, 0
@@ -115,8 +119,12 @@ class DriverSocket:
     def _write(self, opcode: int, payload: bytes) -> None:
         size = len(payload)
         length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
-        if not self.gone:
+        if self.gone:
+            return
+        try:
             self.sock.sendall(bytes([0x80 | opcode]) + length + MASK + payload)
+        except OSError:
+            self._lost()
 
 
 def connect(
