@@ -48,7 +48,8 @@ test: ## run all tests on throw-away servers (ARGS="-k name" for some)
 
 bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3 --seconds 8")
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m bench $(ARGS)
+	@exec "$(BIN)/python" -m bench \
+		$(if $(TRIPS),--trips "$(TRIPS)") $(if $(PINGS),--pings "$(PINGS)") $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev

@@ -10,11 +10,12 @@ from redis import Redis
 
 from bench import cpu
 from bench.course import Course
+from bench.crew import DRIVERS, WAVE
 from bench.empty_task import QUEUE
-from bench.figures import Figure, Round, Row, costs, latencies
+from bench.figures import Round, Row, costs, latencies
 from bench.http import request
-from bench.people import PICKUPS_KM, RING_KM
-from bench.placing import DRIVERS, WAVE, repeated
+from bench.people import DRIVERS_KM, PICKUPS_KM
+from bench.placing import repeated
 from local import binaries
 
 SCRIPT = Path(__file__).parent / "order_rows.sql"
@@ -28,8 +29,20 @@ EDGE_SHARE = 0.1
 
 
 def all_of_them(course: Course) -> list[Row]:
-    """Every ceiling, one row each."""
-    return [*posts(course), task(course), rows_of_an_order(course), geosearch(course)]
+    """Every ceiling, one row each, after what the system uses while nobody asks anything."""
+    return [idle(course), *posts(course), task(course), rows_of_an_order(course), geosearch(course)]
+
+
+def idle(course: Course) -> Row:
+    """The sweeps, heartbeats and Flower: CPU time a second, spread over however few orders come."""
+
+    def one(_: int) -> Round:
+        before = cpu.seconds(course.site.kinds)
+        time.sleep(course.seconds)
+        used = cpu.since(before, cpu.seconds(course.site.kinds))
+        return Round(costs({kind: used[kind] / course.seconds for kind in used}, 1, "s"))
+
+    return course.repeat("idle", "nobody connected", one)
 
 
 def posts(course: Course) -> list[Row]:
@@ -143,7 +156,7 @@ def _texts() -> dict[str, str]:
 
 def geosearch(course: Course) -> Row:
     """Redis' own search for the ten nearest of twenty drivers, one after the other on one connection."""
-    places = [course.people.place(RING_KM) for _ in range(DRIVERS)]
+    places = [course.people.place(DRIVERS_KM) for _ in range(DRIVERS)]
     pickups = [course.people.place(PICKUPS_KM) for _ in range(TOKENS)]
 
     def one(_: int) -> Round:
@@ -174,20 +187,3 @@ def _searches(course: Course, client: "Redis", pickups: list[tuple[float, float]
         )
         took.append(time.perf_counter() - begun)
     return took
-
-
-def ratios(rows: list[Row]) -> list[Row]:
-    """What stands against a ceiling of the same run: the CPU time of an order at 16 connections, the rate
-    of replays.
-    """
-    known = {(row.case, row.condition): row.figures for row in rows}
-    wanted: dict[str, Figure] = {}
-    order, replay = known.get(("a", "16 connections")), known.get(("c", "16 connections"))
-    post, empty = known["ceiling", "empty POST"], known["ceiling", "empty task"]
-    if order:
-        ceiling = post["CPU servers"].median + empty["CPU servers"].median
-        wanted["CPU of an order to an empty POST and task"] = order["CPU servers"].over(ceiling)
-    if replay:
-        checked = known["ceiling", "POST with token check"]["rate"].median
-        wanted["rate of replays to POST with token check"] = replay["rate"].over(checked)
-    return [Row("ratio", name, {"ratio": figure}) for name, figure in wanted.items()]

@@ -30,7 +30,10 @@ class Course:
         """Runs the rounds of one line of the table and says how each went."""
         done = []
         for number in range(1, self.rounds + 1):
+            begun, others = time.monotonic(), cpu.others()
             found = one(number)
+            cores = (cpu.others() - others) / (time.monotonic() - begun)
+            found.counts["cores used by others"] = round(cores, 2)
             done.append(found)
             told = [f"{name} {value:.4g} {unit}" for name, (value, unit) in found.values.items()]
             self.say(f"{case}  {condition}  {number}/{self.rounds}: " + ", ".join(told[:4]))

@@ -24,6 +24,15 @@ def since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, fl
     return {kind: now[kind] - before.get(kind, 0.0) for kind in now}
 
 
+def others() -> float:
+    """Seconds so far that the machine's cores worked for anybody but this process and what it started."""
+    user, nice, system, _, __, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    busy = (user + nice + system + irq + softirq + steal) / TICKS
+    return busy - _tree(os.getpid(), _children())
+
+
 def pids(head: int) -> list[int]:
     """A process and everything below it."""
     family = _children()

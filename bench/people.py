@@ -17,9 +17,9 @@ from tests.scenes import NOIDA, body
 
 TYPE = "TRUCK"
 LIFETIME_SECONDS = 12 * 3600
-# Drivers stand on a ring around the middle, pickups lie inside it: all are in reach of the first wave
-# (5 km), and which ten are nearest changes from order to order.
-RING_KM, PICKUPS_KM = 2.0, 1.5
+# Drivers and pickups lie around the same middle: all drivers are in reach of the first wave (5 km), and
+# which ten are nearest changes from order to order.
+DRIVERS_KM, PICKUPS_KM = 2.0, 1.5
 KM_A_DEGREE = 111.195
 
 REGISTER = """
@@ -50,10 +50,12 @@ class People:
         connection.close()
         return [f"{name}-{n}" for n in range(count)]
 
-    def indexed(self, subtype: str) -> int:
-        """How many drivers of this subtype the index in Redis has."""
-        with Redis.from_url(self.site.valkey.url) as client:
-            return int(client.zcard(f"drivers:cells:{vehicle_key(TYPE, subtype)}"))
+    def indexed(self, *subtypes: str) -> int:
+        """How many drivers of these subtypes the index in Redis has."""
+        with Redis.from_url(self.site.valkey.url) as client, client.pipeline() as pipe:
+            for subtype in subtypes:
+                pipe.zcard(f"drivers:cells:{vehicle_key(TYPE, subtype)}")
+            return sum(pipe.execute())
 
     def place(self, km: float) -> tuple[float, float]:
         """Somewhere within so many km north and east of the middle."""

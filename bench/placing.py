@@ -6,57 +6,22 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 from bench import cpu
+from bench.arrivals import Arrivals
 from bench.course import Course
+from bench.crew import WAVE, Crew
 from bench.figures import Round, Row, costs, latencies
 from bench.http import Connection, Record
 from bench.loop import Loop
-from bench.sockets import ACK_SECONDS, DriverSocket, Heard
+from bench.sockets import Heard
 
 CONNECTIONS = (1, 8, 16, 32, 64)
-DRIVERS = 20
-# A wave asks ten drivers for one truck.
-WAVE = 10
 # How many requests are made ready for each second of load; more are made while it runs.
 READY_A_SECOND = 900
 # Answers and offers that are still on their way when the load ends.
 LAST_SECONDS = 10.0
-POSITION_SECONDS = 5.0
+LAST_OFFERS_SECONDS = 2.0
 SHARE_OF_PEAK = 0.5
-OPEN_CONNECTIONS = 32
 REPLAY_CONNECTIONS = 16
-
-
-class Crew:
-    """Connected drivers of one subtype, all of them in the index when the constructor returns."""
-
-    def __init__(self, course: Course, loop: Loop, subtype: str, count: int = DRIVERS) -> None:
-        self.heard = Heard()
-        self._loop, self._people = loop, course.people
-        self._sockets = [
-            DriverSocket(loop, course.site.web_port, self._people.token("driver", sub), self.heard)
-            for sub in self._people.register(subtype, count)
-        ]
-        self._places = [self._people.place(km=2.0) for _ in self._sockets]
-        self.report(time.monotonic())
-        deadline = time.monotonic() + 30
-        while self._people.indexed(subtype) < count:
-            if time.monotonic() > deadline:
-                raise AssertionError("the drivers did not get into the index")
-            loop.run(time.monotonic() + 0.05)
-
-    def work(self, until: float) -> None:
-        """Positions every 5 s and acknowledgements every second, as apps send them."""
-        self._loop.every(POSITION_SECONDS, self.report, until)
-        self._loop.every(ACK_SECONDS, self._acknowledge, until)
-
-    def report(self, _: float) -> None:
-        """Everybody says where he is."""
-        for one, (latitude, longitude) in zip(self._sockets, self._places, strict=True):
-            one.send("update_location", latitude=latitude, longitude=longitude)
-
-    def _acknowledge(self, _: float) -> None:
-        for one in self._sockets:
-            one.acknowledge()
 
 
 def ready(orders: Iterator[bytes], seconds: float) -> Callable[[], bytes]:
@@ -114,47 +79,37 @@ def rate(course: Course, level: int) -> Row:
     return course.repeat("a", f"{level} connections", lambda _: placed(course, level, f"A{level}")[0])
 
 
-def peak(rows: list[Row]) -> float:
-    """The best median rate among the rows of (a), in orders a second."""
+def peak(course: Course, rows: list[Row]) -> float:
+    """The best median rate among the rows of (a), in orders a second; measured if there is none."""
+    if not any(row.case == "a" for row in rows):
+        rows += rates(course, (16,))
     return max(row.figures["rate"].median for row in rows if row.case == "a")
 
 
 def offers(course: Course, pace: float) -> Row:
-    """(b): from sending to the first and the last offer, at a fixed rate of orders a second."""
+    """(b): from sending to the first and the last offer, at a fixed pace of orders a second."""
     return course.repeat("b", f"{pace:.0f} orders/s", lambda _: paced(course, pace))
 
 
-def paced(course: Course, pace: float) -> Round:
-    """One round of (b). An order that finds every connection busy counts from when it was due."""
-    loop, subtype = Loop(), f"B_{time.time_ns()}"
+def paced(course: Course, pace: float, loop: Loop | None = None) -> Round:
+    """One round of (b), in a loop where others are served too if one is given."""
+    own, loop, subtype = loop is None, loop or Loop(), f"B_{time.time_ns()}"
     crew, record = Crew(course, loop, subtype), Record()
-    supply, waiting = ready(course.people.orders(subtype), course.seconds), deque[float]()
-
-    def free(line: Connection, _: float) -> None:
-        if waiting:
-            line.send(supply(), waiting.popleft())
-
-    lines = [Connection(loop, course.site.web_port, record, free) for _ in range(OPEN_CONNECTIONS)]
-    turn = deque(lines)
-
-    def due(now: float) -> None:
-        waiting.append(now)
-        for _ in lines:
-            turn.rotate(-1)
-            if not turn[0].busy:
-                free(turn[0], now)
-                return
-
+    arrivals = Arrivals(
+        loop, course.site.web_port, record, ready(course.people.orders(subtype), course.seconds)
+    )
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()
-    for count in range(int(pace * course.seconds)):
-        loop.at(begun + count / pace, due)
+    arrivals.schedule(begun, pace, int(pace * course.seconds))
     crew.work(begun + course.seconds)
     loop.run(begun + course.seconds)
-    loop.run(time.monotonic() + LAST_SECONDS, lambda: not waiting)
-    _finish(loop, lines, record, crew.heard)
+    arrivals.finish(time.monotonic() + LAST_SECONDS)
+    _hear_the_rest(loop, record, crew.heard)
     used = cpu.since(before, cpu.seconds(course.site.kinds))
-    loop.close()
-    course.settle()
+    crew.leave()
+    arrivals.close()
+    if own:
+        loop.close()
+        course.settle()
     return Round(_times(record, crew.heard) | costs(used, record.statuses[201]), _counts(record, crew.heard))
 
 
@@ -200,8 +155,13 @@ def _finish(loop: Loop, lines: list[Connection], record: Record, heard: Heard) -
     """Waits for the answers and the offers that are still on their way."""
     deadline = time.monotonic() + LAST_SECONDS
     loop.run(deadline, lambda: not any(line.busy for line in lines))
+    _hear_the_rest(loop, record, heard)
+
+
+def _hear_the_rest(loop: Loop, record: Record, heard: Heard) -> None:
+    deadline = time.monotonic() + LAST_OFFERS_SECONDS
     if heard.offers:
-        loop.run(min(deadline, time.monotonic() + 2), lambda: heard.offers >= WAVE * record.statuses[201])
+        loop.run(deadline, lambda: heard.offers >= WAVE * record.statuses[201])
 
 
 def _offers(record: Record, heard: Heard) -> dict[str, tuple[float, str]]:

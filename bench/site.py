@@ -1,6 +1,7 @@
 """The system under test: the processes of the Procfile over stores of their own, set up as in production."""
 
 import asyncio
+import os
 import secrets
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import psycopg2
 from bench.cpu import Kinds
 from local import ports
 from local.stores import Postgres, Valkey
-from tests.conftest import ROOT
+from tests.conftest import ROOT, forget_configuration
 from tests.faults.fleet import START_SECONDS, Fleet
 
 # As the Procfile lists them; `web` is a gunicorn with two processes.
@@ -134,3 +135,20 @@ class Site(Fleet):
         """Ends a process that was started beside the others."""
         self.kill(name)
         del self.processes[name]
+
+
+@contextmanager
+def pointed_at(site: Site, redis_database: int) -> Iterator[None]:
+    """Has the product's own modules in this process work on the stores of the site, and on a database of
+    its Redis where nobody sweeps.
+    """
+    before = dict(os.environ)
+    redis_url = f"{site.valkey.url.rpartition('/')[0]}/{redis_database}"
+    os.environ.update(site.environment | {"REDIS_URL": redis_url})
+    forget_configuration()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        forget_configuration()

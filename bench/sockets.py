@@ -5,7 +5,8 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,8 @@ from bench.loop import READ_BYTES, Loop, received
 from local.ports import LOOPBACK
 
 HANDSHAKE_SECONDS = 30.0
+# Handshakes under way at a time.
+AT_ONCE = 50
 # A cumulative acknowledgement serves all that came within this time.
 ACK_SECONDS = 1.0
 
@@ -44,24 +47,23 @@ class Heard:
 
 
 class DriverSocket:
-    """One driver's socket, connected and upgraded when the constructor returns."""
+    """One driver's socket: asks for the upgrade at once, is in the loop after :meth:`opened`."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        port: int,
-        token: str,
-        heard: Heard,
-        other: Callable[["DriverSocket", bytes, float], None] | None = None,
-    ) -> None:
-        """``other`` gets every text frame that is no offer, and offers too: (socket, frame, now)."""
+    def __init__(self, loop: Loop, port: int, token: str, heard: Heard, other: "Other | None" = None) -> None:
+        """``other`` gets every text frame, offers too, as (socket, frame, now)."""
         self._loop, self._heard, self._other = loop, heard, other
+        self._last = self._acknowledged = b"0"
+        self._got = b""
+        self.gone = False
         self.sock = socket.create_connection((LOOPBACK, port), HANDSHAKE_SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._last = self._acknowledged = b"0"
-        self._got = _upgrade(self.sock, token)
+        _ask(self.sock, token)
+
+    def opened(self) -> None:
+        """Waits for the upgrade. Raises ``ConnectionError``."""
+        self._got = _upgraded(self.sock)
         self.sock.setblocking(False)
-        loop.add(self)
+        self._loop.add(self)
 
     def send(self, kind: str, **data: Any) -> None:
         """Sends one frame of ours."""
@@ -78,15 +80,20 @@ class DriverSocket:
         if got is None:
             return
         if not got:
-            self._heard.closed += 1
-            self._loop.remove(self)
+            self._lost()
             return
         self._got += got
         self._frames(now)
 
     def close(self) -> None:
         """Leaves without a word, as a phone does that is switched off."""
-        self._loop.remove(self)
+        if not self.gone:
+            self.gone = True
+            self._loop.remove(self)
+
+    def _lost(self) -> None:
+        self._heard.closed += 1
+        self.close()
 
     def _frames(self, now: float) -> None:
         buffer, at = self._got, 0
@@ -112,15 +119,37 @@ class DriverSocket:
     def _write(self, opcode: int, payload: bytes) -> None:
         size = len(payload)
         length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
-        self.sock.sendall(bytes([0x80 | opcode]) + length + MASK + payload)
+        if self.gone:
+            return
+        try:
+            self.sock.sendall(bytes([0x80 | opcode]) + length + MASK + payload)
+        except OSError:
+            self._lost()
 
 
-def _upgrade(sock: socket.socket, token: str) -> bytes:
-    """Opens the socket; what came after the head of the answer. Raises ``ConnectionError``."""
+def connect(
+    loop: Loop, port: int, tokens: Sequence[str], heard: Heard, other: "Other | None" = None
+) -> list[DriverSocket]:
+    """Opens a socket for each token, some at a time, while the loop serves those that are open."""
+    found: list[DriverSocket] = []
+    for start in range(0, len(tokens), AT_ONCE):
+        batch = [DriverSocket(loop, port, token, heard, other) for token in tokens[start : start + AT_ONCE]]
+        for one in batch:
+            one.opened()
+        found += batch
+        loop.run(time.monotonic() + 0.005)
+    return found
+
+
+def _ask(sock: socket.socket, token: str) -> None:
     key = base64.b64encode(os.urandom(16)).decode()
     lines = ["GET /api/v1/ws HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: Upgrade"]
     lines += [f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", f"Authorization: Bearer {token}"]
     sock.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+def _upgraded(sock: socket.socket) -> bytes:
+    """What came after the head of the answer. Raises ``ConnectionError`` if that is no 101."""
     got = b""
     while b"\r\n\r\n" not in got:
         more = sock.recv(READ_BYTES)
@@ -155,3 +184,6 @@ def _digits(payload: bytes, at: int) -> bytes:
     while payload[end : end + 1].isdigit():
         end += 1
     return payload[at:end]
+
+
+Other = Callable[[DriverSocket, bytes, float], None]

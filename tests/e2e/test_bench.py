@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench import charts, figures, placing
 from bench.course import Course
+from bench.crew import WAVE
 from bench.people import People
 from bench.site import Site
 
@@ -24,7 +25,7 @@ def test_a_second_of_orders_is_all_201_with_every_offer_delivered(tmp_path: Path
     [told] = json.loads((tmp_path / "bench.json").read_text())["rows"]
     [statuses], [offers] = told["notes"]["statuses"], told["notes"]["offers"]
     assert statuses.keys() == {"201"}
-    assert offers == placing.WAVE * statuses["201"] > 0
+    assert offers == WAVE * statuses["201"] > 0
     assert told["figures"]["rate"]["unit"] == "orders/s"
     assert told["figures"]["rate"]["median"] == told["figures"]["rate"]["rounds"][0] > 0
     kinds = {"web", "worker", "postgres", "redis", "client", "servers"}

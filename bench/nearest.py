@@ -1,0 +1,153 @@
+"""Case (f): the ten nearest of 10 thousand, 100 thousand, a million drivers, dense and sparse, beside
+GEOSEARCH with the same answer. Both are asked in turn from one process, through the same client.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Any
+
+from redis import Redis, RedisError
+
+from bench.course import Course
+from bench.figures import Round, Row, latencies
+from bench.site import pointed_at
+from models import geo, settings
+from models.live import BREAK_SECONDS, driver_index
+from models.live.driver_index import Position
+
+SIZES = (10_000, 100_000, 1_000_000)
+K = 10
+SEARCHES = 1_000
+# The sweeps of the running system would take out whoever has been silent for a minute.
+ASIDE = 9
+GEO_KEY = "bench:geo"
+BATCH = 1_000
+# Whoever was put in at the beginning is asked for minutes later.
+PRESENCE_MS = 24 * 3_600_000
+# Redis' own radius of the earth: its distances are longer by 0.03 %.
+REDIS_RADIUS_KM = 6372.797560856
+# GEOSEARCH keeps positions to 52 bits and says distances to a tenth of a metre.
+SAME_KM = 0.002
+
+
+@dataclass(frozen=True)
+class Land:
+    """Where drivers are: a rectangle around a middle (degrees), and how far a search looks (km)."""
+
+    name: str
+    middle: tuple[float, float]
+    north: float
+    east: float
+    radius_km: float
+
+    def place(self, random: Random) -> tuple[float, float]:
+        """Somewhere in it."""
+        return (
+            self.middle[0] + random.uniform(-self.north, self.north),
+            self.middle[1] + random.uniform(-self.east, self.east),
+        )
+
+
+# A city of 30 by 30 km with the first wave's radius, a country with the last wave's.
+LANDS = (
+    Land("dense", (28.6139, 77.2090), 0.135, 0.154, 5),
+    Land("sparse", (22.0, 79.0), 9.0, 9.0, 50),
+)
+
+
+def searches(course: Course, sizes: tuple[int, ...] = SIZES) -> list[Row]:
+    """(f): a row for each size and land, in a database of Redis of its own."""
+    rows = []
+    with pointed_at(course.site, ASIDE), Redis.from_url(settings.load().redis_url) as geo_client:
+        for land in LANDS:
+            geo_client.flushdb()
+            random, here = Random(1), 0
+            for size in sizes:
+                course.say(f"f  putting {size - here} drivers in, {land.name}")
+                _fill(land, range(here, size), random, geo_client)
+                here = size
+                rows.append(
+                    course.repeat("f", f"{size} drivers, {land.name}", partial(_round, land, geo_client))
+                )
+        geo_client.flushdb()
+    return rows
+
+
+def _vehicle(land: Land) -> str:
+    return driver_index.vehicle_key("TRUCK", land.name)
+
+
+def _fill(land: Land, numbers: range, random: Random, geo_client: "Redis") -> None:
+    """Puts drivers in by the product's own way, and the same ones into a GEO set."""
+    now = int(time.time() * 1000)
+    members: list[Any] = []
+    for number in numbers:
+        latitude, longitude = land.place(random)
+        _put(f"driver-{number}", land, Position(latitude, longitude, now))
+        members += (longitude, latitude, f"driver-{number}")
+        if len(members) == 3 * BATCH or number == numbers[-1]:
+            geo_client.geoadd(GEO_KEY, members)
+            members = []
+
+
+def _put(driver_id: str, land: Land, position: Position) -> None:
+    """Again, if a busy machine holds Redis up for longer than the product waits."""
+    while True:
+        try:
+            driver_index.place(driver_id, _vehicle(land), position, position.at_ms, position.at_ms * 1000)
+        except RedisError:
+            time.sleep(BREAK_SECONDS)
+        else:
+            return
+
+
+def _round(land: Land, geo_client: "Redis", number: int) -> Round:
+    random = Random(number)
+    ours, theirs, different, failed = [], [], 0, 0
+    for _ in range(SEARCHES):
+        point = land.place(random)
+        begun = time.perf_counter()
+        try:
+            found = driver_index.nearest(
+                _vehicle(land), *point, land.radius_km, K, int(time.time() * 1000), PRESENCE_MS
+            )
+        except RedisError:
+            failed += 1
+            time.sleep(BREAK_SECONDS)
+            continue
+        between = time.perf_counter()
+        other = _geosearch(geo_client, land, point)
+        ours.append(between - begun)
+        theirs.append(time.perf_counter() - between)
+        different += not _same([near.distance_km for near in found], other, land)
+    values = latencies("ours", ours) | latencies("GEOSEARCH", theirs)
+    for share in ("p50", "p99"):
+        times = values[f"ours {share}"][0] / values[f"GEOSEARCH {share}"][0]
+        values[f"ours to GEOSEARCH, {share}"] = (times, "times")
+    return Round(values, {"searches": len(ours), "different answers": different, "failed": failed})
+
+
+def _geosearch(client: "Redis", land: Land, point: tuple[float, float]) -> list[float]:
+    """The distances of Redis' own answer, in its km."""
+    found: Any = client.geosearch(
+        GEO_KEY,
+        longitude=point[1],
+        latitude=point[0],
+        radius=land.radius_km,
+        unit="km",
+        sort="ASC",
+        count=K,
+        withdist=True,
+    )
+    return [float(km) for _, km in found]
+
+
+def _same(ours: list[float], theirs: list[float], land: Land) -> bool:
+    """Whether both found drivers at the same distances (km). One at the very edge may be in one only."""
+    scaled = [km * geo.EARTH_RADIUS_KM / REDIS_RADIUS_KM for km in theirs]
+    both = min(len(ours), len(scaled))
+    alike = all(abs(one - other) < SAME_KM for one, other in zip(ours[:both], scaled[:both], strict=True))
+    edge = land.radius_km * geo.EARTH_RADIUS_KM / REDIS_RADIUS_KM - SAME_KM
+    return alike and all(km > edge for km in (*ours[both:], *scaled[both:]))

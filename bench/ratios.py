@@ -1,0 +1,18 @@
+"""What stands against a ceiling of the same run."""
+
+from bench.figures import Figure, Row
+
+
+def ratios(rows: list[Row]) -> list[Row]:
+    """The CPU time of an order at 16 connections, and the rate of replays; of what has been measured."""
+    known = {(row.case, row.condition): row.figures for row in rows}
+    wanted: dict[str, Figure] = {}
+    order, replay = known.get(("a", "16 connections")), known.get(("c", "16 connections"))
+    post, empty = known["ceiling", "empty POST"], known["ceiling", "empty task"]
+    if order:
+        ceiling = post["CPU servers"].median + empty["CPU servers"].median
+        wanted["CPU of an order to an empty POST and task"] = order["CPU servers"].over(ceiling)
+    if replay:
+        checked = known["ceiling", "POST with token check"]["rate"].median
+        wanted["rate of replays to POST with token check"] = replay["rate"].over(checked)
+    return [Row("ratio", name, {"ratio": figure}) for name, figure in wanted.items()]
