@@ -110,9 +110,8 @@ def _round(land: Land, geo_client: "Redis", number: int) -> Round:
         point = land.place(random)
         begun = time.perf_counter()
         try:
-            found = driver_index.nearest(
-                _vehicle(land), *point, land.radius_km, K, int(time.time() * 1000), PRESENCE_MS
-            )
+            question = driver_index.Question(_vehicle(land), *point, land.radius_km, K)
+            [found] = driver_index.nearest([question], int(time.time() * 1000), PRESENCE_MS)
         except RedisError:
             failed += 1
             time.sleep(BREAK_SECONDS)

@@ -20,7 +20,8 @@ def insert_offers(join: str = "") -> str:
     """SQL that writes the proposed offers (``:candidates``, JSON of ``Offered``) and returns their ids.
 
     The index in Redis proposes; Postgres knows who is registered, available and free. ``join`` may ask for
-    more of a proposal ``c``.
+    more of a proposal ``c``. ``OFFSET 0`` has each driver looked up by his id: the planner cannot know how
+    few they are, and would read the whole table of drivers.
     """
     return f"""
         INSERT INTO offers
@@ -32,7 +33,10 @@ def insert_offers(join: str = "") -> str:
             AS c(offer_id uuid, order_id uuid, driver_id text, truck_request_id uuid, vehicle text,
                 fare numeric, round smallint, wave smallint, distance_km float8)
         {join}
-        JOIN drivers d ON d.id = c.driver_id AND d.available AND d.vehicle = c.vehicle
+        CROSS JOIN LATERAL (
+            SELECT id, vehicle FROM drivers
+            WHERE id = c.driver_id AND available AND vehicle = c.vehicle OFFSET 0
+        ) d
         WHERE NOT EXISTS (SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING})
         ON CONFLICT (order_id, driver_id, round) DO NOTHING
         RETURNING id, order_id
