@@ -17,7 +17,7 @@ from tests.faults.table import lines
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
-PARTS = ("models", "workers", "tasks", "web", "celeryconfig.py", "Procfile")
+PARTS = ("models", "workers", "tasks", "web", "demo", "celeryconfig.py", "Procfile")
 CHILD = "pool child killed"
 
 NO_SWEEP = ("celeryconfig.py", '    "recover": {"task": "sweeps.recover", **_EVERY_SECOND},\n', "")
