@@ -13,7 +13,6 @@ import orjson
 import redis
 import structlog
 from sqlalchemy import Connection, Row, text
-from sqlalchemy.exc import SQLAlchemyError
 
 from models import db, outbox, settings
 from models.errors import ActiveOrderExists
@@ -187,11 +186,9 @@ def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
 def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
     try:
         return _together([one], now)
-    except (redis.RedisError, SQLAlchemyError) as error:
+    except Exception as error:
         if db.unreachable(error):
             raise
-        log.exception("placing failed", order_id=one.id, request_id=one.request_id)
-    except Exception:
         log.exception("placing failed", order_id=one.id, request_id=one.request_id)
     return []
 
