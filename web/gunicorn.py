@@ -70,6 +70,11 @@ _SLOT_BYTES = 64 * 1024
 _slots = 2 * workers
 _counts = mmap.mmap(-1, _slots * _SLOT_BYTES)
 
+# How many connections each of them has open, and one.
+_open = memoryview(mmap.mmap(-1, 8 * _slots)).cast("q")
+# Long enough for another process to wake up.
+GIVE_WAY_SECONDS = 0.002
+
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
 # As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
@@ -85,9 +90,45 @@ def _wait(connection: extensions.connection) -> None:
 
 
 class _Listener(StreamServer):  # type: ignore[misc]
-    """gevent's server, which does not forget those at the door: closing a socket resets the connections
-    that the kernel has taken for it already, and whoever sent a request on one does not know its fate.
+    """gevent's server, which shares the work and does not forget those at the door.
+
+    All processes listen to one socket, and the one that is awake takes whoever comes: sixteen customers at
+    once were served by one of two processes. So who has more connections than another gives way for a moment.
+
+    Closing a socket resets the connections that the kernel has taken for it already, and whoever sent a
+    request on one does not know its fate: so they are taken first.
     """
+
+    slot: int | None = None
+    _gave_way = False
+
+    def do_read(self) -> Any:
+        if not self._gave_way and self._has_more_than_another():
+            self._gave_way = True
+            self.stop_accepting()
+            self._timer = self.loop.timer(GIVE_WAY_SECONDS)
+            self._timer.start(self._start_accepting_if_started)
+            return None
+        self._gave_way = False
+        return super().do_read()
+
+    def do_handle(self, *connection: Any) -> None:
+        self._count(1)
+        super().do_handle(*connection)
+
+    def do_close(self, *connection: Any) -> None:
+        self._count(-1)
+        super().do_close(*connection)
+
+    def _count(self, change: int) -> None:
+        if self.slot is not None:
+            _open[self.slot] += change
+
+    def _has_more_than_another(self) -> bool:
+        if self.slot is None:
+            return False
+        # 0 is nobody's; a process counts from 1.
+        return any(0 < others < _open[self.slot] for others in _open)
 
     def close(self) -> None:
         if not self.closed:
@@ -101,7 +142,7 @@ class _Listener(StreamServer):  # type: ignore[misc]
     def _take(self) -> int:
         """Begins to serve whoever waits now; how many."""
         for number in range(BACKLOG):
-            taken = self.do_read()
+            taken = super().do_read()
             if not taken:
                 return number
             self.do_handle(*taken)
@@ -121,6 +162,7 @@ def pre_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
+    _Listener.slot = worker.slot
     extensions.set_wait_callback(_wait)
 
 
@@ -148,6 +190,7 @@ def post_worker_init(worker: "GeventWorker") -> None:
     signal.signal(signal.SIGTERM, stop)
     # More workers than slots are possible for a moment; one without a slot counts for itself.
     if worker.slot is not None:
+        _open[worker.slot] = 1
         worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots)
 
 
@@ -157,6 +200,8 @@ def worker_int(worker: "GeventWorker") -> None:
 
 
 def worker_exit(server: Any, worker: "GeventWorker") -> None:
+    if worker.slot is not None:
+        _open[worker.slot] = 0
     # The master calls this too, for a worker that it finds dead.
     if worker.pid == os.getpid():
         _call(worker, "stop")

@@ -1,0 +1,33 @@
+"""Two processes of one web server share those who come."""
+
+import socket
+from pathlib import Path
+
+from tests.system import System, until
+
+CONNECTIONS = 16
+
+
+def sockets(process: str) -> int:
+    links = Path(f"/proc/{process}/fd").iterdir()
+    return sum(str(link.readlink()).startswith("socket:") for link in links)
+
+
+def test_connections_that_come_at_once_are_shared_between_the_processes(system: System) -> None:
+    with system.beside("web-shared", WEB_CONCURRENCY="2") as url:
+        port = int(url.rpartition(":")[2])
+        master = system.processes["web-shared"].pid
+        children = Path(f"/proc/{master}/task/{master}/children")
+        workers = until(lambda: two if len(two := children.read_text().split()) == 2 else None)
+        before = [sockets(worker) for worker in workers]
+        lines = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(CONNECTIONS)]
+        try:
+            for line in lines:
+                line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert line.recv(4096).startswith(b"HTTP/1.1 200")
+            gained = [sockets(worker) - had for worker, had in zip(workers, before, strict=True)]
+        finally:
+            for line in lines:
+                line.close()
+    assert sum(gained) >= CONNECTIONS
+    assert min(gained) >= CONNECTIONS // 2 - 2, gained
