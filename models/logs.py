@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Any
 
+import orjson
 import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.tracebacks import ExceptionDictTransformer
@@ -17,9 +18,20 @@ def _render() -> list[Any]:
     """Tracebacks without local variables: those hold tokens and passwords, and take seconds to print."""
     if settings.load().production:
         errors = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-        return [errors, structlog.processors.JSONRenderer()]
+        return [errors, structlog.processors.JSONRenderer(orjson.dumps)]
     plain = structlog.dev.plain_traceback
     return [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=plain)]
+
+
+def _write() -> Any:
+    """Where our own lines go: past the standard library, which costs four times what a line does."""
+    if settings.load().production:
+        return structlog.BytesLoggerFactory(sys.stdout.buffer)
+    return structlog.PrintLoggerFactory(sys.stdout)
+
+
+def _text(_: Any, __: str, line: Any) -> str:
+    return line.decode() if isinstance(line, bytes) else str(line)
 
 
 def configure(process: str) -> None:
@@ -27,12 +39,11 @@ def configure(process: str) -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
         TIMESTAMP,
     ]
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render()],
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(), _text],
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
@@ -48,8 +59,8 @@ def configure(process: str) -> None:
     ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *_render()],
+        logger_factory=_write(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
