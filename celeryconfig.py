@@ -34,6 +34,7 @@ timezone = "UTC"
 worker_hijack_root_logger = False
 # Flower shows tasks as they pass.
 worker_send_task_events = True
+worker_consumer = "tasks.consumer:PatientConsumer"
 
 imports = ("tasks.orders", "tasks.sweeps")
 task_default_queue = "orders"
