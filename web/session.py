@@ -58,6 +58,8 @@ class Session:
         self._socket = socket
         self._seen = last_event_id
         self._work: deque[Callable[[], object]] = deque()
+        # Messages published and taken up; each number has one writer.
+        self._woken = self._taken = 0
         self._bell = threading.Event()
         # What has gone out since the last flush: frames that come together leave in one packet.
         self._texts: list[str] = []
@@ -76,7 +78,9 @@ class Session:
 
     def wake(self, payload: str | None) -> None:
         """Takes what was published for this person (the hub's callback)."""
-        self._enqueue(lambda: self._take(payload))
+        lines = 1 + payload.count("\n") if payload else 1
+        self._woken += lines
+        self._enqueue(lambda: self._take(payload, lines))
 
     def look(self) -> None:
         """Has the mailbox read for anything that pub/sub has missed."""
@@ -116,7 +120,7 @@ class Session:
             self._socket.cut()
 
     def _enqueue(self, work: Callable[[], object]) -> None:
-        if len(self._work) < MAX_QUEUED:
+        if len(self._work) < MAX_QUEUED and self._woken - self._taken <= MAX_QUEUED:
             self._work.append(work)
             self._bell.set()
             return
@@ -207,15 +211,16 @@ class Session:
         if holder > self._holder:
             self.close(*REPLACED)
 
-    def _take(self, payload: str | None) -> None:
+    def _take(self, payload: str | None, lines: int) -> None:
+        self._taken += lines
         if payload is None:
             self._look()
         elif self._opened:
-            message = mailbox.published(payload)
-            if isinstance(message, Replaced):
-                self._check_holder(message.holder)
-            else:
-                self._take_live(message)
+            for message in mailbox.published(payload):
+                if isinstance(message, Replaced):
+                    self._check_holder(message.holder)
+                else:
+                    self._take_live(message)
 
     def _take_live(self, message: Live) -> None:
         if message.previous > self._sent and not self._look():

@@ -128,9 +128,13 @@ def acknowledge(person: str, up_to_id: int) -> int:
     return int(live.script("mailbox_acknowledge")(keys=_keys(person), args=[up_to_id, SECONDS]))
 
 
-def published(payload: str) -> Live | Replaced:
-    """Reads what was published on a person's channel."""
-    mode, _, rest = payload.partition(" ")
+def published(payload: str) -> list[Live | Replaced]:
+    """Reads what was published on a person's channel, a line for each message."""
+    return [_line(each) for each in payload.split("\n")]
+
+
+def _line(published: str) -> Live | Replaced:
+    mode, _, rest = published.partition(" ")
     if mode == "replaced":
         return Replaced(int(rest))
     previous, frame_id, body = rest.split(" ", 2)

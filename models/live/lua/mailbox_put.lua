@@ -7,12 +7,16 @@
 --          key ('' is never taken for a repetition), unless ('' for none), entries its mailbox keeps
 -- returns  how many messages got an id
 --
+-- A person's messages are published together, a line each: the JSON of a body has no line feed.
+--
 -- Ids follow the clock in microseconds and grow by at least 100 per person, so that they are never
 -- used again after a FLUSHALL, stay below 2^53, and leave room between two for ids that cost nothing.
 
 local STEP = 100
 -- So many keys are kept without a look at their age.
 local FEW_KEYS = 400
+-- So many messages of one person are put at a time: a command takes a limited number of arguments.
+local FEW_MESSAGES = 500
 
 local seconds, again = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -41,31 +45,58 @@ local function forget_old_keys(state, mailbox)
   redis.call('HSET', state, 'look', math.max(FEW_KEYS, 2 * left))
 end
 
-local given = 0
+local boxes, order = {}, {}
 for i = 1, #KEYS / 2 do
-  local mailbox, state = KEYS[2 * i - 1], KEYS[2 * i]
-  local mode, channel, kind, body, key, unless, limit = unpack(ARGV, 7 * i - 4, 7 * i + 2)
-  local known = redis.call('HMGET', state, 'last', 'kept', 'k:' .. key, 'k:' .. unless, 'look')
-  if not known[3] and not known[4] then
-    local id = text(math.max(tonumber(known[1] or 0) + STEP, now))
-    local previous = known[2] or '0'
-    local fields = {'last', id}
-    if mode == 'keep' then
-      fields[3], fields[4] = 'kept', id
-      redis.call('XADD', mailbox, 'MAXLEN', limit, id .. '-0', 'type', kind, 'key', key, 'body', body)
-      redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
-      redis.call('EXPIRE', mailbox, seconds)
-    end
-    if key ~= '' then
-      fields[#fields + 1], fields[#fields + 2] = 'k:' .. key, id
-    end
-    redis.call('HSET', state, unpack(fields))
-    if key ~= '' and redis.call('HLEN', state) > tonumber(known[5] or FEW_KEYS) then
-      forget_old_keys(state, mailbox)
-    end
-    redis.call('EXPIRE', state, seconds)
-    redis.call('PUBLISH', channel, table.concat({mode, previous, id, body}, ' '))
-    given = given + 1
+  local state = KEYS[2 * i]
+  local box = boxes[state]
+  if not box or #box.messages == FEW_MESSAGES then
+    box = {mailbox = KEYS[2 * i - 1], state = state, messages = {}}
+    boxes[state], order[#order + 1] = box, box
   end
+  box.messages[#box.messages + 1] = 7 * i - 4
 end
+
+-- Puts what a mailbox gets; it is read once and written once, however many messages that is.
+local function put(box)
+  local state, keys = box.state, {'last', 'kept', 'look'}
+  for _, at in ipairs(box.messages) do
+    keys[#keys + 1], keys[#keys + 2] = 'k:' .. ARGV[at + 4], 'k:' .. ARGV[at + 5]
+  end
+  local values = redis.call('HMGET', state, unpack(keys))
+  local taken = {}
+  for j = 4, #keys do taken[keys[j]] = values[j] end
+  local last, kept, keyed, lines, fields = tonumber(values[1] or 0), values[2] or '0', false, {}, {}
+  for _, at in ipairs(box.messages) do
+    local mode, channel, kind, body, key, unless, limit = unpack(ARGV, at, at + 6)
+    if not taken['k:' .. key] and not taken['k:' .. unless] then
+      last = math.max(last + STEP, now)
+      local id = text(last)
+      lines[#lines + 1] = table.concat({mode, kept, id, body}, ' ')
+      box.channel = channel
+      if mode == 'keep' then
+        kept, box.kept = id, true
+        redis.call('XADD', box.mailbox, 'MAXLEN', limit, id .. '-0', 'type', kind, 'key', key, 'body', body)
+      end
+      if key ~= '' then
+        fields[#fields + 1], fields[#fields + 2], keyed = 'k:' .. key, id, true
+        taken['k:' .. key] = id
+      end
+    end
+  end
+  if #lines == 0 then return 0 end
+  redis.call('HSET', state, 'last', text(last), 'kept', kept, unpack(fields))
+  if keyed and redis.call('HLEN', state) > tonumber(values[3] or FEW_KEYS) then
+    forget_old_keys(state, box.mailbox)
+  end
+  if box.kept then
+    redis.call('XTRIM', box.mailbox, 'MINID', '~', text(now - seconds * 1000000))
+    redis.call('EXPIRE', box.mailbox, seconds)
+  end
+  redis.call('EXPIRE', state, seconds)
+  redis.call('PUBLISH', box.channel, table.concat(lines, '\n'))
+  return #lines
+end
+
+local given = 0
+for _, box in ipairs(order) do given = given + put(box) end
 return given
