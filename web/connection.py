@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,19 @@ STALLED_SECONDS = 20.0
 COMPRESSED = "Reserved bit set unexpectedly"
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def text_frame(text: str) -> bytes:
+    """A whole text message as one frame from the server (RFC 6455, 5.2): not masked, no extension.
+
+    wsproto makes the same bytes; ten of them for each order were a tenth of what it cost.
+    """
+    data = text.encode()
+    if len(data) < 126:
+        return bytes((0x81, len(data))) + data
+    if len(data) < 65536:
+        return struct.pack("!BBH", 0x81, 126, len(data)) + data
+    return struct.pack("!BBQ", 0x81, 127, len(data)) + data
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,9 @@ class WebSocket:
 
     def send(self, texts: Sequence[str]) -> None:
         """Sends messages whole. Raises ``OSError`` when the peer is gone or does not read."""
-        self._send(*map(TextMessage, texts))
+        if self._protocol.state is not ConnectionState.OPEN:
+            raise ConnectionAbortedError("the WebSocket is closed")
+        self._sock.sendall(b"".join(map(text_frame, texts)))
 
     def ping(self) -> None:
         self._send(Ping())
@@ -98,12 +114,12 @@ class WebSocket:
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, *events: Event) -> None:
+    def _send(self, event: Event) -> None:
         try:
-            frames = b"".join(map(self._protocol.send, events))
+            frame = self._protocol.send(event)
         except LocalProtocolError as error:
             raise ConnectionAbortedError("the WebSocket is closed") from error
-        self._sock.sendall(frames)
+        self._sock.sendall(frame)
 
     def _receive(self) -> bytes:
         while True:
