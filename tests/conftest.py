@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
-from models.live import order_rate, queues
+from models.live import queues
 from web import keys
 
 ROOT = Path(__file__).parent.parent
@@ -49,7 +49,6 @@ def forget_configuration() -> None:
         db.autocommit_engine,
         live.commands,
         live.script,
-        order_rate._limiter,
         queues._broker,
         keys.usable,
     ):

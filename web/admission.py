@@ -6,11 +6,9 @@ hears of it.
 
 import re
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 import structlog
 from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -18,11 +16,11 @@ from uuid_utils.compat import uuid7
 
 from models import db, settings
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
-from models.live import idempotency, order_lock
+from models.live.idempotency import Answer
+from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import fingerprint, hub, quotas
+from web import fingerprint, hub, intake
 from web.answers import success_text
-from web.combining import Combiner
 from web.errors import Invalid
 from web.parsing import validated
 from web.schemas import NewOrder
@@ -40,13 +38,6 @@ LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Admitted:
-    """A committed request; ``enqueued`` if a worker hears of it at once, and not from the sweep."""
-
-    enqueued: bool
-
-
-@dataclass(frozen=True)
 class Preference:
     """RFC 7240: not to wait at all, or how long at most (seconds)."""
 
@@ -60,8 +51,6 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
     preference = _preference(request)
     order = validated(NewOrder, data)
     mark = fingerprint.of(data)
-    if key and (known := _recall(customer_id, key)):
-        return _replay(known, mark)
     order_id = str(uuid7())
     structlog.contextvars.bind_contextvars(order_id=order_id)
     asked = admitting.Request(
@@ -109,78 +98,49 @@ def _preference(request: Request) -> Preference:
     return Preference(asynchronous, wait)
 
 
-def _recall(customer_id: str, key: str) -> Admission | None:
-    try:
-        cached = idempotency.recall(customer_id, key)
-    except redis.RedisError:
-        return None
-    if cached is None:
-        return None
-    return Admission(
-        cached.order_id, bytes.fromhex(cached.fingerprint), "placed", None, cached.status, cached.data
-    )
-
-
-def _admit(asked: admitting.Request) -> Admission | Admitted:
+def _admit(asked: admitting.Request) -> Admission | intake.Entry:
     """Commits the row and enqueues it, or returns the admission that this key has already.
 
     Raises ``ConcurrentRequest`` and ``RateLimitExceeded``; both look for the key first, since a
     retry must get its answer and not an error.
     """
-    locked = _lock(asked)
-    if locked is False:
-        return _known_or(asked, ConcurrentRequest())
-    admitted = None
+    entry = intake.take(asked)
     try:
-        wait = quotas.seconds_to_order(asked.customer_id)
-        if wait:
-            return _known_or(asked, RateLimitExceeded(data={"retryAfter": wait}))
-        admitted = _commit(asked)
-        if admitted is None:
-            return _known_or(asked, ConcurrentRequest())
-        if wait is not None:
-            quotas.count_order(asked.customer_id)
-        return admitted
+        return _met(entry)
     finally:
         # An admitted order's lock is the worker's now.
-        if locked and not admitted:
-            order_lock.give_up(asked.customer_id, asked.order_id)
+        intake.leave(entry)
 
 
-def _commit(asked: admitting.Request) -> Admitted | None:
-    """Commits the row with those of the requests that have come meanwhile; ``None`` if it may not be.
-
-    A commit whose answer is lost may have happened: that is asked before a 503.
-    """
-    try:
-        return _together.run(asked)
-    except DBAPIError as error:
-        if db.refused(error):
-            # Somebody's row was refused or held up, and all of them with it; ours may be as good as any.
-            return _commit_all([asked])[0]
-        log.warning("commit in doubt", error=str(error).splitlines()[0])
-        if not admitting.admitted_after_all(asked):
-            return None
-        return Admitted(orders.enqueue([asked.order_id]))
+def _met(entry: intake.Entry) -> Admission | intake.Entry:
+    asked = entry.asked
+    if isinstance(entry.met, Answer):
+        return _cached(entry.met)
+    if isinstance(entry.met, Wait):
+        return _known_or(asked, RateLimitExceeded(data={"retryAfter": entry.met.seconds}))
+    if entry.met:
+        log.info("lock taken" if entry.met is Turn.ENTERED else "lock refused", customer_id=asked.customer_id)
+    if entry.error is not None:
+        _make_sure(entry, entry.error)
+    return entry if entry.admitted else _known_or(asked, ConcurrentRequest())
 
 
-def _commit_all(some: Sequence[admitting.Request]) -> list[Admitted | None]:
-    admitted = admitting.admit(some)
-    enqueued = bool(admitted) and orders.enqueue([one.order_id for one in some if one.order_id in admitted])
-    return [Admitted(enqueued) if one.order_id in admitted else None for one in some]
+def _cached(answer: Answer) -> Admission:
+    mark = bytes.fromhex(answer.fingerprint)
+    return Admission(answer.order_id, mark, "placed", None, answer.status, answer.data)
 
 
-_together = Combiner(_commit_all)
-
-
-def _lock(asked: admitting.Request) -> bool | None:
-    """Whether the lock is ours; ``None`` without Redis, where the unique indexes decide."""
-    try:
-        locked = order_lock.take(asked.customer_id, asked.order_id)
-    except redis.RedisError:
-        return None
-    log.info("lock taken" if locked else "lock refused", customer_id=asked.customer_id)
-    return locked
+def _make_sure(entry: intake.Entry, error: SQLAlchemyError) -> None:
+    """A commit whose answer is lost may have happened: that is asked before a 503."""
+    if not isinstance(error, DBAPIError):
+        raise error
+    if db.refused(error):
+        # Somebody's row was refused or held up, and all of them with it; ours may be as good as any.
+        intake.take_alone(entry)
+        return
+    log.warning("commit in doubt", error=str(error).splitlines()[0])
+    entry.admitted = admitting.admitted_after_all(entry.asked)
+    entry.enqueued = entry.admitted and orders.enqueue([entry.asked.order_id])
 
 
 def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:

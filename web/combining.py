@@ -1,8 +1,9 @@
 """Work that many requests of a process want done at once, done together by one of them."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -10,6 +11,10 @@ Result = TypeVar("Result")
 
 # More at once would make the first of them wait for the last.
 MOST = 50
+# Those who have been answered come again soon, if at all: each in his turn, and no longer than all of
+# them together.
+GATHER_SECONDS_EACH = 0.0015
+GATHER_SECONDS = 0.02
 
 
 @dataclass
@@ -18,40 +23,86 @@ class _Entry(Generic[Item, Result]):
     result: Result | None = None
     error: Exception | None = None
     done: bool = False
+    # Rings when the result is there, or when it is this one's turn to run what has gathered.
+    bell: threading.Event = field(default_factory=threading.Event)
 
 
 class Combiner(Generic[Item, Result]):
-    """Runs what has gathered while the run before was on; nobody waits for anybody to come.
+    """Runs what has gathered while the run before was on; who comes alone is run at once.
 
     ``together`` takes the items and returns a result for each; what it raises is raised for all of them.
+
+    ``landed``, if there is one, takes the results once they are given out and holds the next run back until
+    it returns: the more there is to do, the more is done together. After a run in company the next one also
+    waits, for a moment only, until as many have come as there were; else those who are answered at once
+    and come back at once would go on in two halves.
     """
 
-    def __init__(self, together: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+    def __init__(
+        self,
+        together: Callable[[Sequence[Item]], Sequence[Result]],
+        landed: Callable[[Sequence[Result]], None] | None = None,
+    ) -> None:
         self._together = together
-        self._turn = threading.Lock()
+        self._landed = landed
+        self._guard = threading.Lock()
         self._waiting: list[_Entry[Item, Result]] = []
+        self._running = False
+        # How many there were at the last landing, and until when as many are awaited.
+        self._company, self._gather_until = 0, 0.0
+        self._gathered = threading.Event()
 
     def run(self, item: Item) -> Result:
         """The result for this item."""
         entry = _Entry[Item, Result](item)
-        self._waiting.append(entry)
-        while not entry.done:
-            with self._turn:
-                if not entry.done:
-                    self._run_some()
+        with self._guard:
+            self._waiting.append(entry)
+            first, self._running = not self._running, True
+            if len(self._waiting) >= self._company:
+                self._gathered.set()
+        if not first:
+            entry.bell.wait()
+        if not entry.done:
+            self._take_turn()
         if entry.error is not None:
             raise entry.error
         return entry.result  # type: ignore[return-value]
 
+    def _take_turn(self) -> None:
+        try:
+            self._gathered.wait(max(0.0, self._gather_until - time.monotonic()))
+            self._run_some()
+        finally:
+            self._hand_over()
+
     def _run_some(self) -> None:
-        some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        with self._guard:
+            some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+        error: Exception | None = RuntimeError("the run was broken off")
+        results: Sequence[Result] = ()
         try:
             results = self._together([entry.item for entry in some])
             for entry, result in zip(some, results, strict=True):
                 entry.result = result
-        except Exception as error:
-            for entry in some:
-                entry.error = error
+            error = None
+        except Exception as raised:
+            error = raised
         finally:
             for entry in some:
-                entry.done = True
+                entry.error, entry.done = error, True
+                entry.bell.set()
+        if self._landed and error is None:
+            self._landed(results)
+            with self._guard:
+                self._company = min(len(some) + len(self._waiting), MOST)
+                seconds = min(GATHER_SECONDS_EACH * self._company, GATHER_SECONDS)
+                self._gather_until = time.monotonic() + seconds
+
+    def _hand_over(self) -> None:
+        with self._guard:
+            if len(self._waiting) < self._company:
+                self._gathered.clear()
+            if self._waiting:
+                self._waiting[0].bell.set()
+            else:
+                self._running = False

@@ -89,6 +89,13 @@ class Hub:
         """An expectation of what is published on ``web:{instance}`` for this order."""
         return Expectation(self, order_id)
 
+    def see_arrive(self, order_id: str, timeout: float) -> None:
+        """Waits beside whoever expects this order, at most ``timeout`` seconds; not at all if nobody does."""
+        with self._lock:
+            waiting = list(self._expectations.get(order_id, ()))
+        if waiting:
+            waiting[0].wait(timeout)
+
     def subscribe(self, person: str, callback: Callback) -> None:
         """Calls back for everything published for this person, from the moment this returns.
 
@@ -241,6 +248,7 @@ class Hub:
 _hub = Hub()
 instance = _hub.instance
 expect = _hub.expect
+see_arrive = _hub.see_arrive
 subscribe = _hub.subscribe
 unsubscribe = _hub.unsubscribe
 stop = _hub.stop

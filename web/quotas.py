@@ -17,7 +17,7 @@ from flask import Flask, Response, g, request
 
 from models import settings
 from models.errors import RateLimitExceeded
-from models.live import order_rate, read_rate
+from models.live import read_rate
 from models.live.read_rate import WINDOW_SECONDS
 from web import addresses
 from web.auth import Caller
@@ -100,23 +100,6 @@ def count(caller: Caller | None) -> None:
     ]
     if any(used[subject] > limit for subject, limit in limits.items()):
         raise RateLimitExceeded("Too many requests in a minute.", {"retryAfter": reset})
-
-
-def seconds_to_order(customer_id: str) -> int | None:
-    """How long until this customer may order again, 0 for now; ``None`` if nobody knows."""
-    try:
-        return order_rate.seconds_to_wait(customer_id)
-    except redis.RedisError:
-        board.let_through("orders")
-        return None
-
-
-def count_order(customer_id: str) -> None:
-    """Counts an order that was admitted."""
-    try:
-        order_rate.count(customer_id)
-    except redis.RedisError:
-        board.let_through("orders")
 
 
 def _limits(caller: Caller | None) -> dict[str, int]:

@@ -4,10 +4,10 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 
 | key | type | TTL | written by | read by | rebuilt by | without Redis |
 |---|---|---|---|---|---|---|
-| `idempotency:{customer}:{key}` | string | 300 s | tasks.orders, web.admission | web.admission | Postgres admission row | open: Postgres is asked |
-| `order:create:{customer}` | string | 10 s | web.admission, workers.placing | the same | next order | open: unique indexes decide |
+| `idempotency:{customer}:{key}` | string | 300 s | tasks.orders | order_entry | Postgres admission row | open: Postgres is asked |
+| `order:create:{customer}` | string | 10 s | order_entry, workers.placing | the same | next order | open: unique indexes decide |
 | `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
-| `orders:rate:*` | limits' own | 60 s | web.admission | web.admission | next order | open: no limit |
+| `orders:rate:{customer}` | list | 60 s | order_entry | order_entry | next order | open: no limit |
 | `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
 | `drivers:cells:{vehicle}` | zset | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:positions:{vehicle}` | hash of packed doubles | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | as above |

@@ -4,12 +4,11 @@ Postgres keeps it for 72 hours; this spares it the usual case.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import orjson
 import redis
 
-from models import live, settings
+from models import settings
 
 
 @dataclass(frozen=True)
@@ -22,17 +21,17 @@ class Answer:
     data: str
 
 
-def _key(customer_id: str, key: str) -> str:
+def name(customer_id: str, key: str) -> str:
+    """The answer's key in Redis."""
     return f"idempotency:{customer_id}:{key}"
 
 
-def recall(customer_id: str, key: str) -> Answer | None:
-    """The answer given under this key. Raises ``redis.RedisError`` without Redis."""
-    stored = cast("str | None", live.commands().get(_key(customer_id, key)))
-    return Answer(**orjson.loads(stored)) if stored else None
+def read(stored: str) -> Answer:
+    """The answer as it is kept."""
+    return Answer(**orjson.loads(stored))
 
 
 def remember(customer_id: str, key: str, answer: Answer, pipeline: redis.client.Pipeline) -> None:
     """Has the pipeline keep the answer for IDEMPOTENCY_CACHE_SECONDS."""
     seconds = settings.load().idempotency_cache_seconds
-    pipeline.set(_key(customer_id, key), orjson.dumps(answer), ex=seconds)
+    pipeline.set(name(customer_id, key), orjson.dumps(answer), ex=seconds)

@@ -17,13 +17,14 @@ from models import live, settings
 log = structlog.get_logger()
 
 
-def _name(customer_id: str) -> str:
+def key(customer_id: str) -> str:
+    """The lock's key in Redis."""
     return f"order:create:{customer_id}"
 
 
 def _lock(customer_id: str) -> Lock:
     lock: Lock = live.commands().lock(
-        _name(customer_id),
+        key(customer_id),
         timeout=settings.load().order_lock_seconds,
         blocking=False,
         thread_local=False,
@@ -82,14 +83,14 @@ def _take_over(claims: Sequence[Claim]) -> set[Claim]:
     """Renews the locks that these tokens hold, and takes those that nobody holds."""
     script = live.commands().register_script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
-    calls = [live.Call(script, [_name(one.customer_id)], [one.token, lasts_ms]) for one in claims]
+    calls = [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
     ours = {claim for claim, renewed in zip(claims, live.run_all(calls), strict=True) if renewed}
     return ours | {one for one in claims if one not in ours and take(one.customer_id, one.token)}
 
 
 def _release(claims: Sequence[Claim]) -> None:
     script = live.commands().register_script(Lock.LUA_RELEASE_SCRIPT)
-    calls = [live.Call(script, [_name(one.customer_id)], [one.token]) for one in claims]
+    calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in claims]
     try:
         released = live.run_all(calls)
     except RedisError:

@@ -12,7 +12,7 @@ from models import db, live
 from models.live import mailbox
 from tasks import followups, orders
 from tests import scenes
-from web import admission
+from web import admission, intake
 from workers import admitting, placing
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -114,12 +114,11 @@ def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.M
         assert db.refused(found.value)
         elsewhere.rollback()
 
-    def failed(asked: admitting.Request) -> None:
-        raise found.value
-
-    monkeypatch.setattr(admission._together, "run", failed)
+    entry = intake.Entry(other, error=found.value)
+    monkeypatch.setattr(intake, "take", lambda asked: entry)
     monkeypatch.setattr(orders, "enqueue", lambda order_ids: True)
-    assert admission._commit(other)
+    assert admission._admit(other) is entry
+    assert entry.admitted
     assert states() == {other.order_id: "queued"}
 
 

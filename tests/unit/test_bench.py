@@ -56,7 +56,8 @@ def test_the_cpu_time_of_a_child_counts_while_it_lives_and_after_its_end() -> No
     )
     assert process.stdout
     process.stdout.readline()
-    assert cpu.seconds({"web": [process.pid]})["web"] >= 0.3
+    # In ticks of 10 ms, of two processes.
+    assert cpu.seconds({"web": [process.pid]})["web"] >= 0.28
     process.communicate("\n")
 
 

@@ -1,13 +1,19 @@
 """What gathers while a run is on is run together, and nobody is forgotten."""
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.system import until
+from web import combining
 from web.combining import MOST, Combiner
+
+
+def assert_(happened: bool) -> None:
+    assert happened
 
 
 def test_one_alone_is_run_at_once() -> None:
@@ -60,3 +66,71 @@ def test_a_run_takes_a_limited_number_and_all_get_their_turn() -> None:
         assert list(pool.map(combiner.run, range(1000))) == list(range(1000))
     assert sum(sizes) == 1000
     assert max(sizes) <= MOST
+
+
+def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results() -> None:
+    runs: list[list[int]] = []
+    landed = threading.Event()
+
+    def together(items: Sequence[int]) -> list[int]:
+        runs.append(list(items))
+        return list(items)
+
+    combiner = Combiner(together, lambda results: assert_(landed.wait(10)))
+    with ThreadPoolExecutor(4) as pool:
+        leader = pool.submit(combiner.run, 0)
+        until(lambda: runs == [[0]])
+        others = [pool.submit(combiner.run, number) for number in (1, 2)]
+        until(lambda: len(combiner._waiting) == 2)
+        assert runs == [[0]]
+        landed.set()
+        assert leader.result(10) == 0
+        assert [other.result(10) for other in others] == [1, 2]
+    assert [len(run) for run in runs] == [1, 2]
+
+
+def test_after_company_as_many_are_awaited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.5)
+    monkeypatch.setattr(combining, "GATHER_SECONDS", 1.0)
+    sizes: list[int] = []
+    landing = threading.Event()
+
+    def together(items: Sequence[int]) -> list[int]:
+        sizes.append(len(items))
+        return list(items)
+
+    combiner = Combiner(together, lambda results: assert_(landing.wait(10)))
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(combiner.run, 0)
+        until(lambda: sizes == [1])
+        second = pool.submit(combiner.run, 1)
+        until(lambda: len(combiner._waiting) == 1)
+        landing.set()
+        first.result(10)
+        third = pool.submit(combiner.run, 2)
+        second.result(10)
+        third.result(10)
+        assert sizes == [1, 2]
+        # Nobody else comes: the next one goes on alone when the moment is over.
+        before = time.monotonic()
+        assert combiner.run(3) == 3
+        assert 0.5 < time.monotonic() - before < 5
+        before = time.monotonic()
+        assert combiner.run(4) == 4
+        assert time.monotonic() - before < 0.4
+    assert sizes == [1, 2, 1, 1]
+
+
+def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() -> None:
+    class BrokenOff(BaseException):
+        pass
+
+    def together(items: Sequence[int]) -> list[int]:
+        if 0 in items:
+            raise BrokenOff
+        return list(items)
+
+    combiner = Combiner(together)
+    with pytest.raises(BrokenOff):
+        combiner.run(0)
+    assert combiner.run(1) == 1

@@ -1,0 +1,84 @@
+"""How an order begins: key, lock and limit in one question to Redis."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from models import live, settings
+from models.live import idempotency, order_entry, order_lock
+from models.live.order_entry import Request, Turn, Wait
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+@pytest.fixture
+def three_a_minute(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("ORDERS_PER_MINUTE", "3")
+    settings.load.cache_clear()
+    yield
+    monkeypatch.undo()
+    settings.load.cache_clear()
+
+
+def enter(customer_id: str, order_id: str = "o1", key: str | None = None) -> object:
+    (met,) = order_entry.enter([Request(order_id, customer_id, key)])
+    return met
+
+
+def test_the_first_enters_and_the_second_of_the_same_customer_finds_the_lock() -> None:
+    asked = [Request("o1", "asha", None), Request("o2", "asha", None), Request("o3", "bina", None)]
+    assert order_entry.enter(asked) == [Turn.ENTERED, Turn.LOCKED, Turn.ENTERED]
+    assert live.commands().get(order_lock.key("asha")) == "o1"
+    assert live.commands().ttl(order_lock.key("asha")) in (9, 10)
+
+
+def test_a_key_with_an_answer_takes_no_lock() -> None:
+    answer = idempotency.Answer("o0", "ab", 201, "{}")
+    pipeline = live.commands().pipeline()
+    idempotency.remember("asha", "k", answer, pipeline)
+    pipeline.execute()
+    assert enter("asha", key="k") == answer
+    assert live.commands().get(order_lock.key("asha")) is None
+    assert enter("bina", key="k") is Turn.ENTERED
+
+
+@pytest.mark.usefixtures("three_a_minute")
+def test_the_limit_is_of_a_moving_minute_and_says_when_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.time()
+    for number in range(3):
+        monkeypatch.setattr(time, "time", lambda number=number: began + 10 * number)
+        assert enter("asha") is Turn.ENTERED
+        order_lock.give_up("asha", "o1")
+    assert enter("asha") == Wait(40)
+    assert live.commands().get(order_lock.key("asha")) is None
+    assert enter("bina") is Turn.ENTERED
+    monkeypatch.setattr(time, "time", lambda: began + 60)
+    assert enter("asha") is Turn.ENTERED
+    order_lock.give_up("asha", "o1")
+    assert enter("asha") == Wait(10)
+
+
+@pytest.mark.usefixtures("three_a_minute")
+def test_what_did_not_begin_is_not_counted() -> None:
+    for _ in range(5):
+        assert enter("asha") is Turn.ENTERED
+        order_entry.leave("asha", "o1")
+    assert live.commands().keys("*asha*") == []
+
+
+@pytest.mark.usefixtures("three_a_minute")
+def test_only_who_holds_the_lock_can_leave() -> None:
+    assert enter("asha") is Turn.ENTERED
+    order_entry.leave("asha", "another")
+    assert live.commands().get(order_lock.key("asha")) == "o1"
+    assert live.commands().llen("orders:rate:asha") == 1
+
+
+def test_without_redis_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.breaker, "_until", time.monotonic() + 1)
+    live.commands().connection_pool.disconnect()
+    with pytest.raises(redis.RedisError):
+        enter("asha")
+    order_entry.leave("asha", "o1")

@@ -1,0 +1,112 @@
+"""What the door does for all requests that have come at once: one question to Redis, one commit, one task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.live import order_entry
+from models.live.idempotency import Answer
+from models.live.order_entry import Turn, Wait
+from tasks import orders
+from web import hub
+from web.combining import Combiner
+from web.traffic import board
+from workers import admitting
+
+# The longest that new orders are held back for those before them, which the workers are at.
+FLIGHT_SECONDS = 0.1
+
+
+@dataclass
+class Entry:
+    """How far a request has come.
+
+    ``met`` is what it has met in Redis, ``None`` without Redis. ``admitted``: its row is committed;
+    ``enqueued``: a worker hears of it at once, and not from the sweep. ``error`` is what the commit has
+    raised, for all that were in it.
+    """
+
+    asked: admitting.Request
+    met: Turn | Wait | Answer | None = None
+    admitted: bool = False
+    enqueued: bool = False
+    error: SQLAlchemyError | None = None
+
+    @property
+    def may_be_admitted(self) -> bool:
+        return self.met in (Turn.ENTERED, None)
+
+
+def _take(some: Sequence[admitting.Request]) -> list[Entry]:
+    entries = [Entry(asked) for asked in some]
+    _enter(entries)
+    wanted = [one for one in entries if one.may_be_admitted]
+    try:
+        _admit(wanted)
+    except BaseException:
+        for one in wanted:
+            leave(one)
+        raise
+    return entries
+
+
+def _enter(entries: Sequence[Entry]) -> None:
+    requests = [
+        order_entry.Request(one.asked.order_id, one.asked.customer_id, one.asked.key) for one in entries
+    ]
+    try:
+        answers = order_entry.enter(requests)
+    except redis.RedisError:
+        for _ in entries:
+            board.let_through("orders")
+        return
+    for one, answer in zip(entries, answers, strict=True):
+        one.met = answer
+
+
+def _admit(entries: Sequence[Entry]) -> None:
+    if not entries:
+        return
+    try:
+        admitted = admitting.admit([one.asked for one in entries])
+    except SQLAlchemyError as error:
+        for one in entries:
+            one.error = error
+        return
+    for one in entries:
+        one.admitted = one.asked.order_id in admitted
+    wanted = [one for one in entries if one.admitted]
+    enqueued = bool(wanted) and orders.enqueue([one.asked.order_id for one in wanted])
+    for one in wanted:
+        one.enqueued = enqueued
+
+
+def _landed(entries: Sequence[Entry]) -> None:
+    """Waits until the workers have answered these, or have had the time for it.
+
+    What comes meanwhile is committed and placed together, at a third of the cost.
+    """
+    flying = next((one for one in entries if one.enqueued), None)
+    if flying:
+        hub.see_arrive(flying.asked.order_id, FLIGHT_SECONDS)
+
+
+_together = Combiner(_take, _landed)
+
+take = _together.run
+
+
+def take_alone(entry: Entry) -> None:
+    """Admits one whose commit has failed together with others'; raises SQLAlchemy's errors."""
+    entry.error = None
+    _admit([entry])
+    if entry.error is not None:
+        raise entry.error
+
+
+def leave(entry: Entry) -> None:
+    """Undoes the entering of a request that was not admitted."""
+    if entry.met is Turn.ENTERED and not entry.admitted:
+        order_entry.leave(entry.asked.customer_id, entry.asked.order_id)
