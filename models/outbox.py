@@ -61,6 +61,21 @@ INSERT = text("""
     INSERT INTO outbox (order_id, body) VALUES (:order_id, :body)
     RETURNING id, (SELECT jsonb_agg(jsonb_build_array(e.id, e.body) ORDER BY e.id) FROM earlier e) AS earlier
 """)
+INSERT_ALL = text("""
+    WITH earlier AS MATERIALIZED (
+        SELECT id, order_id, body FROM outbox WHERE order_id = ANY(CAST(:ids AS uuid[]))
+    ), written AS (
+        INSERT INTO outbox (order_id, body)
+        SELECT order_id, body
+        FROM jsonb_to_recordset(CAST(:followups AS jsonb)) AS f(order_id uuid, body text)
+        RETURNING id, order_id
+    )
+    SELECT w.id, w.order_id, (
+        SELECT jsonb_agg(jsonb_build_array(e.id, e.body) ORDER BY e.id) FROM earlier e
+        WHERE e.order_id = w.order_id
+    ) AS earlier
+    FROM written w
+""")
 OVERDUE = text(
     "SELECT id, order_id, body FROM outbox "
     "WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second' ORDER BY created_at LIMIT :limit"
@@ -77,6 +92,27 @@ def add(
     return written(connection.execute(INSERT, values).one(), order_id, messages, changed_drivers)
 
 
+class Told(NamedTuple):
+    """What people are told of one order; of a wave, the row keeps that and not its messages."""
+
+    order_id: str
+    messages: Sequence[Message]
+    wave: Wave | None = None
+
+
+def add_all(connection: Connection, told: Sequence[Told]) -> list[Followup]:
+    """The same for several orders, each of them once, in one statement."""
+    if not told:
+        return []
+    rows = [
+        {"order_id": one.order_id, "body": body(wave=one.wave) if one.wave else body(one.messages)}
+        for one in told
+    ]
+    values = {"ids": [one.order_id for one in told], "followups": orjson.dumps(rows).decode()}
+    found = {str(row.order_id): row for row in connection.execute(INSERT_ALL, values)}
+    return [written(found[one.order_id], one.order_id, one.messages, wave=one.wave) for one in told]
+
+
 def written(
     row: Row[Any],
     order_id: str,
@@ -87,12 +123,6 @@ def written(
     """What `INSERT` has written."""
     earlier = [_from_row(row_id, order_id, orjson.loads(kept)) for row_id, kept in row.earlier or ()]
     return Followup(row.id, order_id, messages, changed_drivers, wave, earlier)
-
-
-def add_wave(connection: Connection, order_id: str, messages: Sequence[Message], wave: Wave) -> Followup:
-    """The same for the messages of a wave."""
-    values = {"order_id": order_id, "body": body(wave=wave)}
-    return written(connection.execute(INSERT, values).one(), order_id, messages, wave=wave)
 
 
 def body(

@@ -89,12 +89,14 @@ class Hub:
         """An expectation of what is published on ``web:{instance}`` for this order."""
         return Expectation(self, order_id)
 
-    def see_arrive(self, order_id: str, timeout: float) -> None:
-        """Waits beside whoever expects this order, at most ``timeout`` seconds; not at all if nobody does."""
+    def see_arrive(self, order_id: str, timeout: float) -> bool:
+        """Waits beside whoever expects this order, at most ``timeout`` seconds; not at all if nobody does.
+
+        False if the time was over first.
+        """
         with self._lock:
             waiting = list(self._expectations.get(order_id, ()))
-        if waiting:
-            waiting[0].wait(timeout)
+        return not waiting or waiting[0].wait(timeout) is not None
 
     def subscribe(self, person: str, callback: Callback) -> None:
         """Calls back for everything published for this person, from the moment this returns.

@@ -17,6 +17,7 @@ from workers import admitting
 
 # The longest that new orders are held back for those before them, which the workers are at.
 FLIGHT_SECONDS = 0.1
+SHORT_FLIGHT_SECONDS = 0.005
 
 
 @dataclass
@@ -83,17 +84,24 @@ def _admit(entries: Sequence[Entry]) -> None:
         one.enqueued = enqueued
 
 
-def _landed(entries: Sequence[Entry]) -> None:
-    """Waits until the workers have answered these, or have had the time for it.
+class _Flights:
+    """Holds the next orders back until the workers have answered these, or have had the time for it.
 
-    What comes meanwhile is committed and placed together, at a third of the cost.
+    What comes meanwhile is committed and placed together, at a third of the cost. Where no worker answers
+    there is nothing to wait for, until one does again.
     """
-    flying = next((one for one in entries if one.enqueued), None)
-    if flying:
-        hub.see_arrive(flying.asked.order_id, FLIGHT_SECONDS)
+
+    def __init__(self) -> None:
+        self._seconds = FLIGHT_SECONDS
+
+    def landed(self, entries: Sequence[Entry]) -> None:
+        flying = next((one for one in entries if one.enqueued), None)
+        if flying:
+            landed = hub.see_arrive(flying.asked.order_id, self._seconds)
+            self._seconds = FLIGHT_SECONDS if landed else SHORT_FLIGHT_SECONDS
 
 
-_together = Combiner(_take, _landed)
+_together = Combiner(_take, _Flights().landed)
 
 take = _together.run
 

@@ -1,8 +1,8 @@
 """The audit of an order: what happened, when, and to whom. Rows are only ever added."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, text
@@ -11,6 +11,32 @@ INSERT = text(
     "INSERT INTO order_events (order_id, at, type, data) "
     "VALUES (:order_id, coalesce(:now, now()), :type, :data)"
 )
+
+
+INSERT_ALL = text("""
+    INSERT INTO order_events (order_id, at, type, data)
+    SELECT order_id, coalesce(:now, now()), type, data
+    FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)
+""")
+
+
+class Event(NamedTuple):
+    """What happened to an order."""
+
+    order_id: str
+    type: str
+    data: Mapping[str, Any]
+
+
+def rows(happened: Sequence[Event]) -> str:
+    """The parameter ``:events`` of `INSERT_ALL`."""
+    return orjson.dumps([one._asdict() for one in happened], default=dict).decode()
+
+
+def record_all(connection: Connection, happened: Sequence[Event], now: datetime | None) -> None:
+    """Adds events of several orders inside the caller's transaction."""
+    if happened:
+        connection.execute(INSERT_ALL, {"now": now, "events": rows(happened)})
 
 
 def record(

@@ -1,5 +1,6 @@
 """Ends searches whose time is over, and tells everybody who waits on them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,49 +9,60 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, outbox
 from models.messages import Message
 from workers import events, trips
-from workers.closing import close_offers, told_of_end
+from workers.closing import told_of_end
+from workers.events import Event
 
 DUE = text("""
     SELECT id FROM orders WHERE searching AND expires_at <= coalesce(:now, now())
     ORDER BY expires_at LIMIT :limit
 """)
 
-# Locks one order that is still due; an accept, a cancel or another sweep that was first wins.
+# Locks the orders that are still due; an accept, a cancel or another sweep that was first wins.
 LOCK = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
-    WHERE id = :order_id AND searching AND expires_at <= coalesce(:now, now()) FOR UPDATE SKIP LOCKED
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND searching AND expires_at <= coalesce(:now, now())
+    ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 
-# The same before its time; an operator waits for whoever holds the order and then sees what is left.
+# One before its time; an operator waits for whoever holds the order and then sees what is left.
 LOCK_SEARCHING = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
     WHERE id = :order_id AND searching FOR UPDATE
 """)
 
-END_SEARCH = text("""
-    UPDATE orders SET searching = false, next_wave_at = NULL, updated_at = coalesce(:now, now()),
-        status = CASE WHEN trucks_filled = 0 THEN 'expired' ELSE status END
-    WHERE id = :order_id
+# A statement of its own, so that it sees what was committed before the locks were had.
+END_SEARCHES = text("""
+    WITH ended AS (
+        UPDATE orders SET searching = false, next_wave_at = NULL, updated_at = coalesce(:now, now()),
+            status = CASE WHEN trucks_filled = 0 THEN 'expired' ELSE status END
+        WHERE id = ANY(CAST(:ids AS uuid[]))
+    ), trucks AS (
+        UPDATE truck_requests SET status = 'expired', updated_at = coalesce(:now, now())
+        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND status = 'searching'
+    )
+    UPDATE offers SET state = 'expired', closed_at = coalesce(:now, now())
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'open'
+    RETURNING order_id, driver_id
 """)
 
-EXPIRE_TRUCKS = text("""
-    UPDATE truck_requests SET status = 'expired', updated_at = coalesce(:now, now())
-    WHERE order_id = :order_id AND status = 'searching'
-""")
 
-
-def due(now: datetime | None = None, limit: int = 200) -> list[str]:
+def due(now: datetime | None = None, limit: int = 1000) -> list[str]:
     """Orders whose search should have ended, the longest overdue first."""
     with db.statements() as connection:
         rows = connection.execute(DUE, {"now": now, "limit": limit})
         return [str(row.id) for row in rows]
 
 
-def expire(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Ends one search that is due; ``None`` if it is not, or somebody else was first."""
+def expire_all(order_ids: Sequence[str], now: datetime | None = None) -> list[outbox.Followup]:
+    """Ends the searches that are due; left out is what is not, and where somebody else is first."""
     with db.transaction() as connection:
-        order = connection.execute(LOCK, {"order_id": order_id, "now": now}).one_or_none()
-        return None if order is None else _end_search(connection, order, now)
+        rows = connection.execute(LOCK, {"ids": list(order_ids), "now": now}).all()
+        return _end_searches(connection, rows, now) if rows else []
+
+
+def expire(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
+    """The same for one; ``None`` if it is left out."""
+    return next(iter(expire_all([order_id], now)), None)
 
 
 def end_now(order_id: str, operator: str, now: datetime | None = None) -> outbox.Followup | None:
@@ -60,21 +72,28 @@ def end_now(order_id: str, operator: str, now: datetime | None = None) -> outbox
         if order is None:
             return None
         events.record(connection, order_id, "expiry_ordered", now, {"operator": operator})
-        return _end_search(connection, order, now)
+        return _end_searches(connection, [order], now)[0]
 
 
-def _end_search(connection: Connection, order: Row[Any], now: datetime | None) -> outbox.Followup:
-    order_id = str(order.id)
-    connection.execute(END_SEARCH, {"order_id": order_id, "now": now})
-    connection.execute(EXPIRE_TRUCKS, {"order_id": order_id, "now": now})
-    drivers = close_offers(connection, order_id, "expired", now)
-    partly = order.trucks_filled > 0
-    kind = "search_ended" if partly else "order_expired"
-    events.record(connection, order_id, kind, now, {"trucksFilled": order.trucks_filled, "drivers": drivers})
-    if partly:
-        trips.settle(connection, order_id, now)
-    told = [_tell_customer(order, partly), *_tell_drivers(order, drivers, partly)]
-    return outbox.add(connection, order_id, told)
+def _end_searches(
+    connection: Connection, orders: Sequence[Row[Any]], now: datetime | None
+) -> list[outbox.Followup]:
+    closed = connection.execute(END_SEARCHES, {"ids": [str(one.id) for one in orders], "now": now})
+    asked: dict[str, list[str]] = {str(one.id): [] for one in orders}
+    for row in closed:
+        asked[str(row.order_id)].append(row.driver_id)
+    happened, told = [], []
+    for order in orders:
+        order_id, partly = str(order.id), order.trucks_filled > 0
+        drivers = sorted(asked[order_id])
+        data = {"trucksFilled": order.trucks_filled, "drivers": drivers}
+        happened.append(Event(order_id, "search_ended" if partly else "order_expired", data))
+        told.append((order_id, [_tell_customer(order, partly), *_tell_drivers(order, drivers, partly)]))
+    events.record_all(connection, happened, now)
+    for order in orders:
+        if order.trucks_filled:
+            trips.settle(connection, str(order.id), now)
+    return outbox.add_all(connection, [outbox.Told(order_id, some) for order_id, some in told])
 
 
 def _tell_customer(order: Row[Any], partly: bool) -> Message:

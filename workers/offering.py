@@ -45,10 +45,10 @@ def insert_offers(join: str = "") -> str:
 
 INSERT_OFFERS = text(insert_offers())
 
-SEARCH = text("""
+SEARCHES = text("""
     SELECT id, customer_id, pickup, drop, route_points, pickup_latitude, pickup_longitude, distance_km,
            round, wave, next_wave_at, expires_at, no_supply_told, request_id
-    FROM orders WHERE id = :order_id AND searching
+    FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND searching
 """)
 
 OPEN_OF_WAVE = text("""
@@ -58,8 +58,8 @@ OPEN_OF_WAVE = text("""
 """)
 
 MISSING = text("""
-    SELECT id, vehicle, vehicle_type, vehicle_subtype, price_per_truck FROM truck_requests
-    WHERE order_id = :order_id AND status = 'searching' ORDER BY request_number
+    SELECT id, order_id, vehicle, vehicle_type, vehicle_subtype, price_per_truck FROM truck_requests
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND status = 'searching' ORDER BY order_id, request_number
 """)
 
 
@@ -165,10 +165,10 @@ def new_broadcast(search: Search, one: Offered) -> Message:
 def broadcasts(order_id: str, wave: Wave) -> list[Message]:
     """The offers of a wave as their drivers see them, made anew for those that can still be taken."""
     with db.statements() as connection:
-        order = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
+        order = connection.execute(SEARCHES, {"ids": [order_id]}).one_or_none()
         if order is None or order.round != wave.round:
             return []
-        search = search_of(order, connection.execute(MISSING, {"order_id": order_id}).all())
+        search = search_of(order, connection.execute(MISSING, {"ids": [order_id]}).all())
         rows = connection.execute(
             OPEN_OF_WAVE, {"order_id": order_id, "round": wave.round, "wave": wave.wave}
         )

@@ -19,8 +19,9 @@ from models.errors import ActiveOrderExists
 from models.live import order_lock
 from models.messages import Message
 from models.outbox import Wave
-from workers import offering, reading, waves
+from workers import events, offering, reading, waves
 from workers.drafting import Draft, draft
+from workers.events import Event
 from workers.matching import candidates
 from workers.offering import Offered
 
@@ -81,11 +82,9 @@ PLACE = text(f"""
 
 ACTIVE = text("SELECT customer_id, id FROM orders WHERE customer_id = ANY(:customers) AND searching")
 
-RECORD = text("""
+RECORD = text(f"""
     WITH told AS (
-        INSERT INTO order_events (order_id, at, type, data)
-        SELECT order_id, coalesce(:now, now()), type, data
-        FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)
+        {events.INSERT_ALL}
     ), decided AS (
         UPDATE admissions a SET
             state = d.state, rejection = d.rejection, decided_at = coalesce(:now, now()),
@@ -129,11 +128,11 @@ class Outcome:
 class Notes:
     """What is written beside the orders of a batch: the audit, and what drivers are told, by order."""
 
-    events: list[dict[str, Any]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     messages: dict[str, list[Message]] = field(default_factory=dict)
 
     def event(self, order_id: str, kind: str, data: dict[str, Any]) -> None:
-        self.events.append({"order_id": order_id, "type": kind, "data": data})
+        self.events.append(Event(order_id, kind, data))
 
 
 def place(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
@@ -285,7 +284,7 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, n
         return
     values = {
         "now": now,
-        "events": _json(notes.events),
+        "events": events.rows(notes.events),
         "decisions": _json([_decision(one) for one in outcomes]),
         "followups": _json(
             [{"order_id": one, "body": outbox.body(wave=Wave(1, 1))} for one in notes.messages]

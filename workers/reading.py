@@ -196,15 +196,17 @@ def driver_opening(driver_id: str) -> Opening:
 
 
 def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
+    offers = connection.execute(OPEN_OFFERS, {"driver_id": driver_id}).all()
+    ids = {"ids": [str(offer.order_id) for offer in offers]}
+    orders = {row.id: row for row in connection.execute(offering.SEARCHES, ids)}
+    missing: dict[Any, list[Row[Any]]] = {}
+    for truck in connection.execute(offering.MISSING, ids):
+        missing.setdefault(truck.order_id, []).append(truck)
     told = []
-    for offer in connection.execute(OPEN_OFFERS, {"driver_id": driver_id}).all():
-        order_id = {"order_id": offer.order_id}
-        searching = connection.execute(offering.SEARCH, order_id).one_or_none()
-        missing = connection.execute(offering.MISSING, order_id).all()
-        if searching is not None and any(truck.vehicle == offer.vehicle for truck in missing):
-            told.append(
-                offering.new_broadcast(offering.search_of(searching, missing), offering.offered(offer))
-            )
+    for offer in offers:
+        order, trucks = orders.get(offer.order_id), missing.get(offer.order_id, [])
+        if order is not None and any(truck.vehicle == offer.vehicle for truck in trucks):
+            told.append(offering.new_broadcast(offering.search_of(order, trucks), offering.offered(offer)))
     return told
 
 

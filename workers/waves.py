@@ -1,17 +1,29 @@
 """Asks again, further away every ten seconds, while trucks are missing and time is left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, text
 
 from models import db, messages, outbox
 from models.messages import Message
-from models.outbox import Wave
+from models.outbox import Told, Wave
 from workers import events
+from workers.events import Event
 from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, Search, candidates
-from workers.offering import MISSING, SEARCH, new_broadcast, offer, propose, search_of, wave_event
+from workers.offering import (
+    MISSING,
+    SEARCHES,
+    Offered,
+    new_broadcast,
+    offer,
+    propose,
+    search_of,
+    wave_event,
+)
 
 WAVE_SECONDS = 10
 
@@ -22,21 +34,28 @@ DUE = text("""
 """)
 
 # Asked in this search, still holding an offer of an earlier one, or the one who gave a truck back.
-ASKED = text(
-    "SELECT driver_id FROM offers "
-    "WHERE order_id = :order_id AND (round = :round OR state IN ('open', 'given_back'))"
-)
+ASKED = text("""
+    SELECT f.order_id, f.driver_id FROM offers f JOIN orders o ON o.id = f.order_id
+    WHERE f.order_id = ANY(CAST(:ids AS uuid[]))
+        AND (f.round = o.round OR f.state IN ('open', 'given_back'))
+""")
 
 # The compare-and-set that makes a wave happen once, whoever else is sweeping.
 ADVANCE = text(f"""
+    WITH due AS (
+        SELECT o.id FROM orders o
+        JOIN jsonb_to_recordset(CAST(:seen AS jsonb)) AS s(id uuid, round smallint, wave smallint)
+            ON s.id = o.id AND s.round = o.round AND s.wave = o.wave
+        WHERE o.searching AND o.next_wave_at <= coalesce(:now, now()) AND o.expires_at > coalesce(:now, now())
+        ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+    )
     UPDATE orders SET
         wave = wave + 1,
         next_wave_at = greatest(next_wave_at, coalesce(:now, now()) - interval '1 second')
             + interval '{WAVE_SECONDS} seconds',
         updated_at = coalesce(:now, now())
-    WHERE id = :order_id AND searching AND round = :round AND wave = :wave
-        AND next_wave_at <= coalesce(:now, now()) AND expires_at > coalesce(:now, now())
-    RETURNING wave
+    FROM due WHERE orders.id = due.id
+    RETURNING orders.id
 """)
 
 # A wave that was sent just now is what a second click, or a retry after a lost answer, asks for.
@@ -49,10 +68,37 @@ HASTEN = text(f"""
     RETURNING wave
 """)
 
-TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = :order_id")
+TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
-def due(now: datetime | None = None, limit: int = 100) -> list[str]:
+@dataclass(frozen=True)
+class _Due:
+    """A search as it was read: its row, the trucks it misses, and who has been asked."""
+
+    order: Row[Any]
+    missing: Sequence[Row[Any]]
+    asked: set[str]
+
+    @property
+    def id(self) -> str:
+        return str(self.order.id)
+
+    @property
+    def next(self) -> int:
+        return int(self.order.wave) + 1
+
+    @property
+    def search(self) -> Search:
+        trucks = [MissingTruck(str(one.id), one.vehicle, one.price_per_truck) for one in self.missing]
+        return Search(trucks, self.order.pickup_latitude, self.order.pickup_longitude, self.next, self.asked)
+
+    @property
+    def without_supply(self) -> bool:
+        """Whether its customer is to be told, if this wave finds nobody either, that there is nobody."""
+        return self.next >= len(WAVE_RADII_KM) and not self.asked and not self.order.no_supply_told
+
+
+def due(now: datetime | None = None, limit: int = 500) -> list[str]:
     """Orders whose next wave is due, the longest waiting first."""
     with db.statements() as connection:
         rows = connection.execute(DUE, {"now": now, "limit": limit})
@@ -73,58 +119,70 @@ def hasten(order_id: str, operator: str, now: datetime | None = None) -> bool:
         return True
 
 
-def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Sends one order's next wave; ``None`` if there was nothing to do or another was first.
+def next_waves(order_ids: Sequence[str], now: datetime | None = None) -> list[outbox.Followup]:
+    """Sends the next waves of orders; left out is where there was nothing to do or another was first.
 
-    Raises ``redis.RedisError`` without Redis: the wave stays due and is tried again.
+    Raises ``redis.RedisError`` without Redis: the waves stay due and are tried again.
     """
-    with db.statements() as connection:
-        order = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
-        if order is None:
-            return None
-        missing = connection.execute(MISSING, {"order_id": order_id}).all()
-        asked = set(connection.execute(ASKED, {"order_id": order_id, "round": order.round}).scalars())
-    trucks = [MissingTruck(str(t.id), t.vehicle, t.price_per_truck) for t in missing]
-    (found,) = candidates(
-        [Search(trucks, order.pickup_latitude, order.pickup_longitude, order.wave + 1, asked)]
-    )
+    searches = _read(order_ids)
+    found = dict(zip((one.id for one in searches), candidates([one.search for one in searches]), strict=True))
     with db.transaction() as connection:
-        if connection.execute(ADVANCE, _seen(order, now)).one_or_none() is None:
-            return None
-        return _send(connection, order, missing, found, bool(asked), now)
+        seen = [{"id": one.id, "round": one.order.round, "wave": one.order.wave} for one in searches]
+        values = {"seen": orjson.dumps(seen).decode(), "now": now}
+        ours = {str(row.id) for row in connection.execute(ADVANCE, values)}
+        return _send(connection, [one for one in searches if one.id in ours], found, now)
 
 
-def _seen(order: Row[Any], now: datetime | None) -> dict[str, Any]:
-    return {"order_id": order.id, "round": order.round, "wave": order.wave, "now": now}
+def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
+    """The same for one; ``None`` if it is left out."""
+    return next(iter(next_waves([order_id], now)), None)
+
+
+def _read(order_ids: Sequence[str]) -> list[_Due]:
+    ids = {"ids": list(order_ids)}
+    with db.statements() as connection:
+        orders = connection.execute(SEARCHES, ids).all()
+        missing: dict[str, list[Row[Any]]] = {str(one.id): [] for one in orders}
+        asked: dict[str, set[str]] = {str(one.id): set() for one in orders}
+        for truck in connection.execute(MISSING, ids):
+            missing.setdefault(str(truck.order_id), []).append(truck)
+        for offer in connection.execute(ASKED, ids):
+            asked.setdefault(str(offer.order_id), set()).add(offer.driver_id)
+    return [_Due(one, missing[str(one.id)], asked[str(one.id)]) for one in orders]
 
 
 def _send(
     connection: Connection,
-    order: Row[Any],
-    missing: Sequence[Row[Any]],
-    found: Sequence[Candidate],
-    anybody_before: bool,
+    searches: Sequence[_Due],
+    found: Mapping[str, Sequence[Candidate]],
     now: datetime | None,
-) -> outbox.Followup | None:
-    order_id, wave = str(order.id), order.wave + 1
-    search = search_of(order, missing)
-    sent = offer(connection, propose(order_id, order.round, wave, found), now)
-    if sent:
-        events.record(connection, order_id, "wave_sent", now, wave_event(wave, sent))
-        told = [new_broadcast(search, one) for one in sent]
-        return outbox.add_wave(connection, order_id, told, Wave(order.round, wave))
-    if wave >= len(WAVE_RADII_KM) and not anybody_before and not order.no_supply_told:
-        return outbox.add(connection, order_id, [_no_supply(connection, order, now)])
-    return None
+) -> list[outbox.Followup]:
+    proposals = [
+        each for one in searches for each in propose(one.id, one.order.round, one.next, found[one.id])
+    ]
+    sent: dict[str, list[Offered]] = {}
+    for each in offer(connection, proposals, now):
+        sent.setdefault(each.order_id, []).append(each)
+    happened, told = [], []
+    for one in searches:
+        if offers := sent.get(one.id):
+            happened.append(Event(one.id, "wave_sent", wave_event(one.next, offers)))
+            search = search_of(one.order, one.missing)
+            messages_of_wave = [new_broadcast(search, each) for each in offers]
+            told.append(Told(one.id, messages_of_wave, Wave(one.order.round, one.next)))
+        elif one.without_supply:
+            happened.append(Event(one.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
+            told.append(Told(one.id, [_no_supply(one)]))
+    if alone := [one.order_id for one in told if one.wave is None]:
+        connection.execute(TOLD_NO_SUPPLY, {"ids": alone})
+    events.record_all(connection, happened, now)
+    return outbox.add_all(connection, told)
 
 
-def _no_supply(connection: Connection, order: Row[Any], now: datetime | None) -> Message:
-    order_id = str(order.id)
-    connection.execute(TOLD_NO_SUPPLY, {"order_id": order_id})
-    events.record(connection, order_id, "no_supply", now, {"radiusKm": WAVE_RADII_KM[-1]})
+def _no_supply(one: _Due) -> Message:
     return Message(
-        messages.customer(order.customer_id),
+        messages.customer(one.order.customer_id),
         "order_no_supply",
-        {"orderId": order_id},
-        key=f"no_supply:{order_id}",
+        {"orderId": one.id},
+        key=f"no_supply:{one.id}",
     )
