@@ -75,9 +75,8 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
 def idempotency_key(request: Request) -> str | None:
     """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
     # The server puts a line feed between repeated lines.
-    given = {
-        key for name in KEY_HEADERS for value in request.headers.getlist(name) for key in value.split("\n")
-    }
+    values = (request.headers.get(name) for name in KEY_HEADERS)
+    given = {key for value in values if value is not None for key in value.split("\n")}
     if len(given) > 1:
         raise Invalid([(KEY_HEADERS[0], "two different keys in one request")])
     for key in given:
@@ -89,7 +88,7 @@ def idempotency_key(request: Request) -> str | None:
 def _preference(request: Request) -> Preference:
     wait = settings.load().order_wait_seconds
     asynchronous = False
-    for token in ",".join(request.headers.getlist("Prefer")).split(","):
+    for token in request.headers.get("Prefer", "").split(","):
         name, _, value = token.strip().partition("=")
         if name.lower() == "respond-async":
             asynchronous = True

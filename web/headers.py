@@ -58,8 +58,10 @@ def _options() -> Response | None:
 
 
 def _add(answer: Response) -> Response:
+    given = {name.lower() for name, _ in answer.headers}
     for name, value in SECURITY.items():
-        answer.headers.setdefault(name, value)
+        if name.lower() not in given:
+            answer.headers.add(name, value)
     if settings.load().origins:
         answer.vary.add("Origin")
     if origin := _allowed():

@@ -17,7 +17,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     if "request_id" in g:
-        response.headers["X-Request-ID"] = g.request_id
+        response.headers.add("X-Request-ID", g.request_id)
     return response
 
 
