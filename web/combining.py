@@ -15,6 +15,7 @@ MOST = 50
 # them together.
 GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
+LONGEST_REST = 63
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Combiner(Generic[Item, Result]):
     ``landed``, if there is one, takes the results once they are given out and holds the next run back until
     it returns: the more there is to do, the more is done together. After a run in company the next one also
     waits, for a moment only, until as many have come as there were; else those who are answered at once
-    and come back at once would go on in two halves.
+    and come back at once would go on in two halves. Where they do not come back that is tried ever less.
     """
 
     def __init__(
@@ -51,6 +52,8 @@ class Combiner(Generic[Item, Result]):
         # How many there were at the last landing, and until when as many are awaited.
         self._company, self._gather_until = 0, 0.0
         self._gathered = threading.Event()
+        # How many runs in company nobody is awaited after, since they were awaited in vain: now, and next time.
+        self._resting = self._rest = 0
 
     def run(self, item: Item) -> Result:
         """The result for this item."""
@@ -70,10 +73,17 @@ class Combiner(Generic[Item, Result]):
 
     def _take_turn(self) -> None:
         try:
-            self._gathered.wait(max(0.0, self._gather_until - time.monotonic()))
+            self._gather()
             self._run_some()
         finally:
             self._hand_over()
+
+    def _gather(self) -> None:
+        left = self._gather_until - time.monotonic()
+        if left <= 0 or self._gathered.is_set():
+            return
+        self._rest = 0 if self._gathered.wait(left) else min(2 * self._rest + 1, LONGEST_REST)
+        self._resting = self._rest
 
     def _run_some(self) -> None:
         with self._guard:
@@ -94,9 +104,15 @@ class Combiner(Generic[Item, Result]):
         if self._landed and error is None:
             self._landed(results)
             with self._guard:
-                self._company = min(len(some) + len(self._waiting), MOST)
-                seconds = min(GATHER_SECONDS_EACH * self._company, GATHER_SECONDS)
-                self._gather_until = time.monotonic() + seconds
+                self._expect_company(len(some) + len(self._waiting))
+
+    def _expect_company(self, company: int) -> None:
+        self._company, self._gather_until = min(company, MOST), 0.0
+        if self._resting:
+            self._resting -= 1
+        elif company > 1:
+            seconds = min(GATHER_SECONDS_EACH * self._company, GATHER_SECONDS)
+            self._gather_until = time.monotonic() + seconds
 
     def _hand_over(self) -> None:
         with self._guard:
