@@ -52,7 +52,7 @@ class Combiner(Generic[Item, Result]):
         # How many there were at the last landing, and until when as many are awaited.
         self._company, self._gather_until = 0, 0.0
         self._gathered = threading.Event()
-        # How many runs in company nobody is awaited after, since they were awaited in vain: now, and next time.
+        # After how many runs in company nobody is awaited, having been awaited in vain: now, and next time.
         self._resting = self._rest = 0
 
     def run(self, item: Item) -> Result:
