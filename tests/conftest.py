@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
 from models.live import queues
-from web import keys
+from web import answered, keys
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -99,8 +99,9 @@ def stores() -> Iterator[Stores]:
 
 @pytest.fixture
 def redis_url(stores: Stores) -> str:
-    """The Valkey of this run, emptied."""
+    """The Valkey of this run, emptied, and what this process remembers of it."""
     live.commands().flushall()
+    answered.forget()
     return stores.valkey.url
 
 

@@ -19,7 +19,7 @@ from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyRe
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import fingerprint, hub, intake
+from web import answered, fingerprint, hub, intake
 from web.answers import success_text
 from web.errors import Invalid
 from web.parsing import validated
@@ -48,6 +48,8 @@ class Preference:
 def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response:
     """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
     key = idempotency_key(request)
+    if key and (repeated := _repeated(customer_id, key, data)):
+        return repeated
     preference = _preference(request)
     order = validated(NewOrder, data)
     mark = fingerprint.of(data)
@@ -70,6 +72,19 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
         return _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
+
+
+def _repeated(customer_id: str, key: str, data: dict[str, Any]) -> Response | None:
+    """The answer once more, if this process has repeated it to the same payload lately."""
+    known = answered.find(customer_id, key)
+    if known is None:
+        return None
+    try:
+        mark = fingerprint.of(data)
+    except (TypeError, RecursionError):
+        # Nothing that was ever answered: what is wrong with it is said by its name.
+        return None
+    return _replay(known, mark) if mark == known.fingerprint else None
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -162,7 +177,10 @@ def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Pr
         current = admitting.by_order(earlier.order_id)
     if current is None:
         raise ConcurrentRequest
-    return _replay(current, asked.fingerprint)
+    replay = _replay(current, asked.fingerprint)
+    if asked.key:
+        answered.keep(asked.customer_id, asked.key, current)
+    return replay
 
 
 def _replay(known: Admission, mark: bytes) -> Response:
