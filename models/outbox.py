@@ -53,6 +53,8 @@ class Followup:
     changed_drivers: Sequence[str] = field(default_factory=tuple)
     wave: Wave | None = None
     earlier: Sequence["Followup"] = field(default_factory=tuple)
+    # Its order was placed with it: no cache has held the order before.
+    new: bool = False
 
 
 # In the order of the commits, since whoever changes an order holds its row.

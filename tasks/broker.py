@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import redis
 from celery.app.amqp import AMQP
-from kombu import Connection
+from kombu.connection import Connection, ConnectionPool, PooledConnection
 from kombu.transport.redis import Channel, Transport
 
 # kombu pauses 2, 4, 6 ... s between its tries; a system that recovers within 5 s cannot.
@@ -19,6 +19,16 @@ class HonestChannel(Channel):
     connection error is what its callers expect. The task is handed out again in any case.
     """
 
+    # kombu makes a client for every command; the pool of connections in it is what costs nothing to share.
+    _kept: redis.Redis | None = None
+
+    def _create_client(self, asynchronous: bool = False) -> Any:
+        if asynchronous:
+            return super()._create_client(asynchronous)  # type: ignore[misc]
+        if self._kept is None or self._kept.connection_pool is not self.pool:
+            self._kept = super()._create_client()  # type: ignore[misc]
+        return self._kept
+
     def _connparams(self, asynchronous: bool = False) -> Any:
         if self.connection is None or self.connection.client is None:
             raise redis.ConnectionError("the connection of this channel is closed")
@@ -31,6 +41,22 @@ class HonestTransport(Transport):
     Channel = HonestChannel
 
 
+def _honest(kind: Any) -> Any:
+    return HonestTransport if kind is Transport else kind
+
+
+class _Pooled(PooledConnection):
+    """One of the connections that tasks are published on, with that transport."""
+
+    def get_transport_cls(self) -> Any:
+        return _honest(super().get_transport_cls())  # type: ignore[misc]
+
+
+class _Pool(ConnectionPool):
+    def new(self) -> Any:
+        return _Pooled(self, **dict(self.connection._info(resolve=False)))
+
+
 class PromptConnection(Connection):
     """kombu's connection, which looks for a lost broker five times a second.
 
@@ -39,8 +65,10 @@ class PromptConnection(Connection):
     """
 
     def get_transport_cls(self) -> Any:
-        kind = super().get_transport_cls()
-        return HonestTransport if kind is Transport else kind
+        return _honest(super().get_transport_cls())
+
+    def Pool(self, limit: int | None = None, **options: Any) -> _Pool:
+        return _Pool(self, limit, **options)
 
     def ensure_connection(self, *args: Any, **options: Any) -> Self:
         pauses = {"interval_start": RETRY_SECONDS, "interval_step": 0, "interval_max": RETRY_SECONDS}

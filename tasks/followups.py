@@ -45,7 +45,8 @@ def follow_all(followups: Sequence[Followup]) -> None:
 
 
 def _do(followups: Sequence[Followup]) -> None:
-    order_cache.drop([one.order_id for one in followups])
+    if stale := [one.order_id for one in followups if not one.new]:
+        order_cache.drop(stale)
     if changed := [driver for one in followups for driver in one.changed_drivers]:
         locating.refresh(changed, int(time.time() * 1000))
     if told := [message for one in followups for message in _told(one)]:

@@ -293,7 +293,8 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, n
     ids = {str(row.order_id): row.id for row in connection.execute(RECORD, values)}
     for one in outcomes:
         if one.order_id in ids:
-            one.followup = outbox.Followup(ids[one.order_id], one.order_id, notes.messages[one.order_id])
+            told = notes.messages[one.order_id]
+            one.followup = outbox.Followup(ids[one.order_id], one.order_id, told, new=True)
 
 
 def _decision(one: Outcome) -> dict[str, Any]:

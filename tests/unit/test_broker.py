@@ -25,6 +25,22 @@ def test_workers_and_beat_use_it() -> None:
         assert made.get_transport_cls() is HonestTransport
 
 
+def test_tasks_are_published_on_it() -> None:
+    with app.pool.acquire() as pooled:
+        made: Any = pooled
+        assert made.get_transport_cls() is HonestTransport
+
+
+def test_a_channel_has_one_client_for_its_pool() -> None:
+    channel: Any = HonestTransport.Channel.__new__(HonestTransport.Channel)
+    channel.Client = redis.Redis
+    channel._pool = redis.ConnectionPool()
+    first = channel._create_client()
+    assert channel._create_client() is first
+    channel._pool = redis.ConnectionPool()
+    assert channel._create_client().connection_pool is channel._pool
+
+
 def test_it_looks_again_soon() -> None:
     begun = time.monotonic()
     with pytest.raises(OperationalError):
