@@ -50,6 +50,16 @@ def cut_subscriptions() -> None:
     assert store.client_kill_filter(_type="pubsub")
 
 
+def test_others_may_wait_beside_whoever_expects_an_order(hub: Hub) -> None:
+    assert hub.see_arrive("nobody expects", 5)
+    with hub.expect("o"):
+        begun = time.monotonic()
+        assert not hub.see_arrive("o", 0.2)
+        assert time.monotonic() - begun >= 0.2
+        outcome(hub, "o")
+        assert hub.see_arrive("o", 5)
+
+
 def test_a_subscription_is_confirmed_when_it_returns(hub: Hub) -> None:
     for number in range(20):
         listener = Listener()

@@ -1,0 +1,122 @@
+"""What is due is done some at a time: each order ends, or is asked for, as if it were alone."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from models import db, outbox
+from models.messages import Message
+from models.outbox import Followup, Told
+from tasks import sweeps
+from tests import scenes
+from workers import expiring, reading, waves
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def later(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def told(followups: Sequence[Followup]) -> dict[str, list[tuple[str, str]]]:
+    return {one.order_id: [(message.to, message.type) for message in one.messages] for one in followups}
+
+
+def status(order_id: str) -> str:
+    return str(reading.order(order_id)["order"]["status"])
+
+
+def test_searches_that_end_together_are_told_each_to_its_own() -> None:
+    scenes.driver("ravi", 1)
+    scenes.driver("mira", 1, vehicle=("TRUCK", "OPEN_17FT"))
+    one = scenes.placed("asha").order_id
+    other = scenes.placed("bina", vehicle=("TRUCK", "OPEN_17FT")).order_id
+    assert told(expiring.expire_all([one, other], later(61))) == {
+        one: [("customer:asha", "order_expired"), ("driver:ravi", "order_expired")],
+        other: [("customer:bina", "order_expired"), ("driver:mira", "order_expired")],
+    }
+    assert (status(one), status(other)) == ("expired", "expired")
+    assert expiring.expire_all([one, other], later(62)) == []
+
+
+def test_whoever_holds_an_order_does_not_hold_the_others_up() -> None:
+    held, free = scenes.placed("asha").order_id, scenes.placed("bina").order_id
+    with db.transaction() as elsewhere:
+        elsewhere.execute(text("SELECT FROM orders WHERE id = :id FOR UPDATE"), {"id": held})
+        assert list(told(expiring.expire_all([held, free], later(61)))) == [free]
+        assert waves.next_waves([held], later(11)) == []
+    assert (status(held), status(free)) == ("active", "expired")
+
+
+def test_waves_that_go_out_together_ask_each_its_own_drivers() -> None:
+    one, other = scenes.placed("asha").order_id, scenes.placed("bina", vehicle=("TRUCK", "LCV")).order_id
+    nobody = scenes.placed("carl", vehicle=("TRUCK", "CRANE")).order_id
+    scenes.driver("ravi", 1)
+    scenes.driver("mira", 1, vehicle=("TRUCK", "LCV"))
+    asked = told(waves.next_waves([one, other, nobody], later(11)))
+    assert asked == {one: [("driver:ravi", "new_broadcast")], other: [("driver:mira", "new_broadcast")]}
+    # Nobody is asked twice in one search, and a wave that was sent is not due again.
+    assert waves.next_waves([one, other, nobody], later(12)) == []
+    for number in range(3, 6):
+        found = told(waves.next_waves([one, other, nobody], later(10 * number)))
+    assert found == {nobody: [("customer:carl", "order_no_supply")]}
+
+
+def test_what_an_order_has_still_to_be_told_comes_first() -> None:
+    one, other = scenes.placed("asha").order_id, scenes.placed("bina").order_id
+    before = [Message("customer:asha", "note", {"number": number}) for number in (1, 2)]
+    with db.transaction() as connection:
+        connection.execute(text("DELETE FROM outbox"))
+        for message in before:
+            outbox.add(connection, one, [message])
+        now = Message("customer:asha", "note", {"number": 3})
+        first, second = outbox.add_all(connection, [Told(one, [now]), Told(other, [])])
+    assert [list(earlier.messages) for earlier in first.earlier] == [[before[0]], [before[1]]]
+    assert list(first.messages) == [now]
+    assert second.earlier == []
+
+
+class Steps:
+    """A step that fails for some orders, and remembers who was asked for."""
+
+    def __init__(self, error: Exception, failing: str) -> None:
+        self.error, self.failing = error, failing
+        self.asked: list[list[str]] = []
+
+    def __call__(self, order_ids: Sequence[str]) -> list[Followup]:
+        self.asked.append(list(order_ids))
+        if self.failing in order_ids:
+            raise self.error
+        return [Followup(0, order_id) for order_id in order_ids]
+
+
+class LockNotAvailable(Exception):
+    pgcode = "55P03"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("wrong"), OperationalError("UPDATE", {}, LockNotAvailable())],
+    ids=["ours", "Postgres"],
+)
+def test_one_that_fails_does_not_stop_the_others(error: Exception) -> None:
+    step = Steps(error, "b")
+    assert sweeps._each("step", ["a", "b", "c"], step) == 2
+    assert step.asked == [["a", "b", "c"], ["a"], ["b"], ["c"]]
+
+
+def test_a_store_that_is_away_is_asked_once() -> None:
+    step = Steps(redis.ConnectionError(), "b")
+    assert sweeps._each("step", ["a", "b", "c"], step) == 0
+    assert step.asked == [["a", "b", "c"]]
+
+
+def test_many_are_taken_some_at_a_time() -> None:
+    step = Steps(ValueError(), "nobody")
+    orders = [str(number) for number in range(2 * sweeps.TOGETHER + 1)]
+    assert sweeps._each("step", orders, step) == len(orders)
+    assert [len(some) for some in step.asked] == [sweeps.TOGETHER, sweeps.TOGETHER, 1]
