@@ -12,7 +12,7 @@ import structlog
 
 from models import messages
 from models.live import mailbox
-from models.live.driver_index import Moved, Position, Trip
+from models.live.driver_index import Moved, Position, Run, Trip
 from models.messages import Message
 from tasks.followups import follow
 from workers import locating, registering, withdrawing
@@ -45,12 +45,14 @@ def _follow_change(driver_id: str) -> None:
         follow(withdrawing.withdraw(offer_id))
 
 
-def report_position(driver_id: str, position: Position, now_ms: int) -> Moved:
+def report_position(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
     """Takes a driver's position, and tells the customer of his trip, once a second at most.
+
+    ``run`` may have Redis take it together with others (`driver_index.update_all`).
 
     Raises ``DriverNotRegistered``, ``redis.RedisError``, ``ValueError``.
     """
-    moved = locating.move(driver_id, position, now_ms)
+    moved = locating.move(driver_id, position, now_ms, run)
     if moved.jumped:
         log.info("impossible position", driver_id=driver_id)
     if moved.trip and moved.tell:

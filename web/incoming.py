@@ -162,7 +162,7 @@ class Incoming:
         if self._last is None or position.at_ms >= self._last.at_ms:
             self._last = position
             positions.note(self._person_id, position)
-        moved = drivers.report_position(self._person_id, position, now_ms)
+        moved = drivers.report_position(self._person_id, position, now_ms, positions.take_together)
         positions.note_trip(self._person_id, [position], [moved])
 
     def _decline(self, data: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
-"""Drivers' positions on their way to Postgres: two writes for all of this process every 5 s, one for
-everybody's last position and one for the ways of running trips.
+"""Drivers' positions on their way to Redis, some together, and to Postgres: two writes for all of this
+process every 5 s, one for everybody's last position and one for the ways of running trips.
 """
 
 import threading
+import time
 from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from models.live import driver_index
 from models.live.driver_index import Moved, Position
+from web.combining import Combiner
 from workers import locating, tracking
 from workers.tracking import Point, Way
 
@@ -16,6 +19,8 @@ log = structlog.get_logger()
 
 # Postgres keeps the last position for a Redis that has lost it; a few seconds less hurt nobody.
 FLUSH_SECONDS = 5.0
+# So long a position waits for others at most, while there are many; where a truck was 0.1 s ago, it is.
+TOGETHER_SECONDS = 0.01
 # So many positions of trips wait for a Postgres that is away; what is older is given up.
 MAX_WAITING = 50_000
 
@@ -104,6 +109,13 @@ class Positions:
 def _point(position: Position, moved: Moved) -> Point:
     return position.at_ms, position.latitude, position.longitude, int(moved.jumped)
 
+
+def _pause(_: Sequence[Moved]) -> None:
+    time.sleep(TOGETHER_SECONDS)
+
+
+# Redis takes the positions of all drivers of this process in turn: those that come together go together.
+take_together = Combiner(driver_index.update_all, _pause).run
 
 _positions = Positions()
 note = _positions.note

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from models import db
 from models.errors import DriverNotRegistered
 from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Moved, Position, Trip
+from models.live.driver_index import NO_SEARCH, Moved, Position, Run, Trip
 from models.orders import RUNNING
 
 # The time of reading is taken before the statement's snapshot: of two readings, the one that saw
@@ -42,13 +42,15 @@ SAVE = text("""
 """)
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Moved:
+def move(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
     """Takes a driver's position; a driver Redis has forgotten is looked up in Postgres.
+
+    ``run`` is `driver_index.move`'s.
 
     Raises ``DriverNotRegistered``, ``redis.RedisError``, and ``ValueError`` for coordinates that
     are none.
     """
-    moved = driver_index.move(driver_id, position, now_ms)
+    moved = driver_index.move(driver_id, position, now_ms, run)
     if moved.outcome == "unknown":
         if not refresh([driver_id], now_ms):
             raise DriverNotRegistered

@@ -5,9 +5,9 @@ the k nearest of this vehicle? It holds only drivers who are available and have 
 silent ones are left out when it is asked, and swept later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from models import geo, live
 from models.live import commands, script
@@ -61,6 +61,10 @@ class Moved:
     jumped: bool = False
 
 
+# Runs one update, alone or together with others.
+Run: TypeAlias = Callable[[live.Call], Moved]
+
+
 @dataclass(frozen=True, slots=True)
 class Nearby:
     """A driver in reach and the great-circle distance to him in km."""
@@ -112,20 +116,31 @@ def _sorted(question: Question, lines: str) -> list[Nearby]:
     return [Nearby(driver_id, distance) for distance, driver_id in found[: question.k]]
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Moved:
+def update_all(updates: Sequence[live.Call]) -> list[Moved]:
+    """What became of each update, all in one round trip. Raises redis.RedisError."""
+    return [_moved(answer) for answer in live.run_all(updates)]
+
+
+def _at_once(update: live.Call) -> Moved:
+    return _moved(update.script(keys=update.keys, args=update.args))
+
+
+def move(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
     """Takes a driver's position into the live index, in one round trip.
 
     Whatever becomes of the position, the word from him counts. A position ahead of our clock counts
-    as of now. Raises ValueError for coordinates that are none, redis.RedisError.
+    as of now. ``run`` may have it done together with others (`update_all`). Raises ValueError for
+    coordinates that are none, redis.RedisError.
     """
+    run = run or _at_once
     if position.at_ms < now_ms - POSITION_MAX_AGE_MS:
-        return _update(driver_id, seen_ms=now_ms)
-    return _update(driver_id, seen_ms=now_ms, position=replace(position, at_ms=min(position.at_ms, now_ms)))
+        return run(_update(driver_id, now_ms))
+    return run(_update(driver_id, now_ms, replace(position, at_ms=min(position.at_ms, now_ms))))
 
 
 def heard(driver_id: str, now_ms: int) -> bool:
     """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    return _update(driver_id, seen_ms=now_ms).outcome != "unknown"
+    return _at_once(_update(driver_id, now_ms)).outcome != "unknown"
 
 
 def place(
@@ -143,7 +158,7 @@ def place(
     changes neither search nor trip. A newer position or sign of life that Redis has stays. Raises
     redis.RedisError.
     """
-    _update(driver_id, seen_ms, position, search, as_of_us, trip)
+    _at_once(_update(driver_id, seen_ms, position, search, as_of_us, trip))
 
 
 def last_position(driver_id: str) -> Position | None:
@@ -173,14 +188,19 @@ def _update(
     search: str = "",
     as_of_us: int | None = None,
     trip: Trip | None = None,
-) -> Moved:
+) -> live.Call:
     where = _where(position) if position else ("", "", "", "")
     as_of = "" if as_of_us is None else as_of_us
     on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
-    outcome, running, tell, jumped = script("driver_update")(
-        keys=[f"driver:{driver_id}", _SEEN],
-        args=[driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where, on_trip, TELL_MS],
+    return live.Call(
+        script("driver_update"),
+        [f"driver:{driver_id}", _SEEN],
+        [driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where, on_trip, TELL_MS],
     )
+
+
+def _moved(answer: Any) -> Moved:
+    outcome, running, tell, jumped = answer
     return Moved(outcome, Trip(*running.split(" ")) if running else None, bool(tell), bool(jumped))
 
 
