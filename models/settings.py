@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     database_url: str = "postgresql://weelo@127.0.0.1:5432/weelo"
     # Read by the migrations alone: the role that the other processes log in with, if it is another one.
     database_app_role: str = ""
+    # To be off behind a pooler that hands out another server connection for each transaction.
+    database_prepare: bool = True
     redis_url: str = "redis://127.0.0.1:6379/0"
     celery_broker_url: str = ""
 

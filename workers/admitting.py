@@ -10,10 +10,13 @@ from sqlalchemy import Row, text
 
 from models import db
 from models.errors import ServiceUnavailable
+from models.prepared import Prepared
 
 # No row comes back where the key is known or where another order of this customer is queued. In the order
 # of the customers, so that two statements that meet in an index cannot wait for each other.
-INSERT = text("""
+INSERT = Prepared(
+    "admit",
+    """
     INSERT INTO admissions
         (order_id, customer_id, idempotency_key, fingerprint, payload, request_id, reply_to,
             answer_status, answer, created_at)
@@ -25,7 +28,8 @@ INSERT = text("""
     ORDER BY customer_id, order_id
     ON CONFLICT DO NOTHING
     RETURNING order_id
-""")
+""",
+)
 BY_KEY = text("SELECT * FROM admissions WHERE customer_id = :customer_id AND idempotency_key = :key")
 BY_ORDER = text("SELECT * FROM admissions WHERE order_id = :order_id")
 
@@ -103,7 +107,7 @@ def admit(requests: Sequence[Request], now: datetime | None = None) -> set[str]:
         for one in requests
     ]
     with db.statements() as connection:
-        admitted = connection.execute(INSERT, {"requests": orjson.dumps(rows).decode(), "now": now})
+        admitted = INSERT.execute(connection, {"requests": orjson.dumps(rows).decode(), "now": now})
         return {str(order_id) for order_id in admitted.scalars()}
 
 

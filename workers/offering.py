@@ -20,8 +20,8 @@ def insert_offers(join: str = "") -> str:
     """SQL that writes the proposed offers (``:candidates``, JSON of ``Offered``) and returns their ids.
 
     The index in Redis proposes; Postgres knows who is registered, available and free. ``join`` may ask for
-    more of a proposal ``c``. ``OFFSET 0`` has each driver looked up by his id: the planner cannot know how
-    few they are, and would read the whole table of drivers.
+    more of a proposal ``c``. ``OFFSET 0`` has each driver, and each driver's trip, looked up by his id: the
+    planner cannot know how few they are, and would read the whole table of drivers and the index of trips.
     """
     return f"""
         INSERT INTO offers
@@ -37,7 +37,9 @@ def insert_offers(join: str = "") -> str:
             SELECT id, vehicle FROM drivers
             WHERE id = c.driver_id AND available AND vehicle = c.vehicle OFFSET 0
         ) d
-        WHERE NOT EXISTS (SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING})
+        WHERE NOT EXISTS (
+            SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING} OFFSET 0
+        )
         ON CONFLICT (order_id, driver_id, round) DO NOTHING
         RETURNING id, order_id
     """

@@ -19,6 +19,7 @@ from models.errors import ActiveOrderExists
 from models.live import order_lock
 from models.messages import Message
 from models.outbox import Wave
+from models.prepared import Prepared
 from workers import events, offering, reading, waves
 from workers.drafting import Draft, draft
 from workers.events import Event
@@ -32,15 +33,20 @@ QUEUED = text("""
     WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
 """)
 
-# Whoever holds an admission's row places it; the others pass by. In the order of the customers, so that
-# two batches that meet in the unique index cannot wait for each other.
-PLACE = text(f"""
+# Whoever holds an admission's row places it; the others pass by. Orders are written in the order of the
+# customers, so that two batches that meet in the unique index cannot wait for each other.
+#
+# The plan is kept for a while, so it must not live on an index being short now: `state || ''` keeps those of
+# the queued out, which would be read whole and grow when orders wait.
+PLACE = Prepared(
+    "place",
+    f"""
     WITH claimed AS MATERIALIZED (
         SELECT order_id, customer_id, idempotency_key, fingerprint, request_id, reply_to, answer_status,
             payload
         FROM admissions
-        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
-        ORDER BY customer_id FOR UPDATE SKIP LOCKED
+        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'queued'
+        FOR UPDATE SKIP LOCKED
     ), placed AS (
         INSERT INTO orders
             (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude,
@@ -78,11 +84,15 @@ PLACE = text(f"""
         c.answer_status, p.created_at, p.expires_at,
         (SELECT array_agg(CAST(a.id AS text)) FROM asked a WHERE a.order_id = p.id) AS asked
     FROM claimed c LEFT JOIN placed p ON p.id = c.order_id
-""")
+""",
+)
 
 ACTIVE = text("SELECT customer_id, id FROM orders WHERE customer_id = ANY(:customers) AND searching")
 
-RECORD = text(f"""
+# The ids say the same as the decisions; by them the rows are found by their key whatever else is planned.
+RECORD = Prepared(
+    "record",
+    f"""
     WITH told AS (
         {events.INSERT_ALL}
     ), decided AS (
@@ -94,12 +104,13 @@ RECORD = text(f"""
             idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
         FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
             AS d(order_id uuid, state text, rejection text, answer text)
-        WHERE a.order_id = d.order_id
+        WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
     )
     INSERT INTO outbox (order_id, body)
     SELECT order_id, body FROM jsonb_to_recordset(CAST(:followups AS jsonb)) AS f(order_id uuid, body text)
     RETURNING id, order_id
-""")
+""",
+)
 
 
 @dataclass
@@ -221,7 +232,7 @@ def _decide(connection: Connection, drafts: Sequence[Draft], now: datetime | Non
         "trucks": _json([truck for one in drafts for truck in one.trucks]),
         "candidates": _json([proposal for some in proposals.values() for proposal in some]),
     }
-    rows = connection.execute(PLACE, values).all()
+    rows = PLACE.execute(connection, values).all()
     active = _active(connection, [row.customer_id for row in rows if row.created_at is None])
     by_id = {one.id: one for one in drafts}
     outcomes = []
@@ -285,12 +296,13 @@ def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, n
     values = {
         "now": now,
         "events": events.rows(notes.events),
+        "ids": [one.order_id for one in outcomes],
         "decisions": _json([_decision(one) for one in outcomes]),
         "followups": _json(
             [{"order_id": one, "body": outbox.body(wave=Wave(1, 1))} for one in notes.messages]
         ),
     }
-    ids = {str(row.order_id): row.id for row in connection.execute(RECORD, values)}
+    ids = {str(row.order_id): row.id for row in RECORD.execute(connection, values)}
     for one in outcomes:
         if one.order_id in ids:
             told = notes.messages[one.order_id]

@@ -108,7 +108,7 @@ def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.M
     held, other = scenes.request("asha"), scenes.request("bina")
     with db.engine().connect() as elsewhere:
         row = {"requests": orjson.dumps([_row(scenes.request("asha"))]).decode(), "now": None}
-        elsewhere.execute(admitting.INSERT, row)
+        admitting.INSERT.execute(elsewhere, row)
         with pytest.raises(OperationalError) as found:
             admitting.admit([held, other])
         assert db.refused(found.value)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.pool import NullPool
 
 from bench.growth import write_past
-from models import db
+from models import db, prepared
 from models.live.driver_index import Position
 from tasks import orders, sweeps
 from tasks.followups import follow
@@ -30,7 +31,17 @@ MORE = """
     INSERT INTO outbox (order_id, body, created_at)
     SELECT id, '{"messages": [], "changed_drivers": []}', now() + interval '1 hour' FROM orders;
 """
-BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+SEARCHES = """
+    INSERT INTO orders
+        (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude, pickup_longitude,
+            distance_km, total_trucks, total_amount, goods_type, wave, next_wave_at, request_id, expires_at)
+    SELECT gen_random_uuid(), 'searching-' || n, 'active', true, pickup, drop, route_points, pickup_latitude,
+        pickup_longitude, distance_km, total_trucks, total_amount, goods_type, wave, now(), request_id, now()
+    FROM (SELECT * FROM orders LIMIT 1) AS one, generate_series(1, 2000) AS n
+"""
+BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PREPARE", "EXECUTE")
+# Of placing an order: what admits it, and the two statements of its transaction.
+PREPARED = 3
 
 Sent = dict[str, Any]
 
@@ -90,27 +101,123 @@ def main_job() -> None:
         sweep()
 
 
+def forget_prepared() -> None:
+    """Leaves no connection that has prepared anything, so that whoever watches sees it prepared."""
+    for each in (db.engine(), db.autocommit_engine()):
+        each.dispose()
+    assert prepared._Process.prepares
+
+
+def explained(sent: Sent, url: str, session: str) -> dict[str, dict[str, Any]]:
+    """The plans of statements, in a session of their own with these options; of the prepared ones, too."""
+    plans = {}
+    made = create_engine(db.sqlalchemy_url(url), connect_args={"options": session}, poolclass=NullPool)
+    with made.connect() as connection:
+        for statement in sent:
+            if statement.startswith("PREPARE"):
+                connection.exec_driver_sql(statement)
+        for statement, parameters in sent.items():
+            if not statement.startswith("PREPARE"):
+                told = connection.exec_driver_sql(
+                    "EXPLAIN (FORMAT JSON) " + statement, parameters
+                ).scalar_one()
+                plan = told if isinstance(told, list) else json.loads(told)
+                plans[statement] = plan[0]["Plan"]
+    return plans
+
+
+def parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan and all that is below it."""
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from parts(part)
+
+
+def unbounded(plan: dict[str, Any]) -> list[str]:
+    """The tables and indexes that a plan reads from one end to the other, however short they are now."""
+    return [
+        str(part.get("Index Name", part.get("Relation Name")))
+        for part in parts(plan)
+        if part["Node Type"] in ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan")
+        and "Index Cond" not in part
+    ]
+
+
 def whole_tables(plan: dict[str, Any]) -> set[str]:
     """The large tables that a plan reads from one end to the other."""
     found = {plan["Relation Name"]} & LARGE if plan["Node Type"] == "Seq Scan" else set()
     return found.union(*(whole_tables(part) for part in plan.get("Plans", [])))
 
 
-def test_no_statement_of_the_main_job_reads_a_large_table_from_end_to_end(past: None) -> None:
+def test_no_statement_of_the_main_job_reads_a_large_table_from_end_to_end(past: None, stores: Stores) -> None:
+    forget_prepared()
     with statements() as sent:
         main_job()
-    assert len(sent) > 40
-    found = {}
-    with db.engine().connect() as connection:
-        for statement, parameters in sent.items():
-            told = connection.exec_driver_sql("EXPLAIN (FORMAT JSON) " + statement, parameters).scalar_one()
-            plan = told if isinstance(told, list) else json.loads(told)
-            if whole := whole_tables(plan[0]["Plan"]):
-                found[" ".join(statement.split()[:3])] = whole
-    assert found == {}
+    executed = [one for one in sent if one.startswith("EXECUTE")]
+    assert len(executed) == PREPARED
+    assert len(sent) > 40 + PREPARED
+    # Without what sessions of ours say of plans: a statement is to find its way by itself.
+    for session in ("", "-c plan_cache_mode=force_custom_plan", "-c plan_cache_mode=force_generic_plan"):
+        plans = explained(sent, stores.postgres.url, session)
+        assert len(plans) == len(sent) - PREPARED
+        found = {name: whole for name, plan in plans.items() if (whole := whole_tables(plan))}
+        assert found == {}, session
+
+
+# Of searches alone. Where the statistics know of none, one of them is read whole for a batch, as it would be
+# if the statement were planned each time.
+SEARCHING = {"ix_orders_searching", "ix_orders_expiry", "ix_orders_next_wave"}
+STATES = {
+    "new tables": [],
+    "tables that were emptied": ["VACUUM ANALYZE"],
+    "a past that was not analysed": ["past"],
+    "a past": ["past", "ANALYZE"],
+    "searches that the statistics do not know": ["past", "ANALYZE", SEARCHES],
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
+    clean: None, stores: Stores, state: str
+) -> None:
+    forget_prepared()
+    with statements() as sent:
+        scenes.driver("driver", 1)
+        orders.place([scenes.admitted("asha", key="key")])
+    kept = {one: values for one, values in sent.items() if one.startswith(("PREPARE", "EXECUTE"))}
+    assert len(kept) == 2 * PREPARED
+    with db.statements() as connection:
+        connection.exec_driver_sql("TRUNCATE orders, admissions, drivers, outbox, order_events CASCADE")
+    for step in STATES[state]:
+        if step == "past":
+            write_past(stores.postgres.url, PAST)
+            continue
+        with db.statements() as connection:
+            connection.exec_driver_sql(step)
+    plans = explained(kept, stores.postgres.url, db.TRANSACTIONS)
+    assert len(plans) == PREPARED
+    read = {index for plan in plans.values() for index in unbounded(plan)}
+    assert read <= SEARCHING
+    with db.statements() as connection:
+        connection.exec_driver_sql("TRUNCATE orders CASCADE")
 
 
 def test_a_plan_that_reads_a_whole_table_is_noticed(past: None) -> None:
     with db.statements() as connection:
         told = connection.exec_driver_sql("EXPLAIN (FORMAT JSON) SELECT FROM orders WHERE goods_type = 'x'")
         assert whole_tables(told.scalar_one()[0]["Plan"]) == {"orders"}
+
+
+def test_a_prepared_statement_that_reads_a_whole_table_or_index_is_noticed(
+    past: None, stores: Stores
+) -> None:
+    sent = {
+        "PREPARE a AS SELECT FROM orders WHERE goods_type = $1": (),
+        "EXECUTE a (%s)": ("x",),
+        "PREPARE b AS SELECT id FROM orders WHERE searching AND id = ANY($1::uuid[])": (),
+        "EXECUTE b (%s)": ("{}",),
+    }
+    plans = explained(sent, stores.postgres.url, "-c plan_cache_mode=force_generic_plan")
+    assert whole_tables(plans["EXECUTE a (%s)"]) == {"orders"}
+    # Few searches are going on: their index is read whole, and would be in the same way with thousands.
+    assert unbounded(plans["EXECUTE b (%s)"])

@@ -1,0 +1,86 @@
+"""Statements that a connection parses and plans once in a while, and runs by their names between."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.exc import DBAPIError
+
+from models import settings
+
+log = structlog.get_logger()
+
+DOLLARS = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+# In `Connection.info`, which is emptied with the connection: the names that it has prepared, and when.
+KNOWN = "prepared"
+# Postgres keeps a plan until a table is next analysed, and a plan for few searches can be slow with many.
+KEPT_SECONDS = 10.0
+# Not there, there already, or of tables that have changed since: whoever answers is not who was asked to
+# prepare (a pooler hands out servers), or not as he was.
+LOST = frozenset({"26000", "42P05", "0A000"})
+
+
+class _Process:
+    """Whether this process still prepares; it stops for good where a statement was lost."""
+
+    prepares = True
+
+
+class Prepared:
+    """A statement with ``:names``; ``name`` is the beginning of what Postgres calls it.
+
+    Its parameters have the types that Postgres infers, so those that could be several things need a cast.
+    """
+
+    def __init__(self, name: str, sql: str) -> None:
+        self.plain = text(sql)
+        compiled = self.plain.compile(dialect=DOLLARS)
+        self._order = tuple(compiled.positiontup or ())
+        # Two versions of a statement that meet in one server have two names.
+        self.name = f"{name}_{hashlib.sha256(str(compiled).encode()).hexdigest()[:8]}"
+        self._prepare = f"PREPARE {self.name} AS {compiled}".replace("%", "%%")
+        self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
+
+    def execute(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        """Runs the statement, and prepares it first where this connection has not, or long ago.
+
+        A lost statement is run unprepared, and so is every later one of this process. It fails only where
+        its transaction had begun before.
+        """
+        if not (_Process.prepares and settings.load().database_prepare):
+            return connection.execute(self.plain, values)
+        driver: Any = connection.connection.driver_connection
+        first = driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+        try:
+            return self._run(connection, values)
+        except DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in LOST:
+                raise
+            _Process.prepares = False
+            log.warning("statements are not prepared any more", statement=self.name, error=str(error.orig))
+            if not first:
+                raise
+        driver.rollback()
+        return connection.execute(self.plain, values)
+
+    def _run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+        known = connection.info.setdefault(KNOWN, {})
+        now, since = time.monotonic(), known.get(self.name)
+        if since is None or now - since > KEPT_SECONDS:
+            before = "" if since is None else f"DEALLOCATE {self.name}; "
+            connection.exec_driver_sql(before + self._prepare)
+            known[self.name] = now
+        return connection.exec_driver_sql(self._execute, tuple(_sent(values[one]) for one in self._order))
+
+
+def _sent(value: Any) -> Any:
+    """A list goes as the text of an array, which takes the type of its place; ``ARRAY[...]`` has its own."""
+    if not isinstance(value, list):
+        return value
+    quoted = (str(one).replace("\\", "\\\\").replace('"', '\\"') for one in value)
+    return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
