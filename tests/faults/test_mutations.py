@@ -31,7 +31,7 @@ SLOW = (
 PLAIN_DEL = (
     "models/live/order_lock.py",
     "        released = live.run_all(calls)\n",
-    "        released = [live.commands().delete(_name(one.customer_id)) for one in claims]\n",
+    "        released = [live.commands().delete(key(one.customer_id)) for one in claims]\n",
 )
 
 
