@@ -7,7 +7,7 @@ silent ones are left out when it is asked, and swept later.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from models import geo, live
 from models.live import commands, script
@@ -65,8 +65,7 @@ class Moved:
 Run: TypeAlias = Callable[[live.Call], Moved]
 
 
-@dataclass(frozen=True, slots=True)
-class Nearby:
+class Nearby(NamedTuple):
     """A driver in reach and the great-circle distance to him in km."""
 
     driver_id: str
@@ -106,10 +105,11 @@ def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> lis
 
 
 def _sorted(question: Question, lines: str) -> list[Nearby]:
+    distance_to = geo.kilometres_from(question.latitude, question.longitude)
     found = []
     for line in lines.splitlines():
         driver_id, latitude, longitude = line.split(" ")
-        distance = geo.haversine_km(question.latitude, question.longitude, float(latitude), float(longitude))
+        distance = distance_to(float(latitude), float(longitude))
         if distance <= question.radius_km:
             found.append((distance, driver_id))
     found.sort()

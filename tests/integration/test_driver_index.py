@@ -194,8 +194,8 @@ def test_the_k_nearest_are_exact_wherever_drivers_are(
     assert nearest(point, radius_km, k) == brute_force(drivers, point, radius_km, k)
 
 
-@pytest.mark.parametrize("latitude", [0.0, 28.6, -60.0, 84.0, 89.9])
-@pytest.mark.parametrize("radius_km", [0.001, 5.0, 400.0, 6000.0, 9000.0])
+@pytest.mark.parametrize("latitude", [0.0, 28.6, 57.0, -57.0, -60.0, 84.0, 89.9])
+@pytest.mark.parametrize("radius_km", [0.001, 5.0, 50.0, 125.0, 400.0, 6000.0, 9000.0])
 def test_the_circle_is_searched_as_far_as_it_goes_in_every_direction(
     latitude: float, radius_km: float
 ) -> None:

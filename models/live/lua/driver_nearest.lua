@@ -12,6 +12,7 @@
 
 local AXIS = 2 ^ 25
 local SLACK = 1e-11  -- radians, 0.06 mm: boxes are widened by it, far more than doubles are rounded
+local MAP, MAP_EARTH_M = math.rad(85.05112878), 6372797.560856  -- GEOSEARCH's northern end and radius
 local SPREAD = {[0] = 0, 1, 4, 5, 16, 17, 20, 21, 64, 65, 68, 69, 80, 81, 84, 85}
 
 local pi, sin, cos, sqrt, max = math.pi, math.sin, math.cos, math.sqrt, math.max
@@ -56,8 +57,8 @@ local function cells(b) return (b[EAST] - b[WEST] + 1) * (b[NORTH] - b[SOUTH] + 
 local function low(b) return 2 * b[W] + b[S] end
 local function high(b) return 2 * b[E] + b[N] end
 
--- Boxes that together hold everything within an angle, each with a fairly tight interval.
-local function around(angle)
+-- One box, or two across the antimeridian, that hold everything within an angle.
+local function edges(angle)
   local west, east, south, north = 0, AXIS - 1, 0, AXIS - 1
   if lat - angle > -pi / 2 then south = floor((lat - angle + pi / 2) / pi * AXIS) end
   if lat + angle < pi / 2 then north = math.min(north, floor((lat + angle + pi / 2) / pi * AXIS)) end
@@ -67,13 +68,13 @@ local function around(angle)
     east = floor((lon + width + pi) / (2 * pi) * AXIS) % AXIS
   end
   local w, e, s, n = spread(west), spread(east), spread(south), spread(north)
-  local boxes
-  if west <= east then
-    boxes = {{west, east, south, north, w, e, s, n}}
-  else  -- across the antimeridian
-    boxes = {{west, AXIS - 1, south, north, w, (AXIS * AXIS - 1) / 3, s, n},
-             {0, east, south, north, 0, e, s, n}}
-  end
+  if west <= east then return {{west, east, south, north, w, e, s, n}} end
+  return {{west, AXIS - 1, south, north, w, (AXIS * AXIS - 1) / 3, s, n},
+          {0, east, south, north, 0, e, s, n}}
+end
+
+-- The same in more boxes, each with a fairly tight interval.
+local function tight(boxes)
   for _ = 1, 2 do
     for i = 1, #boxes do
       if high(boxes[i]) - low(boxes[i]) > 2 * cells(boxes[i]) then
@@ -105,10 +106,6 @@ local function read(boxes)
   end
   return drivers, total
 end
-
-local boxes = around(radius)
-local total, in_circle = count(boxes)
-if total == 0 then return '' end
 
 local found, ids, places, hs, bound, heap, heaped
 
@@ -173,15 +170,62 @@ local function answer()
   return table.concat(lines, '\n')
 end
 
--- 1. Look as far as k should be if drivers are spread evenly, or at all of them if they are few.
--- Whoever finds k within an angle has the nearest k. Each try learns from the one before.
 local wanted = k + 2 * sqrt(k) + 2  -- as many on average leave hardly a chance of fewer than k
-local enough, angle, too_near, too_far = 5 * wanted, radius, 0, radius
+local enough = math.floor(5 * wanted)
+
+-- Everybody within an angle, read by Redis' own GEOSEARCH: it leaves less to do here than intervals,
+-- which hold twice as many. Nil where its map is not ours, or when they are more than enough, and
+-- among many drivers: it goes through all in the cells that it opens, also beside a rectangle that is
+-- almost empty, and 16,384 take it about a millisecond.
+-- It reads two bits more than our cells have, and so takes everybody to be where both coordinates,
+-- counted from the south-western corner of its map, are half of ours (`there`). That map ends at
+-- 85.05 degrees, and a rectangle on it is measured along parallels: so where the widest one is, and
+-- with 0.1 % and 3 m on each side for the rounding of places, which is less than a cell.
+local many = redis.call('ZCARD', KEYS[1]) > 16384
+local function within(angle)
+  if many or angle < 0 or angle > 0.02 or math.abs(lat) > 1 then return nil end
+  local width = math.asin(sin(angle) / cos_lat)
+  if math.abs(lon) + width > 3.1 then return nil end
+  local scale = MAP / pi
+  local there = (lat + pi / 2) * scale - MAP
+  local widest = cos(math.min(there + angle * scale, 0))
+  local drivers = redis.call('GEOSEARCH', KEYS[1], 'FROMLONLAT', (lon - pi) / 2 / radian, there / radian,
+    'BYBOX', 4 * MAP_EARTH_M * math.asin(widest * sin(width / 4)) * 1.001 + 6,
+    2 * MAP_EARTH_M * angle * scale * 1.001 + 6, 'm', 'COUNT', enough + 1, 'ANY')
+  if #drivers > enough then return nil end
+  return drivers, #drivers
+end
+
+-- 1. Where one count says that few are in reach, all within the radius are read.
+local boxes = edges(radius)
+if #boxes == 1 and not many then
+  local b = boxes[1]
+  local total = redis.call('ZCOUNT', KEYS[1], low(b), high(b))
+  if total == 0 then return '' end
+  if total * cells(b) <= enough * (high(b) - low(b) + 1) then
+    local drivers, few = within(radius)
+    if drivers then
+      start(radius)
+      look_at(drivers, few)
+      return answer()
+    end
+  end
+end
+
+boxes = tight(boxes)
+local total, in_circle = count(boxes)
+if total == 0 then return '' end
+
+-- 2. Look as far as k should be if drivers are spread evenly, or at all of them if they are few.
+-- Whoever finds k within an angle has the nearest k. Each try learns from the one before.
+local angle, too_near, too_far = radius, 0, radius
 for _ = 1, 5 do
   if total <= enough then
     if angle == radius or total >= k then
       start(angle)
-      look_at(read(boxes))
+      local drivers, few = within(angle)
+      if not drivers then drivers, few = read(boxes) end
+      look_at(drivers, few)
       if angle == radius or heaped == k then return answer() end
       in_circle = found
     end
@@ -191,11 +235,11 @@ for _ = 1, 5 do
   end
   angle = angle * sqrt(wanted / max(in_circle, 1))
   if angle <= too_near or angle >= too_far then angle = (too_near + too_far) / 2 end
-  boxes = around(angle + SLACK)
+  boxes = tight(edges(angle + SLACK))
   total, in_circle = count(boxes)
 end
 
--- 2. They are spread too unevenly for that: open boxes in the order of the least distance that
+-- 3. They are spread too unevenly for that: open boxes in the order of the least distance that
 -- anybody in them can have, halve crowded ones, and stop when no unopened box can hold anybody
 -- nearer than the k-th found.
 local sin_lat = sin(lat)
@@ -227,7 +271,7 @@ local function least(b)
 end
 
 start(radius)
-local few = max(16, k)
+local most = max(16, k)
 local size, unopened, near = 0, {}, {}
 local function push(b)
   local h = least(b)
@@ -249,13 +293,13 @@ local function nearest_box()
   return b
 end
 
-boxes = around(radius)
+boxes = tight(edges(radius))
 for i = 1, #boxes do push(boxes[i]) end
 local waiting, count_waiting = {}, 0
 while true do
   local b = nearest_box()
   if b then
-    local limit = cells(b) > 1 and few + 1 or -1  -- the smallest cell cannot be halved
+    local limit = cells(b) > 1 and most + 1 or -1  -- the smallest cell cannot be halved
     local some = redis.call('ZRANGEBYSCORE', KEYS[1], low(b), high(b), 'LIMIT', 0, limit)
     if #some == limit then
       local one, other = halves(b)
