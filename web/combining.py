@@ -15,7 +15,9 @@ MOST = 50
 # them together.
 GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
-LONGEST_REST = 63
+# So often in a row it is tried in vain before it is tried less often.
+PATIENCE = 3
+LONGEST_REST = 64
 
 
 @dataclass
@@ -52,8 +54,8 @@ class Combiner(Generic[Item, Result]):
         # How many there were at the last landing, and until when as many are awaited.
         self._company, self._gather_until = 0, 0.0
         self._gathered = threading.Event()
-        # After how many runs in company nobody is awaited, having been awaited in vain: now, and next time.
-        self._resting = self._rest = 0
+        # How often in a row as many were awaited in vain, and after how many runs nobody is awaited.
+        self._vain = self._resting = 0
 
     def run(self, item: Item) -> Result:
         """The result for this item."""
@@ -82,8 +84,8 @@ class Combiner(Generic[Item, Result]):
         left = self._gather_until - time.monotonic()
         if left <= 0 or self._gathered.is_set():
             return
-        self._rest = 0 if self._gathered.wait(left) else min(2 * self._rest + 1, LONGEST_REST)
-        self._resting = self._rest
+        self._vain = 0 if self._gathered.wait(left) else self._vain + 1
+        self._resting = min(2 ** (self._vain - PATIENCE), LONGEST_REST) if self._vain > PATIENCE else 0
 
     def _run_some(self) -> None:
         with self._guard:
