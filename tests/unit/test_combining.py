@@ -134,3 +134,24 @@ def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() ->
     with pytest.raises(BrokenOff):
         combiner.run(0)
     assert combiner.run(1) == 1
+
+
+def test_who_never_comes_is_awaited_ever_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.001)
+    combiner = Combiner[int, int](list)
+    awaited = []
+    for _ in range(40):
+        combiner._expect_company(2)
+        awaited.append(combiner._gather_until > 0)
+        combiner._gather()
+    # Four times in a row, then after 2, 4 and 8 runs.
+    resting = [1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, *[0] * 8, 1, *[0] * 16, 1]
+    assert [int(one) for one in awaited[: len(resting)]] == resting
+    # Whoever comes in time has them awaited every time again.
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
+    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
+    combiner._resting = 0
+    combiner._expect_company(2)
+    threading.Timer(0.05, combiner._gathered.set).start()
+    combiner._gather()
+    assert (combiner._vain, combiner._resting) == (0, 0)
