@@ -63,7 +63,9 @@ PLACE = Prepared(
         JOIN jsonb_to_recordset(CAST(:drafts AS jsonb))
             AS d(id uuid, total_trucks smallint, total_amount numeric, wave smallint) ON d.id = c.order_id,
             (SELECT coalesce(:now, now()) AS at) t
-        WHERE NOT EXISTS (SELECT FROM orders o WHERE o.customer_id = c.customer_id AND o.searching)
+        WHERE NOT EXISTS (
+            SELECT FROM orders o WHERE o.customer_id = c.customer_id AND o.searching OFFSET 0
+        )
         ORDER BY c.customer_id
         ON CONFLICT (customer_id) WHERE searching AND round = 1 DO NOTHING
         RETURNING id, created_at, expires_at
