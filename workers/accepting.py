@@ -23,7 +23,7 @@ from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, reading
 
 OFFER = text("""
-    SELECT id, order_id, truck_request_id, vehicle, fare, round, state FROM offers
+    SELECT id, order_id, driver_id, truck_request_id, vehicle, fare, round, state FROM offers
     WHERE order_id = :order_id AND driver_id = :driver_id ORDER BY round DESC LIMIT 1
 """)
 
@@ -140,9 +140,13 @@ def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
 
 def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
     """The same success again for what was won; else why it is too late."""
-    if offer.state == "accepted":
-        return Accepted(reading.trip(connection, str(offer.truck_request_id)))
-    raise CLOSED[offer.state]
+    if offer.state != "accepted":
+        raise CLOSED[offer.state]
+    trip = reading.trip(connection, str(offer.truck_request_id), offer.driver_id)
+    if trip is None:
+        # Given back since the offer was read.
+        raise NotOffered
+    return Accepted(trip)
 
 
 def _accept(

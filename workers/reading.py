@@ -31,12 +31,13 @@ CURRENT = text("""
     ORDER BY searching DESC, id DESC LIMIT 1
 """)
 QUEUED = text("SELECT order_id FROM admissions WHERE customer_id = :customer_id AND state = 'queued'")
-TRIP = text("""
+TRIPS = """
     SELECT t.id, t.order_id, t.status, t.vehicle_type, t.vehicle_subtype, t.price_per_truck, t.assigned_at,
         o.pickup, o.drop, o.route_points, o.distance_km
-    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE t.id = :id
-""")
-RUNNING_TRIP = text(f"SELECT id FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
+    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE t.driver_id = :driver_id
+"""
+TRIP = text(f"{TRIPS} AND t.id = :id")
+RUNNING_TRIP = text(f"{TRIPS} AND t.status IN {RUNNING}")
 OPEN_OFFERS = text("""
     SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.wave,
         f.pickup_distance_km
@@ -188,8 +189,8 @@ def customer_opening(customer_id: str) -> dict[str, Any]:
 def driver_opening(driver_id: str) -> Opening:
     """What a driver's socket starts with: the open offers he can still take, and his trip."""
     with db.statements() as connection:
-        running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).scalar_one_or_none()
-        current = trip(connection, str(running)) if running else None
+        running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
+        current = trip_view(running, running) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)
     data = {"driverId": driver_id, "openBroadcasts": [one.data for one in told], "currentTrip": current}
     return Opening(data, told)
@@ -210,10 +211,11 @@ def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
     return told
 
 
-def trip(connection: Connection, truck_request_id: str) -> dict[str, Any]:
-    """A trip as its driver sees it."""
-    row = connection.execute(TRIP, {"id": truck_request_id}).one()
-    return trip_view(row, row)
+def trip(connection: Connection, truck_request_id: str, driver_id: str) -> dict[str, Any] | None:
+    """A trip as its driver sees it; ``None`` if it is not his, or no longer."""
+    values = {"id": truck_request_id, "driver_id": driver_id}
+    row = connection.execute(TRIP, values).one_or_none()
+    return trip_view(row, row) if row else None
 
 
 def trip_view(truck: Row[Any], order: Row[Any]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Each truck goes to exactly one driver, and everybody else hears why not."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from models import db
 from models.errors import (
     DomainError,
     DriverBusy,
@@ -168,3 +171,18 @@ def test_registering_twice_keeps_availability() -> None:
     scenes.driver("one")
     registering.register("one", "Uma", "+911234567890", "TRUCK", "TATA_ACE", "DL 2")
     assert registering.read("one")["available"] is True
+
+
+def test_a_trip_that_ends_while_it_is_read_is_no_trip() -> None:
+    scenes.driver("ravi")
+    order_id = scenes.placed().order_id
+    truck_id = accepting.accept("ravi", order_id).trip["truckRequestId"]
+    with db.statements() as connection:
+        assert reading.trip(connection, truck_id, "mira") is None
+    assert reading.driver_opening("ravi").data["currentTrip"]["truckRequestId"] == truck_id
+    offer = SimpleNamespace(state="accepted", truck_request_id=truck_id, driver_id="ravi")
+    trips.give_back("ravi", truck_id, "a flat tyre")
+    # What another connection has read just before.
+    with db.statements() as connection, pytest.raises(NotOffered):
+        accepting._answer_closed(connection, cast("Any", offer))
+    assert reading.driver_opening("ravi").data["currentTrip"] is None
