@@ -261,7 +261,7 @@ def test_answer_to_the_commit_lost(fleet: Fleet, name: str, cut_off: bool) -> No
         try:
             port = fleet.port("web3")
             works(fleet, port, name + "-first", 20)
-            proxy.arm(b"INSERT INTO admissions", cut_off)
+            proxy.arm(b"EXECUTE admit", cut_off)
             with suppress(Cut):
                 told = order(port, name)
                 assert told.status in ((201, 202, 409) if not cut_off else (202, 409, 503))
