@@ -24,10 +24,14 @@ OVERDUE = text("""
     ORDER BY created_at LIMIT :limit
 """)
 
-# Counted before the try, so that a row that kills its worker is counted too.
+# Counted before the try, so that a row that kills its worker is counted too. Whoever holds the row is placing
+# it; to wait for one that was stopped in the middle would hold up every sweep.
 COUNT_ATTEMPT = text("""
-    UPDATE admissions SET attempts = attempts + 1 WHERE order_id = :order_id
-        AND state = 'queued' RETURNING attempts
+    UPDATE admissions SET attempts = attempts + 1
+    WHERE order_id = (
+        SELECT order_id FROM admissions WHERE order_id = :order_id AND state = 'queued' FOR UPDATE SKIP LOCKED
+    )
+    RETURNING attempts
 """)
 
 NO_FAILURE = text("""
@@ -50,7 +54,7 @@ def overdue(now: datetime | None = None, limit: int = 100) -> list[tuple[str, st
 
 
 def may_try(order_id: str, now: datetime | None = None) -> bool:
-    """Counts a try; false if the row is decided or has failed too often and is now dead."""
+    """Counts a try; false if the row is decided or in work, or has failed too often and is now dead."""
     with db.statements() as connection:
         attempts = connection.execute(COUNT_ATTEMPT, {"order_id": order_id}).scalar_one_or_none()
         if attempts is None:

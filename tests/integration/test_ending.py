@@ -1,5 +1,6 @@
 """How a search ends: by its time, by its customer, and what the safety nets find."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -249,3 +250,14 @@ def test_lists_are_newest_first_and_paged() -> None:
     assert [order["id"] for order in rest["orders"]] == [ids[0]]
     assert rest["nextCursor"] is None
     assert [order["id"] for order in listing.orders("asha", 9, None, "queued")["orders"]] == [ids[3]]
+
+
+def test_what_somebody_is_placing_is_not_waited_for() -> None:
+    held, free = scenes.admitted("asha"), scenes.admitted("bina")
+    with db.transaction() as elsewhere:
+        elsewhere.execute(text("SELECT FROM admissions WHERE order_id = :id FOR UPDATE"), {"id": held})
+        begun = time.monotonic()
+        assert not recovering.may_try(held)
+        assert recovering.may_try(free)
+        assert time.monotonic() - begun < 1
+    assert recovering.may_try(held)
