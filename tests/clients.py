@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from web import create_app
-from web.token import issue
+from web.issuing import issue
 
 
 class Caller:

@@ -21,7 +21,7 @@ from local.procfile import read as read_procfile
 from tests import documents
 from tests.conftest import ROOT
 from tests.scenes import NOIDA
-from web.token import issue
+from web.issuing import issue
 
 
 class Timeout(AssertionError):

@@ -1,32 +1,11 @@
 """Prints a bearer token for trying things out: ``python -m web.token ROLE SUB [--days N]``."""
 
 import argparse
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import uuid4
-
-import jwt
+from datetime import timedelta
 
 from models import settings
 from web import auth
-
-
-def issue(role: str, sub: str, lifetime: timedelta, now: datetime | None = None) -> str:
-    """A token signed with ``JWT_SECRET``, as :func:`web.auth.verify` takes it."""
-    configured = settings.load()
-    issued = int((now or datetime.now(UTC)).timestamp())
-    claims: dict[str, Any] = {
-        "sub": sub,
-        "role": role,
-        "iat": issued,
-        "exp": issued + int(lifetime.total_seconds()),
-        "jti": uuid4().hex,
-    }
-    if configured.jwt_issuer:
-        claims["iss"] = configured.jwt_issuer
-    if configured.jwt_audience:
-        claims["aud"] = configured.jwt_audience
-    return jwt.encode(claims, configured.jwt_secret, algorithm="HS256")
+from web.issuing import issue
 
 
 def _subject(text: str) -> str:

@@ -20,7 +20,7 @@ from tests import raw
 from tests.conftest import ROOT
 from tests.forging import NONE, claims, encoded, forged, public_pem, signed
 from tests.system import Person, System, hear, until
-from web.token import issue
+from web.issuing import issue
 
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())

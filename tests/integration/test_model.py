@@ -34,7 +34,7 @@ from tasks import followups, orders, sweeps
 from tests import scenes
 from tests.conftest import Stores, forget_configuration
 from web import answered, create_app, hub
-from web.token import issue
+from web.issuing import issue
 from workers import accepting, cancelling, expiring, locating, recovering, trips, waves
 
 CUSTOMERS = ("asha", "ravi")

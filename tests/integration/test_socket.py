@@ -32,8 +32,8 @@ from tests.fuzz.frames import frame
 from tests.system import System, until
 from web import hub, session
 from web.auth import Caller
+from web.issuing import issue
 from web.socket import serve
-from web.token import issue
 
 NOW = datetime.now(UTC)
 UNKNOWN = "01890000-0000-7000-8000-000000000000"

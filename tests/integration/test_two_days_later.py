@@ -12,7 +12,7 @@ from models import live
 from tasks import orders
 from tests import scenes
 from web import create_app, hub
-from web.token import issue
+from web.issuing import issue
 from workers import cleaning, expiring
 
 pytestmark = pytest.mark.usefixtures("clean")

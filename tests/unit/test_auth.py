@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 from models import settings
 from tests.conftest import ROOT
 from tests.forging import NONE, encoded, forged, private_pem, public_pem
-from web import auth, keys, token
+from web import auth, issuing, keys
 from web.auth import Caller, Unauthenticated
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -243,7 +243,7 @@ def test_the_audience_must_name_us_where_one_is_configured(
 
 
 def fresh() -> str:
-    return token.issue("driver", "dev", timedelta(hours=1))
+    return issuing.issue("driver", "dev", timedelta(hours=1))
 
 
 def test_a_request_names_its_caller_in_one_bearer_header() -> None:
@@ -300,6 +300,8 @@ def test_the_command_prints_a_token_that_is_taken(configured: pytest.MonkeyPatch
     configured.setenv("JWT_ISSUER", "us")
     configured.setenv("JWT_AUDIENCE", "weelo")
     caller = auth.verify(done.stdout.strip())
+    # Whoever starts the system shows all that the command says.
+    assert done.stderr == ""
     assert (caller.sub, caller.role) == ("olga", "ops")
     assert caller.expires_at > datetime.now(UTC) + timedelta(days=1, hours=23)
 

@@ -13,7 +13,7 @@ from models import settings
 from tests.conftest import forget_configuration
 from web import auth, create_app
 from web.console import pages
-from web.token import issue
+from web.issuing import issue
 
 PRODUCTION = {
     "APP_ENV": "production",

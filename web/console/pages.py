@@ -15,9 +15,9 @@ from models import settings
 from models.messages import iso
 from web.access import public
 from web.answers import success
+from web.issuing import issue
 from web.parsing import body, validated
 from web.schemas import Nothing
-from web.token import issue
 
 HERE = Path(__file__).parent
 PAGE, LEAFLET = HERE / "page", HERE / "leaflet"
