@@ -21,15 +21,11 @@ _DIGITS = str.maketrans("0123456789bcdefghjkmnpqrstuvwxyz", "0123456789abcdefghi
 
 def haversine_km(latitude: float, longitude: float, to_latitude: float, to_longitude: float) -> float:
     """Great-circle distance in km (R. W. Sinnott, "Virtues of the Haversine", 1984)."""
-    start, end = math.radians(latitude), math.radians(to_latitude)
-    a = math.sin((start - end) / 2)
-    b = math.sin((math.radians(to_longitude) - math.radians(longitude)) / 2)
-    h = a * a + math.cos(start) * math.cos(end) * b * b
-    return 2 * EARTH_RADIUS_KM * math.asin(math.sqrt(min(1.0, h)))
+    return kilometres_from(latitude, longitude)(to_latitude, to_longitude)
 
 
 def kilometres_from(latitude: float, longitude: float) -> Callable[[float, float], float]:
-    """`haversine_km` from one point, to the last bit the same, with less to do for each of many."""
+    """`haversine_km` from one point to many: what is the same for all is computed once."""
     radians, sin, cos, asin, sqrt = math.radians, math.sin, math.cos, math.asin, math.sqrt
     start, meridian = radians(latitude), radians(longitude)
     cos_start, diameter = cos(start), 2 * EARTH_RADIUS_KM

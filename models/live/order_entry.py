@@ -49,7 +49,9 @@ def enter(requests: Sequence[Request]) -> list[Turn | Wait | Answer]:
     lasts_ms, allowed = configured.order_lock_seconds * 1000, configured.orders_per_minute
     now = time.time()
     calls = [
-        live.Call(script, _keys(*one), [one.order_id, lasts_ms, now, WINDOW_SECONDS, allowed])
+        live.Call(
+            script, _keys(one.customer_id, one.key), [one.order_id, lasts_ms, now, WINDOW_SECONDS, allowed]
+        )
         for one in requests
     ]
     return [_met(answer) for answer in live.run_all(calls)]
@@ -66,12 +68,12 @@ def _met(answer: str | int) -> Turn | Wait | Answer:
 def leave(customer_id: str, order_id: str) -> None:
     """Undoes `enter` for an order that did not begin; left to run out without Redis."""
     try:
-        if live.script("order_leave")(keys=_keys(order_id, customer_id), args=[order_id]):
+        if live.script("order_leave")(keys=_keys(customer_id), args=[order_id]):
             log.info("lock released", customer_id=customer_id)
     except redis.RedisError:
         log.warning("lock left to run out", customer_id=customer_id)
 
 
-def _keys(_: str, customer_id: str, key: str | None = None) -> list[str]:
+def _keys(customer_id: str, key: str | None = None) -> list[str]:
     keys = [order_lock.key(customer_id), f"orders:rate:{customer_id}"]
     return [*keys, idempotency.name(customer_id, key)] if key else keys
