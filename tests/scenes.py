@@ -4,7 +4,7 @@ import time
 from typing import Any
 from uuid import uuid4
 
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from models.live.driver_index import Position
 from web.schemas import NewOrder

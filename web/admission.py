@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from models import db, settings
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded

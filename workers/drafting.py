@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from models.live.driver_index import vehicle_key
 from workers.matching import Candidate, MissingTruck, Search

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Row, text
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from models import db, messages, money
 from models.messages import Message
@@ -187,11 +187,11 @@ def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
 
 
 def search_of(order: Columns, missing: Sequence[Columns]) -> Search:
-    """The search as its rows tell it."""
+    """The search as its rows tell it. What all its drivers are shown alike is serialised once."""
     details = {
-        "pickup": order.pickup,
-        "drop": order.drop,
-        "routePoints": order.route_points,
+        "pickup": orjson.Fragment(orjson.dumps(order.pickup)),
+        "drop": orjson.Fragment(orjson.dumps(order.drop)),
+        "routePoints": orjson.Fragment(orjson.dumps(order.route_points)),
         "distanceKm": order.distance_km,
         "expiresAt": messages.iso(order.expires_at),
     }

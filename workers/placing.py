@@ -28,10 +28,14 @@ from workers.offering import Offered
 
 log = structlog.get_logger()
 
-QUEUED = text("""
+# As in PLACE, the plan must not live on the index of the queued.
+QUEUED = Prepared(
+    "queued",
+    """
     SELECT order_id, customer_id, request_id, payload FROM admissions
-    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued'
-""")
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'queued'
+""",
+)
 
 # Whoever holds an admission's row places it; the others pass by. Orders are written in the order of the
 # customers, so that two batches that meet in the unique index cannot wait for each other.
@@ -172,7 +176,7 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
 
 def _queued(order_ids: Sequence[str]) -> Sequence[Row[Any]]:
     with db.statements() as connection:
-        return connection.execute(QUEUED, {"ids": list(order_ids)}).all()
+        return QUEUED.execute(connection, {"ids": list(order_ids)}).all()
 
 
 def _drafts(admissions: Sequence[Row[Any]]) -> Iterator[Draft]:

@@ -18,6 +18,8 @@ from models.messages import Message, iso
 # more, or was away longer than an hour, is told the present state by `connected`.
 KEPT = {"driver": 2000, "customer": 200}
 SECONDS = 3600
+# Messages of one person that are put together: a command in a script takes a limited number of arguments.
+MOST_AT_ONCE = 500
 
 
 def again_seconds() -> int:
@@ -155,13 +157,19 @@ def text(frame_id: int, content: str) -> str:
 def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
     if not messages:
         return 0
+    boxes: dict[str, list[Message]] = {}
+    for message in messages:
+        boxes.setdefault(message.to, []).append(message)
     keys: list[str] = []
     args: list[str | int] = [SECONDS, again_seconds()]
-    for message in messages:
-        keys += _keys(message.to)
-        content = body(message.type, message.data, at)
-        kept = KEPT[message.to.partition(":")[0]]
-        args += [mode, channel(message.to), message.type, content, message.key, message.unless, kept]
+    for person, all_of_them in boxes.items():
+        kept = KEPT[person.partition(":")[0]]
+        for first in range(0, len(all_of_them), MOST_AT_ONCE):
+            some = all_of_them[first : first + MOST_AT_ONCE]
+            keys += _keys(person)
+            args += [channel(person), kept, len(some)]
+            for one in some:
+                args += [mode, one.type, body(one.type, one.data, at), one.key, one.unless]
     return int(live.script("mailbox_put")(keys=keys, args=args))
 
 

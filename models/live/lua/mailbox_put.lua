@@ -1,10 +1,11 @@
 -- Gives messages their ids, keeps them in their mailboxes and wakes the sockets of those concerned.
 --
--- KEYS     two for each message: the mailbox (stream), its state (hash)
+-- KEYS     two for each person: the mailbox (stream), its state (hash)
 -- ARGV[1]  seconds that both keys and every entry live
 -- ARGV[2]  seconds in which the same message may be put again
--- ARGV...  seven for each message: 'keep' or 'pass', channel, type, body (a JSON object without id),
---          key ('' is never taken for a repetition), unless ('' for none), entries its mailbox keeps
+-- ARGV...  for each person the channel, how many entries the mailbox keeps, and how many messages follow;
+--          five for each of those: 'keep' or 'pass', type, body (a JSON object without id), key ('' is
+--          never taken for a repetition), unless ('' for none)
 -- returns  how many messages got an id
 --
 -- A person's messages are published together, a line each: the JSON of a body has no line feed.
@@ -15,8 +16,7 @@
 local STEP = 100
 -- So many keys are kept without a look at their age.
 local FEW_KEYS = 400
--- So many messages of one person are put at a time: a command takes a limited number of arguments.
-local FEW_MESSAGES = 500
+local PER_MESSAGE = 5
 
 local seconds, again = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -45,58 +45,58 @@ local function forget_old_keys(state, mailbox)
   redis.call('HSET', state, 'look', math.max(FEW_KEYS, 2 * left))
 end
 
-local boxes, order = {}, {}
-for i = 1, #KEYS / 2 do
-  local state = KEYS[2 * i]
-  local box = boxes[state]
-  if not box or #box.messages == FEW_MESSAGES then
-    box = {mailbox = KEYS[2 * i - 1], state = state, messages = {}}
-    boxes[state], order[#order + 1] = box, box
-  end
-  box.messages[#box.messages + 1] = 7 * i - 4
-end
-
--- Puts what a mailbox gets; it is read once and written once, however many messages that is.
-local function put(box)
-  local state, keys = box.state, {'last', 'kept', 'look'}
-  for _, at in ipairs(box.messages) do
-    keys[#keys + 1], keys[#keys + 2] = 'k:' .. ARGV[at + 4], 'k:' .. ARGV[at + 5]
-  end
-  local values = redis.call('HMGET', state, unpack(keys))
-  local taken = {}
-  for j = 4, #keys do taken[keys[j]] = values[j] end
-  local last, kept, keyed, lines, fields = tonumber(values[1] or 0), values[2] or '0', false, {}, {}
-  for _, at in ipairs(box.messages) do
-    local mode, channel, kind, body, key, unless, limit = unpack(ARGV, at, at + 6)
-    if not taken['k:' .. key] and not taken['k:' .. unless] then
-      last = math.max(last + STEP, now)
-      local id = text(last)
-      lines[#lines + 1] = table.concat({mode, kept, id, body}, ' ')
-      box.channel = channel
-      if mode == 'keep' then
-        kept, box.kept = id, true
-        redis.call('XADD', box.mailbox, 'MAXLEN', limit, id .. '-0', 'type', kind, 'key', key, 'body', body)
+-- Puts what one mailbox gets, read once and written once however many messages that is; `first` is where
+-- they begin in ARGV.
+local function put(mailbox, state, channel, limit, first, count)
+  local asked, names = {'last', 'kept', 'look'}, 3
+  local last_at = first + (count - 1) * PER_MESSAGE
+  for at = first, last_at, PER_MESSAGE do
+    for each = at + 3, at + 4 do
+      if ARGV[each] ~= '' then
+        names = names + 1
+        asked[names] = 'k:' .. ARGV[each]
       end
-      if key ~= '' then
-        fields[#fields + 1], fields[#fields + 2], keyed = 'k:' .. key, id, true
-        taken['k:' .. key] = id
+    end
+  end
+  local values = redis.call('HMGET', state, unpack(asked))
+  local taken = {}
+  for i = 4, names do taken[asked[i]] = values[i] end
+  local last, kept, keeps, lines, fields = tonumber(values[1] or 0), values[2] or '0', false, {}, {}
+  for at = first, last_at, PER_MESSAGE do
+    local key, unless = 'k:' .. ARGV[at + 3], 'k:' .. ARGV[at + 4]
+    if not taken[key] and not taken[unless] then
+      last = math.max(last + STEP, now)
+      local id, mode, body = text(last), ARGV[at], ARGV[at + 2]
+      lines[#lines + 1] = mode .. ' ' .. kept .. ' ' .. id .. ' ' .. body
+      if mode == 'keep' then
+        redis.call('XADD', mailbox, 'MAXLEN', limit, id .. '-0',
+          'type', ARGV[at + 1], 'key', ARGV[at + 3], 'body', body)
+        kept, keeps = id, true
+      end
+      if key ~= 'k:' then
+        fields[#fields + 1], fields[#fields + 2] = key, id
+        taken[key] = id
       end
     end
   end
   if #lines == 0 then return 0 end
   redis.call('HSET', state, 'last', text(last), 'kept', kept, unpack(fields))
-  if keyed and redis.call('HLEN', state) > tonumber(values[3] or FEW_KEYS) then
-    forget_old_keys(state, box.mailbox)
+  if #fields > 0 and redis.call('HLEN', state) > tonumber(values[3] or FEW_KEYS) then
+    forget_old_keys(state, mailbox)
   end
-  if box.kept then
-    redis.call('XTRIM', box.mailbox, 'MINID', '~', text(now - seconds * 1000000))
-    redis.call('EXPIRE', box.mailbox, seconds)
+  if keeps then
+    redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
+    redis.call('EXPIRE', mailbox, seconds)
   end
   redis.call('EXPIRE', state, seconds)
-  redis.call('PUBLISH', box.channel, table.concat(lines, '\n'))
+  redis.call('PUBLISH', channel, table.concat(lines, '\n'))
   return #lines
 end
 
-local given = 0
-for _, box in ipairs(order) do given = given + put(box) end
+local given, at = 0, 3
+for i = 1, #KEYS, 2 do
+  local count = tonumber(ARGV[at + 2])
+  given = given + put(KEYS[i], KEYS[i + 1], ARGV[at], ARGV[at + 1], at + 3, count)
+  at = at + 3 + count * PER_MESSAGE
+end
 return given
