@@ -11,11 +11,11 @@ from redis import Redis
 from bench import cpu
 from bench.course import Course
 from bench.crew import DRIVERS, WAVE
-from bench.empty_task import QUEUE
 from bench.figures import Round, Row, costs, latencies
 from bench.http import request
 from bench.people import DRIVERS_KM, PICKUPS_KM
 from bench.placing import repeated
+from bench.queues import QUEUES
 from local import binaries
 
 SCRIPT = Path(__file__).parent / "order_rows.sql"
@@ -30,7 +30,7 @@ EDGE_SHARE = 0.1
 
 def all_of_them(course: Course) -> list[Row]:
     """Every ceiling, one row each, after what the system uses while nobody asks anything."""
-    return [idle(course), *posts(course), task(course), rows_of_an_order(course), geosearch(course)]
+    return [idle(course), *posts(course), *tasks(course), rows_of_an_order(course), geosearch(course)]
 
 
 def idle(course: Course) -> Row:
@@ -62,31 +62,35 @@ def posts(course: Course) -> list[Row]:
         ]
 
 
-def task(course: Course) -> Row:
+def tasks(course: Course) -> list[Row]:
     """Tasks that do nothing: published by one process into a waiting queue, then run by a worker like
-    `orders`. The CPU time of a task is that of publishing, Redis and the worker.
+    `orders`; with Celery's own settings, and with the product's. The CPU time of a task is that of
+    publishing, Redis and the worker.
     """
-    return course.repeat(
-        "ceiling", "empty task", lambda _: _tasks(course, int(TASKS_A_SECOND * course.seconds))
-    )
+    count = int(TASKS_A_SECOND * course.seconds)
+    return [
+        course.repeat("ceiling", "empty task", lambda _: _tasks(course, "plain", count)),
+        course.repeat("ceiling", "empty task, our settings", lambda _: _tasks(course, "ours", count)),
+    ]
 
 
-def _tasks(course: Course, count: int) -> Round:
+def _tasks(course: Course, name: str, count: int) -> Round:
+    queue = QUEUES[name]
     with Redis.from_url(course.site.valkey.url) as client:
         redis_only = {"redis": course.site.kinds["redis"]}
         before = cpu.seconds(redis_only)
-        publishing, used = map(float, course.site.python("-m", "bench.empty_task", str(count)).split())
+        publishing, used = map(float, course.site.python("-m", "bench.empty_task", name, str(count)).split())
         published = cpu.since(before, cpu.seconds(redis_only))["redis"]
-        with course.site.empty_worker() as head:
+        with course.site.empty_worker(queue) as head:
             kinds = {"worker": [head], **redis_only}
-            while client.llen(QUEUE) > (1 - EDGE_SHARE) * count:
+            while client.llen(queue) > (1 - EDGE_SHARE) * count:
                 time.sleep(0.002)
-            before, begun, left = cpu.seconds(kinds), time.monotonic(), client.llen(QUEUE)
-            while (now_left := client.llen(QUEUE)) > EDGE_SHARE * count:
+            before, begun, left = cpu.seconds(kinds), time.monotonic(), client.llen(queue)
+            while (now_left := client.llen(queue)) > EDGE_SHARE * count:
                 time.sleep(0.002)
             ran, seconds = left - now_left, time.monotonic() - begun
             running = cpu.since(before, cpu.seconds(kinds))
-            while client.llen(QUEUE):
+            while client.llen(queue):
                 time.sleep(0.01)
     spent = {
         "publishing": used / count,

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg2
 
 from bench.cpu import Kinds
+from bench.queues import QUEUES
 from local import ports
 from local.stores import Postgres, Valkey
 from tests.conftest import ROOT, forget_configuration
@@ -51,10 +52,9 @@ class Site(Fleet):
             "bench.empty:create_app()" if word == "web:create_app()" else word
             for word in self._commands["web"]
         )
-        self._commands["emptytask"] = tuple(
-            {"tasks": "bench.empty_task", "orders": "emptytask", "orders@%h": "emptytask@%h"}.get(word, word)
-            for word in self._commands["orders"]
-        )
+        for name, queue in QUEUES.items():
+            words = {"tasks": f"bench.empty_task:{name}", "orders": queue, "orders@%h": f"{queue}@%h"}
+            self._commands[queue] = tuple(words.get(word, word) for word in self._commands["orders"])
 
     def begin(self) -> None:
         """Starts everything and returns when it is ready."""
@@ -89,14 +89,14 @@ class Site(Fleet):
             self._end("empty")
 
     @contextmanager
-    def empty_worker(self) -> Iterator[int]:
+    def empty_worker(self, queue: str) -> Iterator[int]:
         """A worker like `orders`, for tasks that do nothing; the id of its head."""
-        self.launch("emptytask")
+        self.launch(queue)
         try:
-            self.settle("emptytask")
-            yield self.processes["emptytask"].pid
+            self.settle(queue)
+            yield self.processes[queue].pid
         finally:
-            self._end("emptytask")
+            self._end(queue)
 
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
