@@ -6,6 +6,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Numeric,
     SmallInteger,
@@ -26,10 +27,10 @@ offers = Table(
     "offers",
     metadata,
     Column("id", UUID(as_uuid=False), primary_key=True),
-    Column("order_id", UUID(as_uuid=False), ForeignKey("orders.id"), nullable=False),
+    Column("order_id", UUID(as_uuid=False), nullable=False),
     Column("driver_id", Text, ForeignKey("drivers.id"), nullable=False),
     # The truck that the offer names; once accepted, the truck that was won.
-    Column("truck_request_id", UUID(as_uuid=False), ForeignKey("truck_requests.id"), nullable=False),
+    Column("truck_request_id", UUID(as_uuid=False), nullable=False),
     Column("vehicle", Text, nullable=False),
     Column("fare", Numeric(12, 2), nullable=False),
     Column("round", SmallInteger, nullable=False),
@@ -38,6 +39,8 @@ offers = Table(
     Column("state", Text, nullable=False, server_default="open"),
     Column("offered_at", DateTime(timezone=True), nullable=False),
     Column("closed_at", DateTime(timezone=True)),
+    # The truck is one of the order's; that there is such an order follows, so a row has one key to look up.
+    ForeignKeyConstraint(["truck_request_id", "order_id"], ["truck_requests.id", "truck_requests.order_id"]),
     # Nobody is asked twice in one search.
     UniqueConstraint("order_id", "driver_id", "round"),
     CheckConstraint(f"state IN {STATES}", name="state"),

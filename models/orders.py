@@ -126,6 +126,7 @@ truck_requests = Table(
     Column("driver_id", Text, ForeignKey("drivers.id")),
     Column("assigned_at", DateTime(timezone=True)),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("id", "order_id"),
     UniqueConstraint("order_id", "request_number"),
     CheckConstraint(f"status IN {TRUCK_REQUEST_STATES}", name="status"),
     CheckConstraint("price_per_truck >= 0", name="price_per_truck"),

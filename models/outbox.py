@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from models.db import metadata
 from models.messages import Message
+from models.prepared import Prepared
 
 outbox = Table(
     "outbox",
@@ -83,7 +84,11 @@ OVERDUE = text(
     "WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second' ORDER BY created_at LIMIT :limit"
 )
 # A lost deletion only repeats a delivery, and mailboxes take the same key once.
-DELETE = text("SET LOCAL synchronous_commit TO off; DELETE FROM outbox WHERE id = ANY(:ids)")
+DELETE = Prepared(
+    "done",
+    "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))",
+    before="SET LOCAL synchronous_commit TO off; ",
+)
 
 
 def add(
@@ -156,4 +161,4 @@ def _from_row(row_id: int, order_id: str, body: dict[str, Any]) -> Followup:
 
 def done(connection: Connection, ids: Sequence[int]) -> None:
     """Removes rows whose work is finished."""
-    connection.execute(DELETE, {"ids": list(ids)})
+    DELETE.execute(connection, {"ids": list(ids)})

@@ -35,16 +35,17 @@ class Prepared:
     """A statement with ``:names``; ``name`` is the beginning of what Postgres calls it.
 
     Its parameters have the types that Postgres infers, so those that could be several things need a cast.
+    ``before`` is sent with it each time: settings for its transaction.
     """
 
-    def __init__(self, name: str, sql: str) -> None:
-        self.plain = text(sql)
-        compiled = self.plain.compile(dialect=DOLLARS)
+    def __init__(self, name: str, sql: str, before: str = "") -> None:
+        self.plain = text(before + sql)
+        compiled = text(sql).compile(dialect=DOLLARS)
         self._order = tuple(compiled.positiontup or ())
         # Two versions of a statement that meet in one server have two names.
         self.name = f"{name}_{hashlib.sha256(str(compiled).encode()).hexdigest()[:8]}"
         self._prepare = f"PREPARE {self.name} AS {compiled}".replace("%", "%%")
-        self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
+        self._execute = f"{before}EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
 
     def execute(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Runs the statement, and prepares it first where this connection has not, or long ago.

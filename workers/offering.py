@@ -16,12 +16,15 @@ from models.outbox import Wave
 from workers.matching import Candidate, radius_km
 
 
-def insert_offers(join: str = "") -> str:
+def insert_offers(
+    join: str = "", conflicts: str = "ON CONFLICT (order_id, driver_id, round) DO NOTHING"
+) -> str:
     """SQL that writes the proposed offers (``:candidates``, JSON of ``Offered``) and returns their ids.
 
     The index in Redis proposes; Postgres knows who is registered, available and free. ``join`` may ask for
-    more of a proposal ``c``. ``OFFSET 0`` has each driver, and each driver's trip, looked up by his id: the
-    planner cannot know how few they are, and would read the whole table of drivers and the index of trips.
+    more of a proposal ``c``; a new order has no ``conflicts`` with what was asked before. ``OFFSET 0`` has
+    each driver, and each driver's trip, looked up by his id: the planner cannot know how few they are, and
+    would read the whole table of drivers and the index of trips.
     """
     return f"""
         INSERT INTO offers
@@ -40,7 +43,7 @@ def insert_offers(join: str = "") -> str:
         WHERE NOT EXISTS (
             SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING} OFFSET 0
         )
-        ON CONFLICT (order_id, driver_id, round) DO NOTHING
+        {conflicts}
         RETURNING id, order_id
     """
 

@@ -84,12 +84,13 @@ PLACE = Prepared(
                 vehicle text, price_per_truck numeric)
         JOIN placed p ON p.id = t.order_id
     ), asked AS (
-        {offering.insert_offers("JOIN placed p ON p.id = c.order_id")}
+        {offering.insert_offers("JOIN placed p ON p.id = c.order_id", conflicts="")}
     )
     SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
-        c.answer_status, p.created_at, p.expires_at,
-        (SELECT array_agg(CAST(a.id AS text)) FROM asked a WHERE a.order_id = p.id) AS asked
-    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id
+        c.answer_status, p.created_at, p.expires_at, a.asked
+    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id LEFT JOIN (
+        SELECT order_id, array_agg(CAST(id AS text)) AS asked FROM asked GROUP BY order_id
+    ) a ON a.order_id = p.id
 """,
 )
 

@@ -41,7 +41,7 @@ SEARCHES = """
 """
 BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PREPARE", "EXECUTE")
 # Of placing an order: what admits it, and the two statements of its transaction.
-PREPARED = 4
+PREPARED = 5
 
 Sent = dict[str, Any]
 
