@@ -22,7 +22,7 @@ from tasks import orders
 from web import answered, fingerprint, hub, intake
 from web.answers import success_text
 from web.errors import Invalid
-from web.parsing import validated
+from web.parsing import content, validated
 from web.schemas import NewOrder
 from workers import admitting
 from workers.admitting import Admission
@@ -45,12 +45,13 @@ class Preference:
     wait: float
 
 
-def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response:
+def create(request: Request, customer_id: str, body: bytes) -> Response:
     """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
     key = idempotency_key(request)
-    if key and (repeated := _repeated(customer_id, key, data)):
-        return repeated
+    if key and (known := answered.find(customer_id, key, body)):
+        return _replay(known)
     preference = _preference(request)
+    data = content(body)
     order = validated(NewOrder, data)
     mark = fingerprint.of(data)
     order_id = str(uuid7())
@@ -68,23 +69,10 @@ def create(request: Request, customer_id: str, data: dict[str, Any]) -> Response
     with hub.expect(order_id) as expectation:
         admitted = _admit(asked)
         if isinstance(admitted, Admission):
-            return _answer_earlier(admitted, asked, preference)
+            return _answer_earlier(admitted, asked, preference, body)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
         return _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
-
-
-def _repeated(customer_id: str, key: str, data: dict[str, Any]) -> Response | None:
-    """The answer once more, if this process has repeated it to the same payload lately."""
-    known = answered.find(customer_id, key)
-    if known is None:
-        return None
-    try:
-        mark = fingerprint.of(data)
-    except (TypeError, RecursionError):
-        # Nothing that was ever answered: what is wrong with it is said by its name.
-        return None
-    return _replay(known, mark) if mark == known.fingerprint else None
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -164,7 +152,9 @@ def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:
     return known
 
 
-def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Preference) -> Response:
+def _answer_earlier(
+    earlier: Admission, asked: admitting.Request, preference: Preference, body: bytes
+) -> Response:
     """The same key again: what was answered then, or what it is waiting for."""
     if earlier.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
@@ -177,15 +167,13 @@ def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Pr
         current = admitting.by_order(earlier.order_id)
     if current is None:
         raise ConcurrentRequest
-    replay = _replay(current, asked.fingerprint)
+    replay = _replay(current)
     if asked.key:
-        answered.keep(asked.customer_id, asked.key, current)
+        answered.keep(asked.customer_id, asked.key, body, current)
     return replay
 
 
-def _replay(known: Admission, mark: bytes) -> Response:
-    if known.fingerprint != mark:
-        raise IdempotencyKeyReused
+def _replay(known: Admission) -> Response:
     if known.answer_status is None or known.answer is None:
         raise ConcurrentRequest
     log.info("Idempotency HIT", order_id=known.order_id)

@@ -14,7 +14,7 @@ from web import admission
 from web.access import caller, requires
 from web.answers import success, success_text
 from web.errors import Invalid
-from web.parsing import body, identifier, validated, whole_number
+from web.parsing import body, identifier, sent, validated, whole_number
 from web.schemas import Accept, Cancel, Nothing
 from workers import listing, reading
 
@@ -27,7 +27,7 @@ STATUSES = (*ORDER_STATES, "queued", "rejected")
 @requires("customer")
 def create() -> Response:
     """A new order."""
-    return admission.create(request, caller().sub, body())
+    return admission.create(request, caller().sub, sent())
 
 
 @blueprint.get("")
