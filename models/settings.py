@@ -5,7 +5,7 @@ sentence that names it, before anything half-works.
 """
 
 import sys
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, Self
 
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         """Redis database for Celery; the live state's own Redis unless set apart."""
         return self.celery_broker_url or self.redis_url
 
-    @property
+    @cached_property
     def origins(self) -> frozenset[str]:
         """Origins a browser may open a socket from (comma-separated in the environment)."""
         return frozenset(o.strip().rstrip("/") for o in self.allowed_origins.split(",") if o.strip())

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import db, live, settings, tables
 from models.live import queues
-from web import answered, keys
+from web import answered, auth, keys
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -51,6 +51,7 @@ def forget_configuration() -> None:
         live.script,
         queues._broker,
         keys.usable,
+        auth.named_in,
     ):
         cached.cache_clear()
 

@@ -19,8 +19,8 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
     def declare(view: View[Arguments]) -> View[Arguments]:
         @wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
-            g.caller = _known()
-            if g.caller.role not in roles:
+            g.caller = known = _known()
+            if known.role not in roles:
                 raise Forbidden
             return view(*args, **kwargs)
 

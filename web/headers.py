@@ -62,8 +62,10 @@ def _add(answer: Response) -> Response:
     for name, value in SECURITY.items():
         if name.lower() not in given:
             answer.headers.add(name, value)
-    if settings.load().origins:
-        answer.vary.add("Origin")
+    origins = settings.load().origins
+    if not origins:
+        return answer
+    answer.vary.add("Origin")
     if origin := _allowed():
         # Tokens travel in a header that pages set themselves, so no credentials are allowed along.
         answer.headers["Access-Control-Allow-Origin"] = origin

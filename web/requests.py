@@ -1,23 +1,23 @@
 """What every request carries: an id of its own, in the answer and in every log line."""
 
 import re
-from uuid import uuid4
 
 import structlog
 from flask import Flask, Response, g, request
+from uuid_utils import uuid4
 
 SHAPE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _begin() -> None:
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if SHAPE.fullmatch(sent) else uuid4().hex
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    sent = request.environ.get("HTTP_X_REQUEST_ID", "")
+    g.request_id = request_id = sent if SHAPE.fullmatch(sent) else uuid4().hex
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
 def _end(response: Response) -> Response:
-    if "request_id" in g:
-        response.headers.add("X-Request-ID", g.request_id)
+    if request_id := g.get("request_id"):
+        response.headers.add("X-Request-ID", request_id)
     return response
 
 

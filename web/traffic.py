@@ -18,6 +18,7 @@ STATUSES: tuple[int, ...] = (
     *(400, 401, 403, 404, 405, 408, 409, 411, 413, 415, 422, 426, 429, 431),
     *(500, 503, 0),
 )
+STATUS_CELLS = {status: number for number, status in enumerate(STATUSES)}
 # Upper limits in seconds. An order is answered within 5 s; nothing should take longer than 10.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float("inf"))
 ROLES = ("customer", "driver")
@@ -63,12 +64,11 @@ class Board:
 
     def count(self, row: Row, status: int, seconds: float) -> None:
         """One request answered."""
-        begin = self._base + self._offset(row if row in self._rows else UNMATCHED)
-        status_cell = STATUSES.index(status) if status in STATUSES else len(STATUSES) - 1
+        begin, cells = self._base + self._offset(row if row in self._rows else UNMATCHED), self._cells
         buckets = begin + len(STATUSES)
-        self._cells[begin + status_cell] += 1
-        self._cells[buckets + bisect_left(BUCKETS, seconds)] += 1
-        self._cells[buckets + len(BUCKETS)] += seconds
+        cells[begin + STATUS_CELLS.get(status, len(STATUSES) - 1)] += 1
+        cells[buckets + bisect_left(BUCKETS, seconds)] += 1
+        cells[buckets + len(BUCKETS)] += seconds
 
     def connected(self, role: str, change: int) -> None:
         """One socket more or less."""
@@ -110,7 +110,8 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
-    row = (request.method, request.url_rule.rule) if request.url_rule else UNMATCHED
+    rule = request.url_rule
+    row = (request.method, rule.rule) if rule else UNMATCHED
     board.count(row, response.status_code, time.perf_counter() - g.begun)
     return response
 

@@ -268,7 +268,8 @@ def test_a_request_names_its_caller_in_one_bearer_header() -> None:
     ],
 )
 def test_any_other_authorization_is_refused(values: list[str]) -> None:
-    headers = Headers([("Authorization", value.format(fresh())) for value in values])
+    # As the server hands repeated lines over.
+    headers = Headers({"Authorization": ",".join(values).format(fresh())} if values else {})
     with pytest.raises(Unauthenticated):
         auth.of_request(headers)
 
