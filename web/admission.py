@@ -29,7 +29,9 @@ from workers.admitting import Admission
 
 log = structlog.get_logger()
 
-KEY_HEADERS = ("X-Idempotency-Key", "Idempotency-Key")
+KEY_HEADER = "X-Idempotency-Key"
+# As WSGI names both of its names.
+KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
 # Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
 KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
 
@@ -77,15 +79,16 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
 
 def idempotency_key(request: Request) -> str | None:
     """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
+    values = [value for name in KEY_HEADERS if (value := request.environ.get(name)) is not None]
+    if not values:
+        return None
     # The server puts a line feed between repeated lines.
-    values = (request.headers.get(name) for name in KEY_HEADERS)
-    given = {key for value in values if value is not None for key in value.split("\n")}
-    if len(given) > 1:
-        raise Invalid([(KEY_HEADERS[0], "two different keys in one request")])
-    for key in given:
-        if not KEY_SHAPE.fullmatch(key):
-            raise Invalid([(KEY_HEADERS[0], "must be 1 to 255 visible ASCII characters without ':' and '*'")])
-    return given.pop() if given else None
+    key, *others = {key for value in values for key in value.split("\n")}
+    if others:
+        raise Invalid([(KEY_HEADER, "two different keys in one request")])
+    if not KEY_SHAPE.fullmatch(key):
+        raise Invalid([(KEY_HEADER, "must be 1 to 255 visible ASCII characters without ':' and '*'")])
+    return key
 
 
 def _preference(request: Request) -> Preference:

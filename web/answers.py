@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Response
+from werkzeug.datastructures import Headers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -25,7 +26,7 @@ class Answer(Response):
 
 def as_json(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
     """Any JSON object as a response."""
-    return Answer(orjson.dumps(body), status, headers, mimetype="application/json")
+    return _answer(orjson.dumps(body), status, headers)
 
 
 def success(data: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -35,4 +36,9 @@ def success(data: dict[str, Any], status: int = 200, headers: dict[str, str] | N
 
 def success_text(data: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The same for data that is JSON text already."""
-    return Answer('{"success":true,"data":' + data + "}", status, headers, mimetype="application/json")
+    return _answer(b'{"success":true,"data":' + data.encode() + b"}", status, headers)
+
+
+def _answer(body: bytes, status: int, headers: dict[str, str] | None) -> Response:
+    said = Headers({"Content-Type": "application/json", "Content-Length": len(body), **(headers or {})})
+    return Answer([body], status, said)

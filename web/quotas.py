@@ -115,10 +115,10 @@ def _limits(caller: Caller | None) -> dict[str, int]:
 
 
 def _tell(answer: Response) -> Response:
-    if "quotas" in g:
-        _say(answer, g.quotas)
+    if quotas := g.get("quotas"):
+        _say(answer, quotas)
     elif request.endpoint == "orders.create" and (limit := settings.load().orders_per_minute):
-        _say_policy(answer, [("orders", limit)])
+        answer.headers.add("RateLimit-Policy", _policy("orders", limit))
         if answer.status_code == 429:
             answer.headers["RateLimit"] = f'"orders";r=0;t={answer.headers["Retry-After"]}'
     if answer.status_code == 429:
@@ -127,11 +127,10 @@ def _tell(answer: Response) -> Response:
 
 
 def _say(answer: Response, quotas: list[Quota]) -> None:
-    _say_policy(answer, [(one.name, one.limit) for one in quotas])
+    answer.headers["RateLimit-Policy"] = ", ".join(_policy(one.name, one.limit) for one in quotas)
     left = (f'"{one.name}";r={one.remaining};t={one.reset}' for one in quotas)
     answer.headers["RateLimit"] = ", ".join(left)
 
 
-def _say_policy(answer: Response, limits: list[tuple[str, int]]) -> None:
-    policy = (f'"{name}";q={limit};w={WINDOW_SECONDS}' for name, limit in limits)
-    answer.headers["RateLimit-Policy"] = ", ".join(policy)
+def _policy(name: str, limit: int) -> str:
+    return f'"{name}";q={limit};w={WINDOW_SECONDS}'
