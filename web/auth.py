@@ -47,7 +47,7 @@ class Forbidden(DomainError):
     advice = "A mistake in the app: this is for another role."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The person behind a valid token."""
 

@@ -7,16 +7,17 @@ time-outs, whole frames only, and the close codes of the contract.
 import base64
 import binascii
 import hashlib
+import os
 import socket
-import struct
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
-from wsproto.utilities import LocalProtocolError
+
+from web.frames import PING, PONG, TEXT, close_frame, control_frame, plain_frames, text_frame
 
 RECEIVE_BYTES = 4096
 MAX_MESSAGE_BYTES = 65536
@@ -26,23 +27,12 @@ STALLED_SECONDS = 20.0
 # How wsproto says that the first reserved bit is set, which is permessage-deflate's (RFC 7692, 6).
 COMPRESSED = "Reserved bit set unexpectedly"
 
+CONTROL: dict[int, type[Ping | Pong]] = {PING: Ping, PONG: Pong}
+
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def text_frame(text: str) -> bytes:
-    """A whole text message as one frame from the server (RFC 6455, 5.2): not masked, no extension.
-
-    wsproto makes the same bytes; ten of them for each order were a tenth of what it cost.
-    """
-    data = text.encode()
-    if len(data) < 126:
-        return bytes((0x81, len(data))) + data
-    if len(data) < 65536:
-        return struct.pack("!BBH", 0x81, 126, len(data)) + data
-    return struct.pack("!BBQ", 0x81, 127, len(data)) + data
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Violation:
     """The peer broke the protocol; ``code`` is the close code for it."""
 
@@ -67,16 +57,29 @@ def acceptance(key: str, headers: Mapping[str, str]) -> bytes:
 
 
 class WebSocket:
-    """Frames in and out. One thread calls :meth:`received`, one other the methods that send."""
+    """Frames in and out. One thread calls :meth:`received`; of those that send, one does at a time.
+
+    Sending does not wait: what the kernel does not take at once is `unsent`, until :meth:`finish`.
+    """
+
+    __slots__ = (
+        *("unsent", "heard_at", "_sock", "_protocol", "_parts", "_length"),
+        *("_ignoring", "_broken", "_over", "_closed"),
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._sock.settimeout(STALLED_SECONDS)
-        self._protocol = Connection(ConnectionType.SERVER)
+        # Whoever has nothing to say is asked by pings.
+        self._sock.settimeout(None)
+        self.unsent = b""
+        # Reads everything from the first frame on that is not plain; most clients send no such frame.
+        self._protocol: Connection | None = None
         self._parts: list[str] = []
         self._length = 0
         # Closing, so that only the peer's own end matters; or past all parsing, so that not even that.
         self._ignoring = self._broken = False
+        # The peer has said goodbye; we have.
+        self._over = self._closed = False
         self.heard_at = time.monotonic()
 
     def received(self) -> Iterator[str | Ping | Pong | Violation]:
@@ -85,41 +88,63 @@ class WebSocket:
             self.heard_at = time.monotonic()
             if self._broken:
                 continue
+            if self._protocol is None:
+                data = yield from self._read_plain(data)
+                if not data:
+                    continue
+                self._protocol = Connection(ConnectionType.SERVER)
             self._protocol.receive_data(data)
             for event in self._protocol.events():
                 if isinstance(event, CloseConnection) and self._protocol.state is not ConnectionState.OPEN:
+                    self._over = True
                     return
                 yield from self._read(event)
 
     def send(self, texts: Sequence[str]) -> None:
-        """Sends messages whole. Raises ``OSError`` when the peer is gone or does not read."""
-        if self._protocol.state is not ConnectionState.OPEN:
-            raise ConnectionAbortedError("the WebSocket is closed")
-        self._sock.sendall(b"".join(map(text_frame, texts)))
+        """Sends messages whole. Raises ``OSError`` when the peer is gone."""
+        self._send(b"".join(map(text_frame, texts)))
 
     def ping(self) -> None:
-        self._send(Ping())
+        self._send(control_frame(PING))
 
     def pong(self, ping: Ping) -> None:
-        self._send(ping.response())
+        self._send(control_frame(PONG, bytes(ping.payload)))
 
     def close(self, code: int, reason: str) -> None:
-        """Sends a close frame, unless the peer has closed or is gone already; then nothing is read."""
+        """Sends one close frame, unless the peer is gone already; from then on nothing is read."""
         self._ignoring = True
-        with suppress(OSError):
-            self._send(CloseConnection(code=code, reason=reason))
+        if not self._closed:
+            self._closed = True
+            with suppress(OSError):
+                self._put(close_frame(code, reason))
+
+    def finish(self) -> None:
+        """Waits until what is unsent is out. Raises ``OSError`` when the peer is gone or does not read."""
+        self._sock.settimeout(STALLED_SECONDS)
+        self._sock.sendall(self.unsent)
+        self._sock.settimeout(None)
+        self.unsent = b""
 
     def cut(self) -> None:
         """Ends the connection at once, under whoever is reading or sending."""
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
-    def _send(self, event: Event) -> None:
+    def _send(self, frame: bytes) -> None:
+        if self._over or self._closed:
+            raise ConnectionAbortedError("the WebSocket is closed")
+        self._put(frame)
+
+    def _put(self, frame: bytes) -> None:
+        if self.unsent:
+            self.unsent += frame
+            return
         try:
-            frame = self._protocol.send(event)
-        except LocalProtocolError as error:
-            raise ConnectionAbortedError("the WebSocket is closed") from error
-        self._sock.sendall(frame)
+            # gevent's own send would wait.
+            sent = os.write(self._sock.fileno(), frame)
+        except BlockingIOError:
+            sent = 0
+        self.unsent = frame[sent:]
 
     def _receive(self) -> bytes:
         while True:
@@ -133,6 +158,19 @@ class WebSocket:
                 # With more waiting, recv never lets go of a gevent process: a flood would stop it.
                 time.sleep(0)
             return data
+
+    def _read_plain(self, data: bytes) -> Generator[str | Ping | Pong, None, bytes]:
+        """The plain frames at the beginning; returns what comes after them."""
+        read = 0
+        for opcode, payload, end in plain_frames(data):
+            try:
+                message = payload.decode() if opcode == TEXT else CONTROL[opcode](payload=payload)
+            except UnicodeDecodeError:
+                break
+            read = end
+            if not self._ignoring:
+                yield message
+        return data[read:]
 
     def _read(self, event: Event) -> Iterator[str | Ping | Pong | Violation]:
         if isinstance(event, CloseConnection):

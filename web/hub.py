@@ -31,13 +31,17 @@ RECONNECT_PAUSE = 0.5
 SILENCE_SECONDS = 10.0
 
 
-@dataclass
+@dataclass(slots=True)
 class Topic:
-    """One channel: who listens, whether Redis has confirmed it, whether anything can have been missed."""
+    """One channel: who listens, whether Redis has confirmed it, whether anything can have been missed.
+
+    ``bell`` rings for those who wait for that; nobody does for long, so there is one only meanwhile.
+    """
 
     callbacks: list[Callback] = field(default_factory=list)
-    confirmed: threading.Event = field(default_factory=threading.Event)
+    confirmed: bool = False
     missed: bool = False
+    bell: threading.Event | None = None
 
 
 class Expectation:
@@ -110,7 +114,10 @@ class Hub:
             topic.callbacks.append(callback)
             if len(topic.callbacks) == 1:
                 self._write("SUBSCRIBE", channel)
-        if not topic.confirmed.wait(CONFIRM_SECONDS):
+            if topic.confirmed:
+                return
+            bell = topic.bell = topic.bell or threading.Event()
+        if not bell.wait(CONFIRM_SECONDS):
             self.unsubscribe(person, callback)
             raise redis.ConnectionError("Redis did not confirm a subscription")
 
@@ -205,8 +212,11 @@ class Hub:
             topic = self._topics.get(channel)
             if channel in self._asked or topic is None:
                 return
-            topic.confirmed.set()
+            topic.confirmed = True
+            bell, topic.bell = topic.bell, None
             missed, topic.missed = topic.missed, False
+        if bell is not None:
+            bell.set()
         if channel == self._own_channel:
             self._tried.set()
         if missed:
@@ -241,8 +251,8 @@ class Hub:
         connection, self._connection = self._connection, None
         self._asked.clear()
         for topic in self._topics.values():
-            topic.missed = topic.missed or topic.confirmed.is_set()
-            topic.confirmed.clear()
+            topic.missed = topic.missed or topic.confirmed
+            topic.confirmed = False
         if connection is not None:
             connection.disconnect()
 

@@ -1,10 +1,9 @@
 """What comes in from one person's socket: read, checked, done, and answered when it fails."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import redis
 import structlog
@@ -28,7 +27,8 @@ from workers import locating
 
 log = structlog.get_logger()
 
-# A driver's app sends a position a second at most; this leaves room for all it can honestly say.
+# A driver's app sends a position a second at most; this leaves room for all it can honestly say. The time
+# begins with a message and the next one with the first message after it.
 FLOOD_MESSAGES = 100
 FLOOD_SECONDS = 10.0
 FLOOD = (1008, "too many messages")
@@ -70,23 +70,14 @@ class Nothing(Body):
 class Incoming:
     """The reader of one socket."""
 
+    __slots__ = ("_actions", "_count", "_counted_since", "_last", "_person_id", "_session", "_socket")
+
     def __init__(self, socket: WebSocket, session: Session) -> None:
         self._socket, self._session = socket, session
         self._person_id = session.caller.sub
-        self._arrivals: deque[float] = deque(maxlen=FLOOD_MESSAGES + 1)
+        self._counted_since, self._count = 0.0, 0
         self._last: Position | None = None
-        self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
-            "heartbeat": self._heartbeat,
-            "broadcast_ack": self._acknowledge,
-        }
-        if session.caller.role == "driver":
-            self._actions |= {
-                "update_location": self._update_location,
-                "accept_broadcast": self._accept,
-                "decline_broadcast": self._decline,
-                "update_trip_status": self._advance,
-                "cancel_trip": self._give_back,
-            }
+        self._actions = DRIVER_ACTIONS if session.caller.role == "driver" else ACTIONS
 
     def read(self) -> None:
         """Reads until the peer is gone. Slow work holds up this peer's next message, nothing else."""
@@ -104,8 +95,10 @@ class Incoming:
 
     def _floods(self) -> bool:
         now = time.monotonic()
-        self._arrivals.append(now)
-        return len(self._arrivals) > FLOOD_MESSAGES and now - self._arrivals[0] < FLOOD_SECONDS
+        if now - self._counted_since >= FLOOD_SECONDS:
+            self._counted_since, self._count = now, 0
+        self._count += 1
+        return self._count > FLOOD_MESSAGES
 
     def _take(self, text: str) -> None:
         try:
@@ -134,7 +127,7 @@ class Incoming:
             raise Invalid([("type", f"must be one of {', '.join(sorted(self._actions))}")])
         if not isinstance(data, dict):
             raise Invalid([("data", "must be a JSON object")])
-        self._actions[kind](data)
+        self._actions[kind](self, data)
 
     def _storage_away(self, kind: str, error: Exception) -> None:
         if kind in REPEATED:
@@ -213,6 +206,21 @@ class Incoming:
         except (redis.RedisError, SQLAlchemyError) as error:
             log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
             return {"result": "refused", "code": UNAVAILABLE["code"]}
+
+
+Action: TypeAlias = Callable[[Incoming, dict[str, Any]], None]
+# By the role of the sender; one table for all, since each socket's own would be a kilobyte.
+ACTIONS: dict[str, Action] = {
+    "heartbeat": Incoming._heartbeat,
+    "broadcast_ack": Incoming._acknowledge,
+}
+DRIVER_ACTIONS = ACTIONS | {
+    "update_location": Incoming._update_location,
+    "accept_broadcast": Incoming._accept,
+    "decline_broadcast": Incoming._decline,
+    "update_trip_status": Incoming._advance,
+    "cancel_trip": Incoming._give_back,
+}
 
 
 def _now_ms() -> int:

@@ -16,7 +16,7 @@ from flask import Flask, Response, request
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import addresses, auth, hub, keys, positions, revocations, traffic
+from web import addresses, auth, hub, keys, positions, revocations, ticker, traffic, writers
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -43,14 +43,13 @@ TOKEN_PARAMETERS = frozenset({"token", "access_token", "jwt", "bearer", "authori
 ANSWERED = frozenset({"X-Request-ID", "Sec-WebSocket-Protocol"})
 LAST_EVENT_ID = re.compile(r"[0-9]{1,16}")
 
-_sessions: set[Session] = set()
 # Sockets of this process by the address they come from.
 _held: Counter[str | None] = Counter()
 _leaving = threading.Event()
 
 
 class Upgrade(Response):
-    """The 101: called by the server, it takes the connection over and returns when that is closed."""
+    """The 101: called by the server, it hands it a :class:`Conversation`."""
 
     def __init__(
         self, caller: Caller, address: str | None, last_event_id: int | None, protocol: dict[str, str]
@@ -59,11 +58,33 @@ class Upgrade(Response):
         self._caller, self._address, self._last_event_id = caller, address, last_event_id
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        connection: socket.socket = environ["gunicorn.socket"]
         headers = {name: value for name, value in self.headers.items() if name in ANSWERED}
+        accepted = acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers)
+        connection = environ["gunicorn.socket"]
+        return Conversation(connection, accepted, self._caller, self._address, self._last_event_id)
+
+
+class Conversation:
+    """Takes the connection over when the server asks for what to send, and gives it back when it is closed.
+
+    The application has let go of the request by then: a socket lasts for hours and should not keep it.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        accepted: bytes,
+        caller: Caller,
+        address: str | None,
+        last_event_id: int | None,
+    ) -> None:
+        self._connection, self._accepted = connection, accepted
+        self._caller, self._address, self._last_event_id = caller, address, last_event_id
+
+    def __iter__(self) -> Iterator[bytes]:
         with _counted(self._address):
-            connection.sendall(acceptance(environ["HTTP_SEC_WEBSOCKET_KEY"], headers))
-            serve(connection, self._caller, self._last_event_id)
+            self._connection.sendall(self._accepted)
+            serve(self._connection, self._caller, self._last_event_id)
         # Tells the server that there is nothing left to send on this connection.
         raise StopIteration
 
@@ -84,11 +105,10 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
     """Holds the conversation with a client whose upgrade has been answered, until it is over."""
     web_socket = WebSocket(connection)
     session = Session(web_socket, caller, last_event_id)
-    writer = threading.Thread(target=session.run, name=session.person, daemon=True)
-    _sessions.add(session)
+    ticker.add(session)
     traffic.board.connected(caller.role, +1)
     try:
-        writer.start()
+        session.begin()
         if _leaving.is_set():
             session.close(*GOING_AWAY)
         # It may have been called back while it was on its way in.
@@ -96,11 +116,9 @@ def serve(connection: socket.socket, caller: Caller, last_event_id: int | None) 
             session.close(*REVOKED)
         Incoming(web_socket, session).read()
     finally:
-        _sessions.discard(session)
         traffic.board.connected(caller.role, -1)
-        session.close(1000, "")
-        session.reader_done.set()
-        writer.join()
+        session.end()
+        ticker.discard(session)
 
 
 @contextmanager
@@ -117,17 +135,17 @@ def _counted(address: str | None) -> Iterator[None]:
 def leave() -> None:
     """Closes every socket of this process with 1001, so that the apps connect elsewhere at once."""
     _leaving.set()
-    for session in list(_sessions):
+    for session in ticker.sessions():
         session.close(*GOING_AWAY)
     deadline = time.monotonic() + LEAVE_SECONDS
-    while _sessions and time.monotonic() < deadline:
+    while ticker.sessions() and time.monotonic() < deadline:
         time.sleep(0.05)
-    for session in list(_sessions):
+    for session in ticker.sessions():
         session.cut()
 
 
 def _end_revoked(token_ids: Collection[str]) -> None:
-    for session in list(_sessions):
+    for session in ticker.sessions():
         if session.caller.token_id in token_ids:
             session.close(*REVOKED)
 
@@ -135,6 +153,8 @@ def _end_revoked(token_ids: Collection[str]) -> None:
 def stop() -> None:
     """Writes what is still in memory and ends the threads, once nobody is connected."""
     revocations.stop()
+    ticker.stop()
+    writers.stop()
     positions.stop()
     hub.stop()
 

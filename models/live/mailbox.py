@@ -115,14 +115,14 @@ def open(person: str, last_event_id: int | None = None) -> Opening:
 
 def since(person: str, after_id: int) -> Look:
     """What was kept after this id, for a socket that may have missed a wake-up."""
-    mailbox, state = _keys(person)
-    pipeline = live.commands().pipeline(transaction=False)
-    pipeline.xrange(mailbox, min=str(after_id + 1))
-    pipeline.hget(state, "holder")
-    # A person who stays connected keeps the numbering, however quiet it is.
-    pipeline.expire(state, SECONDS)
-    entries, holder, _ = pipeline.execute()
-    return Look(int(holder or 0), [_frame(entry_id, fields) for entry_id, fields in entries])
+    return since_all([(person, after_id)])[0]
+
+
+def since_all(places: Sequence[tuple[str, int]]) -> list[Look]:
+    """`since` for each person and id, in one round trip."""
+    keys = [key for person, _ in places for key in _keys(person)]
+    found = live.script("mailbox_since")(keys=keys, args=[SECONDS, *(after + 1 for _, after in places)])
+    return [Look(holder, [_frame(at, _pairs(fields)) for at, fields in entries]) for holder, entries in found]
 
 
 def acknowledge(person: str, up_to_id: int) -> int:

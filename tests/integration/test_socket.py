@@ -30,7 +30,7 @@ from tests import scenes
 from tests.conftest import Stores
 from tests.fuzz.frames import frame
 from tests.system import System, until
-from web import hub, session
+from web import hub, outgoing, session
 from web.auth import Caller
 from web.issuing import issue
 from web.socket import serve
@@ -583,7 +583,7 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
         received = b""
         while data := here.recv(4096):
             received += data
-        assert 0.8 <= time.monotonic() - before < 0.8 + session.CLOSE_SECONDS + 0.5
+        assert 0.8 <= time.monotonic() - before < 0.8 + outgoing.CLOSE_SECONDS + 0.5
         assert received.count(b"\x89\x00") == 1
         assert struct.pack("!H", 1008) + b"no answer to pings" in received
     finally:

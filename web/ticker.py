@@ -1,0 +1,86 @@
+"""The sockets of this process, and one thread that does for each what is due: pings, looks into the
+mailbox, the end of its token.
+
+A thread or a timer for each socket would cost more memory than the socket does.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import redis
+import structlog
+
+from models.live import mailbox
+from web.session import Session
+
+log = structlog.get_logger()
+
+# How late anything due may be.
+TICK_SECONDS = 0.1
+# Mailboxes that are read in one round trip; more would hold Redis up for longer than a millisecond.
+TOGETHER = 50
+
+
+class Ticker:
+    """Holds the sockets; the thread is started by the first one."""
+
+    def __init__(self) -> None:
+        self._sessions: set[Session] = set()
+        self._guard = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def sessions(self) -> list[Session]:
+        return list(self._sessions)
+
+    def add(self, session: Session) -> None:
+        self._sessions.add(session)
+        with self._guard:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
+                self._thread.start()
+
+    def discard(self, session: Session) -> None:
+        self._sessions.discard(session)
+
+    def stop(self) -> None:
+        """Ends the thread; a later socket starts it again."""
+        with self._guard:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping.set()
+            thread.join()
+            self._stopping.clear()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(TICK_SECONDS):
+            try:
+                self._tick(time.monotonic())
+            # Nobody else would start this thread again.
+            except Exception:
+                log.exception("ticker failed")
+
+    def _tick(self, now: float) -> None:
+        due = [session for session in self.sessions() if session.due_at <= now]
+        looking = [session for session in due if session.tick(now)]
+        for start in range(0, len(looking), TOGETHER):
+            _look(looking[start : start + TOGETHER])
+
+
+def _look(sessions: Sequence[Session]) -> None:
+    try:
+        looks = mailbox.since_all([session.place for session in sessions])
+    except redis.RedisError as error:
+        for session in sessions:
+            session.storage_away(error)
+        return
+    for session, look in zip(sessions, looks, strict=True):
+        session.looked(look)
+
+
+_ticker = Ticker()
+add = _ticker.add
+discard = _ticker.discard
+sessions = _ticker.sessions
+stop = _ticker.stop
