@@ -4,6 +4,7 @@ Done in the caller's process; the driver waits for the answer, or for nothing.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ import structlog
 
 from models import messages
 from models.live import mailbox
-from models.live.driver_index import Moved, Position, Run, Trip
+from models.live.driver_index import Moved, Position, Report, Trip
 from models.messages import Message
 from tasks.followups import follow
 from workers import locating, registering, withdrawing
@@ -45,19 +46,20 @@ def _follow_change(driver_id: str) -> None:
         follow(withdrawing.withdraw(offer_id))
 
 
-def report_position(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
-    """Takes a driver's position, and tells the customer of his trip, once a second at most.
+def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
+    """Takes drivers' positions, and tells the customers of their trips, once a second at most.
 
-    ``run`` may have Redis take it together with others (`driver_index.update_all`).
-
-    Raises ``DriverNotRegistered``, ``redis.RedisError``, ``ValueError``.
+    Whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, ``ValueError``.
     """
-    moved = locating.move(driver_id, position, now_ms, run)
-    if moved.jumped:
-        log.info("impossible position", driver_id=driver_id)
-    if moved.trip and moved.tell:
-        mailbox.pass_on([_location(moved.trip, position)], datetime.now(UTC))
-    return moved
+    moves = locating.move_all(reports, now_ms)
+    told = []
+    for (driver_id, position), moved in zip(reports, moves, strict=True):
+        if moved.jumped:
+            log.info("impossible position", driver_id=driver_id)
+        if moved.trip and moved.tell:
+            told.append(_location(moved.trip, position))
+    mailbox.pass_on(told, datetime.now(UTC))
+    return moves
 
 
 def _location(trip: Trip, position: Position) -> Message:

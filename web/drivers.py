@@ -7,7 +7,7 @@ from typing import Any
 import redis
 from flask import Blueprint, Response, request
 
-from models.errors import TripNotFound
+from models.errors import DriverNotRegistered, TripNotFound
 from models.live import driver_index
 from models.messages import iso
 from tasks import drivers, trips
@@ -61,9 +61,12 @@ def locations() -> Response:
     reported = validated(Positions, body()).locations
     now_ms = _now_ms()
     sent = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
-    moves = [drivers.report_position(caller().sub, position, now_ms) for position in sent]
+    reports = [(caller().sub, position) for position in sent]
+    moves = drivers.report_positions(reports, now_ms)
+    if moves[0].outcome == "unknown":
+        raise DriverNotRegistered
     locating.save({caller().sub: sent[-1]})
-    positions.note_trip(caller().sub, sent, moves)
+    positions.note_trips(reports, moves)
     return success({"received": len(moves), "live": sum(moved.outcome == "live" for moved in moves)})
 
 

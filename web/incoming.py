@@ -12,12 +12,12 @@ from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.events import Ping, Pong
 
-from models.errors import DomainError
+from models.errors import DomainError, DriverNotRegistered
 from models.live import mailbox
-from models.live.driver_index import Position
+from models.live.driver_index import Moved, Position
 from models.messages import Message
-from tasks import drivers, offers, trips
-from web import positions
+from tasks import offers, trips
+from web import positions, reports
 from web.connection import Violation, WebSocket
 from web.errors import Invalid
 from web.parsing import UUID_SHAPE, validated
@@ -70,13 +70,24 @@ class Nothing(Body):
 class Incoming:
     """The reader of one socket."""
 
-    __slots__ = ("_actions", "_count", "_counted_since", "_last", "_person_id", "_session", "_socket")
+    __slots__ = (
+        "_actions",
+        "_count",
+        "_counted_since",
+        "_last",
+        "_moving",
+        "_person_id",
+        "_session",
+        "_socket",
+    )
 
     def __init__(self, socket: WebSocket, session: Session) -> None:
         self._socket, self._session = socket, session
         self._person_id = session.caller.sub
         self._counted_since, self._count = 0.0, 0
         self._last: Position | None = None
+        # Whether the position before is still on its way.
+        self._moving = False
         self._actions = DRIVER_ACTIONS if session.caller.role == "driver" else ACTIONS
 
     def read(self) -> None:
@@ -108,15 +119,19 @@ class Incoming:
             return
         try:
             self._do(message)
-        except Invalid as error:
-            self._refuse("VALIDATION_ERROR", error.message)
-        except DomainError as error:
-            self._refuse(error.code, error.message)
-        except (redis.RedisError, SQLAlchemyError) as error:
-            self._storage_away(message["type"], error)
         # A mistake of ours with one message must not cost its sender the connection.
-        except Exception:
-            log.exception("message failed", person=self._session.person)
+        except Exception as error:
+            self._failed(_kind(message), error)
+
+    def _failed(self, kind: str, error: Exception) -> None:
+        if isinstance(error, Invalid):
+            self._refuse("VALIDATION_ERROR", error.message)
+        elif isinstance(error, DomainError):
+            self._refuse(error.code, error.message)
+        elif isinstance(error, redis.RedisError | SQLAlchemyError):
+            self._storage_away(kind, error)
+        else:
+            log.error("message failed", person=self._session.person, exc_info=error)
             self._session.tell("error", FAILED)
 
     def _do(self, message: Any) -> None:
@@ -150,13 +165,22 @@ class Incoming:
         mailbox.acknowledge(self._session.person, validated(Acknowledge, data).id)
 
     def _update_location(self, data: dict[str, Any]) -> None:
-        now_ms = _now_ms()
-        position = validated(ReportedPosition, data).position(now_ms)
+        position = validated(ReportedPosition, data).position(_now_ms())
         if self._last is None or position.at_ms >= self._last.at_ms:
             self._last = position
             positions.note(self._person_id, position)
-        moved = drivers.report_position(self._person_id, position, now_ms, positions.take_together)
-        positions.note_trip(self._person_id, [position], [moved])
+        # One after the other, so that this socket's positions stay in order and cannot pile up.
+        while self._moving:
+            time.sleep(reports.TOGETHER_SECONDS)
+        self._moving = True
+        reports.take(self._person_id, position, self._moved)
+
+    def _moved(self, outcome: Moved | Exception) -> None:
+        self._moving = False
+        if isinstance(outcome, Exception):
+            self._failed("update_location", outcome)
+        elif outcome.outcome == "unknown":
+            self._failed("update_location", DriverNotRegistered())
 
     def _decline(self, data: dict[str, Any]) -> None:
         offers.decline(self._person_id, validated(Decline, data).orderId.lower())
@@ -221,6 +245,10 @@ DRIVER_ACTIONS = ACTIONS | {
     "update_trip_status": Incoming._advance,
     "cancel_trip": Incoming._give_back,
 }
+
+
+def _kind(message: Any) -> str:
+    return str(message.get("type")) if isinstance(message, dict) else ""
 
 
 def _now_ms() -> int:

@@ -1,17 +1,14 @@
-"""Drivers' positions on their way to Redis, some together, and to Postgres: two writes for all of this
-process every 5 s, one for everybody's last position and one for the ways of running trips.
+"""Drivers' positions on their way to Postgres: two writes for all of this process every 5 s, one for
+everybody's last position and one for the ways of running trips.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.live import driver_index
-from models.live.driver_index import Moved, Position
-from web.combining import Combiner
+from models.live.driver_index import Moved, Position, Report
 from workers import locating, tracking
 from workers.tracking import Point, Way
 
@@ -19,8 +16,6 @@ log = structlog.get_logger()
 
 # Postgres keeps the last position for a Redis that has lost it; a few seconds less hurt nobody.
 FLUSH_SECONDS = 5.0
-# So long a position waits for others at most, while there are many; where a truck was 0.1 s ago, it is.
-TOGETHER_SECONDS = 0.01
 # So many positions of trips wait for a Postgres that is away; what is older is given up.
 MAX_WAITING = 50_000
 
@@ -41,11 +36,11 @@ class Positions:
             self._latest[driver_id] = position
             self._begin()
 
-    def note_trip(self, driver_id: str, positions: Sequence[Position], moves: Sequence[Moved]) -> None:
+    def note_trips(self, reports: Sequence[Report], moves: Sequence[Moved]) -> None:
         """Takes positions for the history of the trip that each was found to belong to."""
         found = [
             (Way(moved.trip.truck_request_id, driver_id), _point(position, moved))
-            for position, moved in zip(positions, moves, strict=True)
+            for (driver_id, position), moved in zip(reports, moves, strict=True)
             if moved.trip
         ]
         if found:
@@ -110,14 +105,7 @@ def _point(position: Position, moved: Moved) -> Point:
     return position.at_ms, position.latitude, position.longitude, int(moved.jumped)
 
 
-def _pause(_: Sequence[Moved]) -> None:
-    time.sleep(TOGETHER_SECONDS)
-
-
-# Redis takes the positions of all drivers of this process in turn: those that come together go together.
-take_together = Combiner(driver_index.update_all, _pause).run
-
 _positions = Positions()
 note = _positions.note
-note_trip = _positions.note_trip
+note_trips = _positions.note_trips
 stop = _positions.stop

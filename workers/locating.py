@@ -2,7 +2,7 @@
 them decides whether they are in a search there.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from models import db
 from models.errors import DriverNotRegistered
 from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Moved, Position, Run, Trip
+from models.live.driver_index import NO_SEARCH, Moved, Position, Report, Trip
 from models.orders import RUNNING
 
 # The time of reading is taken before the statement's snapshot: of two readings, the one that saw
@@ -42,20 +42,29 @@ SAVE = text("""
 """)
 
 
-def move(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
-    """Takes a driver's position; a driver Redis has forgotten is looked up in Postgres.
-
-    ``run`` is `driver_index.move`'s.
-
-    Raises ``DriverNotRegistered``, ``redis.RedisError``, and ``ValueError`` for coordinates that
-    are none.
-    """
-    moved = driver_index.move(driver_id, position, now_ms, run)
+def move(driver_id: str, position: Position, now_ms: int) -> Moved:
+    """`move_all` for one. Raises ``DriverNotRegistered`` too."""
+    (moved,) = move_all([(driver_id, position)], now_ms)
     if moved.outcome == "unknown":
-        if not refresh([driver_id], now_ms):
-            raise DriverNotRegistered
-        moved = driver_index.move(driver_id, position, now_ms)
+        raise DriverNotRegistered
     return moved
+
+
+def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
+    """Takes drivers' positions; drivers Redis has forgotten are looked up in Postgres.
+
+    Whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, and
+    ``ValueError`` for coordinates that are none.
+    """
+    moves = driver_index.move_all(reports, now_ms)
+    lost = [number for number, moved in enumerate(moves) if moved.outcome == "unknown"]
+    found = _refreshed({reports[number][0] for number in lost}, now_ms)
+    lost = [number for number in lost if reports[number][0] in found]
+    again = driver_index.move_all([reports[number] for number in lost], now_ms)
+    for number, moved in zip(lost, again, strict=True):
+        # Forgotten again in this moment: the next position finds him.
+        moves[number] = moved if moved.outcome != "unknown" else Moved("kept_out")
+    return moves
 
 
 def heartbeat(driver_id: str, now_ms: int, last: Position | None) -> bool:
@@ -78,8 +87,14 @@ def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Positio
     ``sent`` are positions that may be newer than those in Postgres. Nobody counts as heard of for
     it. Raises ``redis.RedisError``.
     """
+    return len(_refreshed(driver_ids, now_ms, sent))
+
+
+def _refreshed(
+    driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Position] | None = None
+) -> set[str]:
     if not driver_ids:
-        return 0
+        return set()
     with db.statements() as connection:
         rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
     for row in rows:
@@ -88,7 +103,7 @@ def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Positio
         seen_ms = min(position.at_ms, now_ms) if position else 0
         trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
         driver_index.place(row.id, search, position, seen_ms, row.as_of_us, trip)
-    return len(rows)
+    return {row.id for row in rows}
 
 
 def save(latest: Mapping[str, Position]) -> int:

@@ -5,9 +5,10 @@ the k nearest of this vehicle? It holds only drivers who are available and have 
 silent ones are left out when it is asked, and swept later.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeAlias, cast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from models import geo, live
 from models.live import commands, script
@@ -27,6 +28,12 @@ _SEEN = "drivers:seen"
 TELL_MS = 1000
 
 Outcome = Literal["live", "kept_out", "unknown"]
+
+# What the script takes of a position: at_ms, latitude, longitude, cell; and of a driver: his id, seen_ms,
+# search, as_of_us, the position, his trip.
+Where: TypeAlias = tuple[int | str, str, str, int | str]
+Learnt: TypeAlias = tuple[str, int, str, int | str, int | str, str, str, int | str, str]
+NOWHERE: Where = ("", "", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,11 @@ class Moved:
     jumped: bool = False
 
 
-# Runs one update, alone or together with others.
-Run: TypeAlias = Callable[[live.Call], Moved]
+# Who was where.
+Report: TypeAlias = tuple[str, Position]
+
+# Without a trip and a jump, as nearly all are.
+_USUAL: dict[Outcome, Moved] = {outcome: Moved(outcome) for outcome in get_args(Outcome)}
 
 
 class Nearby(NamedTuple):
@@ -116,31 +126,24 @@ def _sorted(question: Question, lines: str) -> list[Nearby]:
     return [Nearby(driver_id, distance) for distance, driver_id in found[: question.k]]
 
 
-def update_all(updates: Sequence[live.Call]) -> list[Moved]:
-    """What became of each update, all in one round trip. Raises redis.RedisError."""
-    return [_moved(answer) for answer in live.run_all(updates)]
+def move(driver_id: str, position: Position, now_ms: int) -> Moved:
+    """`move_all` for one."""
+    return move_all([(driver_id, position)], now_ms)[0]
 
 
-def _at_once(update: live.Call) -> Moved:
-    return _moved(update.script(keys=update.keys, args=update.args))
+def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
+    """Takes drivers' positions into the live index, each after the one before it, in one round trip.
 
-
-def move(driver_id: str, position: Position, now_ms: int, run: Run | None = None) -> Moved:
-    """Takes a driver's position into the live index, in one round trip.
-
-    Whatever becomes of the position, the word from him counts. A position ahead of our clock counts
-    as of now. ``run`` may have it done together with others (`update_all`). Raises ValueError for
-    coordinates that are none, redis.RedisError.
+    Whatever becomes of a position, the word from its driver counts. A position ahead of our clock counts
+    as of now. Raises ValueError for coordinates that are none, redis.RedisError.
     """
-    run = run or _at_once
-    if position.at_ms < now_ms - POSITION_MAX_AGE_MS:
-        return run(_update(driver_id, now_ms))
-    return run(_update(driver_id, now_ms, replace(position, at_ms=min(position.at_ms, now_ms))))
+    return _update([(driver, now_ms, "", "", *_where(position, now_ms), "") for driver, position in reports])
 
 
 def heard(driver_id: str, now_ms: int) -> bool:
     """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    return _at_once(_update(driver_id, now_ms)).outcome != "unknown"
+    (noted,) = _update([(driver_id, now_ms, "", "", *NOWHERE, "")])
+    return noted.outcome != "unknown"
 
 
 def place(
@@ -158,7 +161,9 @@ def place(
     changes neither search nor trip. A newer position or sign of life that Redis has stays. Raises
     redis.RedisError.
     """
-    _at_once(_update(driver_id, seen_ms, position, search, as_of_us, trip))
+    on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
+    where = _where(position) if position else NOWHERE
+    _update([(driver_id, seen_ms, search, as_of_us, *where, on_trip)])
 
 
 def last_position(driver_id: str) -> Position | None:
@@ -181,29 +186,25 @@ def heard_since(seen_ms: int) -> list[str]:
     return [member.rpartition("|")[2] for member in members]
 
 
-def _update(
-    driver_id: str,
-    seen_ms: int,
-    position: Position | None = None,
-    search: str = "",
-    as_of_us: int | None = None,
-    trip: Trip | None = None,
-) -> live.Call:
-    where = _where(position) if position else ("", "", "", "")
-    as_of = "" if as_of_us is None else as_of_us
-    on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
-    return live.Call(
-        script("driver_update"),
-        [f"driver:{driver_id}", _SEEN],
-        [driver_id, seen_ms, DRIVER_TTL_SECONDS, search, as_of, *where, on_trip, TELL_MS],
-    )
+def _update(learnt: Sequence[Learnt]) -> list[Moved]:
+    if not learnt:
+        return []
+    keys = [_SEEN, *(f"driver:{one[0]}" for one in learnt)]
+    args = [DRIVER_TTL_SECONDS, TELL_MS, *chain.from_iterable(learnt)]
+    return [_moved(answer) for answer in script("driver_update")(keys=keys, args=args)]
 
 
 def _moved(answer: Any) -> Moved:
     outcome, running, tell, jumped = answer
+    if not running and not jumped:
+        return _USUAL[outcome]
     return Moved(outcome, Trip(*running.split(" ")) if running else None, bool(tell), bool(jumped))
 
 
-def _where(position: Position) -> tuple[int, str, str, int]:
-    cell = geo.cell(position.latitude, position.longitude)
-    return position.at_ms, repr(float(position.latitude)), repr(float(position.longitude)), cell
+def _where(position: Position, now_ms: int | None = None) -> Where:
+    latitude, longitude, at_ms = position.latitude, position.longitude, position.at_ms
+    if now_ms is not None:
+        if at_ms < now_ms - POSITION_MAX_AGE_MS:
+            return NOWHERE
+        at_ms = min(at_ms, now_ms)
+    return at_ms, repr(float(latitude)), repr(float(longitude)), geo.cell(latitude, longitude)

@@ -191,7 +191,8 @@ def test_staying_on_duty_keeps_the_offers() -> None:
 
 
 def move(driver: str, place: tuple[float, float], at_ms: int, now_ms: int) -> driver_index.Moved:
-    return drivers.report_position(driver, Position(*place, at_ms), now_ms)
+    (moved,) = drivers.report_positions([(driver, Position(*place, at_ms))], now_ms)
+    return moved
 
 
 def told(customer: str = "asha") -> int:
@@ -224,12 +225,12 @@ def test_late_and_impossible_positions_are_in_the_history_of_the_trip_and_marked
     order_id, truck_id = won()
     now = scenes.now_ms()
     sent = [(NEAR, 0), (FAR, 1000), (NEAR, -500), (NEAR, -90_000)]
-    positions = [Position(*place, now + ms) for place, ms in sent]
-    moves = [drivers.report_position("d", position, now + 2000) for position in positions]
+    reports = [("d", Position(*place, now + ms)) for place, ms in sent]
+    moves = drivers.report_positions(reports, now + 2000)
     assert [moved.outcome for moved in moves] == ["live", "live", "kept_out", "kept_out"]
     assert [moved.jumped for moved in moves] == [False, True, False, False]
     collected = Positions()
-    collected.note_trip("d", positions, moves)
+    collected.note_trips(reports, moves)
     collected.stop()
     found = tracking.track(truck_id, "customer", "asha")
     assert (found["truckRequestId"], found["driverId"], found["status"]) == (truck_id, "d", "assigned")
@@ -276,7 +277,7 @@ def test_what_postgres_did_not_take_is_kept_and_written_later(monkeypatch: pytes
     moved = move("d", NEAR, now, now)
     with monkeypatch.context() as broken:
         broken.setattr(tracking, "record", _fail)
-        collected.note_trip("d", [Position(*NEAR, now)], [moved])
+        collected.note_trips([("d", Position(*NEAR, now))], [moved])
         collected.flush()
         assert tracking.track(truck_id, "driver", "d")["points"] == []
     collected.stop()
