@@ -7,7 +7,6 @@ import pytest
 from web.answered import LONGEST, MOST, Answered
 from workers.admitting import Admission
 
-
 BODY = b'{"distanceKm": 25}'
 
 
