@@ -20,7 +20,7 @@ from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
 from web import answered, fingerprint, hub, intake
-from web.answers import success_text
+from web.answers import content_of, success_text, whole
 from web.errors import Invalid
 from web.parsing import content, validated
 from web.schemas import NewOrder
@@ -34,6 +34,8 @@ KEY_HEADER = "X-Idempotency-Key"
 KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
 # Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
 KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
+
+LOCATION = "/api/v1/orders/"
 
 # The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
 LOOK_SECONDS = 0.5
@@ -50,8 +52,8 @@ class Preference:
 def create(request: Request, customer_id: str, body: bytes) -> Response:
     """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
     key = idempotency_key(request)
-    if key and (known := answered.find(customer_id, key, body)):
-        return _replay(known)
+    if key and (given := answered.find(customer_id, key, body)):
+        return _repeat(given.order_id, given.status, given.content)
     preference = _preference(request)
     data = content(body)
     order = validated(NewOrder, data)
@@ -74,7 +76,10 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
             return _answer_earlier(admitted, asked, preference, body)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        return _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
+        answer = _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
+    if key:
+        answered.keep(customer_id, key, body, order_id, answer)
+    return answer
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -83,7 +88,7 @@ def idempotency_key(request: Request) -> str | None:
     if not values:
         return None
     # The server puts a line feed between repeated lines.
-    key, *others = {key for value in values for key in value.split("\n")}
+    key, *others = {line for value in values for line in str(value).split("\n")}
     if others:
         raise Invalid([(KEY_HEADER, "two different keys in one request")])
     if not KEY_SHAPE.fullmatch(key):
@@ -172,15 +177,19 @@ def _answer_earlier(
         raise ConcurrentRequest
     replay = _replay(current)
     if asked.key:
-        answered.keep(asked.customer_id, asked.key, body, current)
+        answered.keep(asked.customer_id, asked.key, body, current.order_id, replay)
     return replay
 
 
 def _replay(known: Admission) -> Response:
     if known.answer_status is None or known.answer is None:
         raise ConcurrentRequest
-    log.info("Idempotency HIT", order_id=known.order_id)
-    return _answer(known.order_id, known.answer_status, known.answer, {"Idempotent-Replayed": "true"})
+    return _repeat(known.order_id, known.answer_status, content_of(known.answer))
+
+
+def _repeat(order_id: str, status: int, content: bytes) -> Response:
+    log.info("Idempotency HIT", order_id=order_id)
+    return whole(content, status, {"Location": LOCATION + order_id, "Idempotent-Replayed": "true"})
 
 
 def _wait(asked: admitting.Request, expectation: hub.Expectation, seconds: float) -> Response:
@@ -245,4 +254,4 @@ def _accepted(order_id: str, headers: dict[str, str] | None = None) -> Response:
 
 
 def _answer(order_id: str, status: int, data: str, headers: dict[str, str] | None = None) -> Response:
-    return success_text(data, status, {"Location": f"/api/v1/orders/{order_id}", **(headers or {})})
+    return success_text(data, status, {"Location": LOCATION + order_id, **(headers or {})})

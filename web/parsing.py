@@ -70,7 +70,8 @@ def sent(req: Request = request) -> bytes:
 
 
 def _read(req: Request) -> bytes:
-    length = req.content_length or 0
+    # The server has refused what is no number.
+    length = int(req.environ.get("CONTENT_LENGTH") or 0)
     if length > MAXIMUM_BODY_BYTES:
         raise RequestEntityTooLarge
     try:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import jwt
@@ -272,6 +272,29 @@ def test_any_other_authorization_is_refused(values: list[str]) -> None:
     headers = Headers({"Authorization": ",".join(values).format(fresh())} if values else {})
     with pytest.raises(Unauthenticated):
         auth.of_request(headers)
+
+
+def test_a_token_that_was_taken_is_refused_once_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = Headers({"Authorization": f"Bearer {fresh()}"})
+    expires = auth.of_request(headers).expires_at
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Later":
+            return cls.fromtimestamp(expires.timestamp(), tz)
+
+    monkeypatch.setattr(auth, "datetime", Later)
+    with pytest.raises(Unauthenticated, match="expired"):
+        auth.of_request(headers)
+
+
+def test_so_many_tokens_are_remembered_and_none_that_is_refused() -> None:
+    assert auth.named_in.cache_info().maxsize == auth.MOST_TOKENS
+    auth.named_in.cache_clear()
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            auth.of_request(Headers({"Authorization": "Bearer a.b.c"}))
+    assert auth.named_in.cache_info().currsize == 0
 
 
 def test_a_browser_names_its_caller_in_the_subprotocols() -> None:
