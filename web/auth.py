@@ -28,6 +28,7 @@ MOST_TOKENS = 4000
 LEEWAY_SECONDS = 60
 LIFETIME = timedelta(days=30)
 
+SIGNATURES = jwt.PyJWS()
 ROLES = frozenset(get_args(Role))
 # The subject becomes part of Redis keys and log lines.
 SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -112,12 +113,8 @@ def verify(token: str, now: datetime | None = None) -> Caller:
 
 def _signed_claims(token: str) -> dict[str, Any]:
     try:
-        header = jwt.get_unverified_header(token)
-        # What a critical extension means is unknown here, so the token is refused (RFC 7515, 4.1.11).
-        if "crit" in header:
-            raise Unauthenticated
         # Only the signature is left to the library: its checks of claims take "1700000000" for a time.
-        claims = orjson.loads(_signed(token, header.get("alg")))
+        claims = orjson.loads(_signed(token))
     # Beside its own errors the library lets through what a hostile header makes json do.
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise Unauthenticated from error
@@ -126,13 +123,16 @@ def _signed_claims(token: str) -> dict[str, Any]:
     return claims
 
 
-def _signed(token: str, algorithm: object) -> bytes:
-    """What the token carries, if one of our keys of exactly this algorithm has signed it."""
+def _signed(token: str) -> bytes:
+    """What the token carries, if one of our keys has signed it by exactly the algorithm of that key."""
     for known in keys.usable():
-        if known.algorithm == algorithm:
-            with suppress(jwt.InvalidSignatureError):
-                content: bytes = jwt.PyJWS().decode(token, known.key, algorithms=[known.algorithm])
-                return content
+        with suppress(jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+            found = SIGNATURES.decode_complete(token, known.key, algorithms=[known.algorithm])
+            # What a critical extension means is unknown here, so the token is refused (RFC 7515, 4.1.11).
+            if "crit" in found["header"]:
+                raise Unauthenticated
+            content: bytes = found["payload"]
+            return content
     raise Unauthenticated
 
 

@@ -155,7 +155,7 @@ def test_keys_named_in_the_header_are_never_looked_at() -> None:
 
 
 def test_a_token_over_4_kb_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwt, "get_unverified_header", lambda _: pytest.fail("parsed"))
+    monkeypatch.setattr(auth, "SIGNATURES", None)
     assert refused(signed(padding="x" * 4096))
 
 
