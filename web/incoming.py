@@ -1,5 +1,6 @@
 """What comes in from one person's socket: read, checked, done, and answered when it fails."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -74,6 +75,7 @@ class Incoming:
         "_actions",
         "_count",
         "_counted_since",
+        "_landed",
         "_last",
         "_moving",
         "_person_id",
@@ -86,8 +88,9 @@ class Incoming:
         self._person_id = session.caller.sub
         self._counted_since, self._count = 0.0, 0
         self._last: Position | None = None
-        # Whether the position before is still on its way.
+        # Whether the position before is still on its way, and who waits for it.
         self._moving = False
+        self._landed: threading.Event | None = None
         self._actions = DRIVER_ACTIONS if session.caller.role == "driver" else ACTIONS
 
     def read(self) -> None:
@@ -170,13 +173,16 @@ class Incoming:
             self._last = position
             positions.note(self._person_id, position)
         # One after the other, so that this socket's positions stay in order and cannot pile up.
-        while self._moving:
-            time.sleep(reports.TOGETHER_SECONDS)
+        if self._moving:
+            self._landed = threading.Event()
+            self._landed.wait()
         self._moving = True
         reports.take(self._person_id, position, self._moved)
 
     def _moved(self, outcome: Moved | Exception) -> None:
         self._moving = False
+        if self._landed is not None:
+            self._landed.set()
         if isinstance(outcome, Exception):
             self._failed("update_location", outcome)
         elif outcome.outcome == "unknown":
