@@ -320,6 +320,27 @@ def test_a_driver_redis_does_not_know_is_reported_and_not_written() -> None:
     assert commands().keys("driver*") == []
 
 
+def test_positions_of_many_are_taken_in_one_call_each_after_the_one_before_it() -> None:
+    put("one", DELHI, seen_ms=NOW - 10_000)
+    put("two", DELHI, search=NO_SEARCH, seen_ms=NOW - 10_000)
+    reports = [
+        ("one", Position(28.62, 77.2, NOW - 2)),
+        ("nobody", Position(28.62, 77.2, NOW)),
+        ("two", Position(28.62, 77.2, NOW)),
+        ("one", Position(28.63, 77.2, NOW - 1)),
+        ("one", Position(28.64, 77.2, NOW - 3)),
+        ("two", Position(29.62, 77.2, NOW + 5)),
+    ]
+    moves = driver_index.move_all(reports, NOW)
+    assert [moved.outcome for moved in moves] == ["live", "unknown", "live", "live", "kept_out", "live"]
+    assert [moved.jumped for moved in moves] == [False] * 5 + [True]
+    assert driver_index.last_position("one") == Position(28.63, 77.2, NOW - 1)
+    assert driver_index.last_position("two") == Position(29.62, 77.2, NOW)
+    assert near((28.63, 77.2)) == ["one"]
+    assert driver_index.move_all([], NOW) == []
+    assert not commands().exists("driver:nobody")
+
+
 @pytest.mark.parametrize(
     ("at_ms", "why"), [(NOW + 29_999, "older than the last one"), (NOW - 30_001, "older than a minute")]
 )

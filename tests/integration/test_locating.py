@@ -63,6 +63,17 @@ def test_a_driver_who_is_not_registered_is_told_so_and_leaves_no_key(now_ms: int
     assert commands().keys("driver*") == []
 
 
+def test_of_many_only_those_are_looked_up_whom_redis_has_forgotten(now_ms: int) -> None:
+    for name in ("ravi", "bela"):
+        registered(name)
+    locating.move("ravi", Position(*HERE, now_ms), now_ms)
+    reports = [(name, Position(*HERE, now_ms)) for name in ("bela", "nobody", "ravi", "bela")]
+    outcomes = [moved.outcome for moved in locating.move_all(reports, now_ms)]
+    assert outcomes == ["live", "unknown", "live", "live"]
+    assert found(now_ms) == ["bela", "ravi"]
+    assert not commands().exists("driver:nobody")
+
+
 def test_an_unavailable_driver_is_followed_and_not_found(now_ms: int) -> None:
     registered(available=False)
     assert locating.move("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"

@@ -154,6 +154,19 @@ def test_since_returns_what_was_kept_after_an_id() -> None:
     assert mailbox.since(ANNA, ids[2]).frames == []
 
 
+def test_many_mailboxes_are_read_together_as_each_alone() -> None:
+    other, lost = "driver:other", "customer:lost"
+    holder = mailbox.open(other).holder
+    put("a", "b")
+    first = pending()[0].id
+    places = [(other, 0), (ANNA, first), (lost, 0), (ANNA, 0)]
+    looks = mailbox.since_all(places)
+    assert looks == [mailbox.since(person, after) for person, after in places]
+    assert [content(look.frames) for look in looks] == [[], ["b"], [], ["a", "b"]]
+    assert (looks[0].holder, looks[2].holder) == (holder, 0)
+    assert store().ttl(f"mailbox:{other}:state") > mailbox.SECONDS - 10
+
+
 def test_a_newer_opening_is_the_holder() -> None:
     first = mailbox.open(ANNA).holder
     second = mailbox.open(ANNA).holder

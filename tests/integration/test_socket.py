@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -466,6 +466,22 @@ def test_a_position_goes_into_the_live_index_unless_it_is_old(web: System) -> No
 def latitude(driver_id: str) -> float | None:
     position = driver_index.last_position(driver_id)
     return position.latitude if position else None
+
+
+def test_positions_that_come_together_are_each_taken_and_answered(web: System) -> None:
+    known = [scenes.driver(f"dev{number}") for number in range(5)]
+    with ExitStack() as stack:
+        apps = [stack.enter_context(joined(web.urls[0], sub=name)) for name in [*known, "nobody"]]
+        for app in apps:
+            heard(app)
+        for step in range(20):
+            for app in apps:
+                say(app, "update_location", latitude=12 + step / 1000, longitude=77.5)
+        for name in known:
+            until(lambda name=name: latitude(name) == 12.019)  # type: ignore[misc]
+        assert heard(apps[-1])["data"]["code"] == "DRIVER_NOT_REGISTERED"
+        note("nothing else", to="driver:dev0")
+        assert heard(apps[0])["data"]["key"] == "nothing else"
 
 
 def test_a_driver_who_never_registered_is_told_so(web: System) -> None:
