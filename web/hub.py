@@ -227,7 +227,11 @@ class Hub:
             topic = self._topics.get(channel)
             callbacks = list(topic.callbacks) if topic else []
         for callback in callbacks:
-            callback(payload)
+            try:
+                callback(payload)
+            # One socket's trouble must not cost the others their subscription.
+            except Exception:
+                log.exception("wake-up failed", channel=channel)
 
     def _arrive(self, payload: str) -> None:
         for outcome in orjson.loads(payload):

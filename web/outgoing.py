@@ -90,6 +90,8 @@ class Outgoing(ABC, Generic[Work]):
         self.cut()
 
     def _submit(self, *work: Work) -> None:
+        if self._finished:
+            return
         with _guard:
             slow = len(self._work) + len(work) > MAX_QUEUED
             if not slow:
@@ -158,6 +160,5 @@ class Outgoing(ABC, Generic[Work]):
                 if not may_wait:
                     return False
                 self._socket.finish()
-        if not self._finished:
-            self._finished, self.due_at = True, time.monotonic() + CLOSE_SECONDS
+        self._finished, self.due_at = True, time.monotonic() + CLOSE_SECONDS
         return True

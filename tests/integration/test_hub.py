@@ -50,6 +50,20 @@ def cut_subscriptions() -> None:
     assert store.client_kill_filter(_type="pubsub")
 
 
+def test_a_callback_that_fails_costs_nobody_else_anything(hub: Hub) -> None:
+    def fail(_: str | None) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    other, same = Listener(), Listener()
+    hub.subscribe("driver:one", fail)
+    hub.subscribe("driver:one", same)
+    hub.subscribe("driver:other", other)
+    for person in ("one", "other"):
+        publish(f"person:driver:{person}", person)
+    assert (same.next(), other.next()) == ("one", "other")
+    assert same.told.empty()
+
+
 def test_others_may_wait_beside_whoever_expects_an_order(hub: Hub) -> None:
     assert hub.see_arrive("nobody expects", 5)
     with hub.expect("o"):
