@@ -21,8 +21,8 @@ from web import keys
 
 # A token of ours is some 200 bytes; parsing more would be work for whoever sends it.
 MAX_TOKEN_BYTES = 4096
-# Who asks again within some minutes is known by the text of the header: a check costs more than all
-# else that a small request does. 4,000 of the longest are 16 MB.
+# Who asks again is known by the text of the header: a check costs half as much as an empty request.
+# So many of the longest that the server takes are 32 MB.
 MOST_TOKENS = 4000
 # Clocks of other machines: for "not before" and "issued at". Expired is expired.
 LEEWAY_SECONDS = 60
@@ -73,7 +73,7 @@ def of_request(headers: Headers) -> Caller:
 
 @lru_cache(maxsize=MOST_TOKENS)
 def named_in(header: str) -> Caller:
-    """Whom the token speaks for, which is the same until it runs out; what raises is asked anew each time."""
+    """Whom the token speaks for, which stays so until it runs out. What is refused is not remembered."""
     match = BEARER.fullmatch(header)
     if match is None:
         raise Unauthenticated
