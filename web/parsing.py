@@ -77,7 +77,11 @@ def _read(req: Request) -> bytes:
     try:
         # The server ends this stream where the body ends, so nothing has to watch over it.
         with Timeout(BODY_SECONDS, False):
-            return req.input_stream.read(length)
+            raw: bytes = req.input_stream.read(length)
+            # Whoever hangs up before has not said what they wanted.
+            if len(raw) < length:
+                raise ClientDisconnected
+            return raw
     except OSError:
         raise ClientDisconnected from None
     raise RequestTimeout(f"The body did not come within {BODY_SECONDS:.0f} s.")

@@ -1,5 +1,6 @@
 """Bad HTTP, bad paths and slow clients: each has its answer, nothing is written, nobody waits."""
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -169,6 +170,18 @@ def test_a_body_that_trickles_is_given_up(system: System, name: str) -> None:
                 connection.sendall(b" ")
         assert answer.startswith(b"HTTP/1.1 408 "), answer
     assert written(name) == 0
+
+
+def test_who_hangs_up_before_the_body_has_asked_for_nothing(system: System, name: str) -> None:
+    """A body that never came is not an empty one, which would call the order off without a reason."""
+    asha = Person(system.urls[0], "customer", name)
+    order = asha.order(away()).json()["data"]["order"]["id"]
+    lines = (f"Authorization: Bearer {asha.token}", JSON, "Content-Length: 20")
+    with raw.connect(system.urls[0]) as connection:
+        connection.sendall(raw.request("POST", f"{ORDERS}/{order}/cancel", *lines))
+        connection.shutdown(socket.SHUT_WR)
+        raw.assert_error(raw.read(connection), 400, "VALIDATION_ERROR")
+    assert asha.http.get("/orders/active").json()["data"]["order"]["id"] == order
 
 
 def test_a_client_that_does_not_read_its_answers_is_dropped(system: System) -> None:
