@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from models import settings
-from models.live import driver_index
+from models.live import driver_search
 
 # The contract's waves: each looks further than the one before, the last radius stays.
 WAVE_RADII_KM = (5, 10, 15, 30, 50)
@@ -51,7 +51,7 @@ class Search:
 def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
     """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
     of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
-    answers = driver_index.nearest(
+    answers = driver_search.nearest(
         [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
         int(time.time() * 1000),
         settings.load().driver_presence_seconds * 1000,
@@ -69,13 +69,13 @@ def _kinds(search: Search) -> Iterable[tuple[str, list[MissingTruck]]]:
     return kinds.items()
 
 
-def _question(search: Search, vehicle: str, trucks: int) -> driver_index.Question:
+def _question(search: Search, vehicle: str, trucks: int) -> driver_search.Question:
     k = DRIVERS_PER_TRUCK * trucks + len(search.asked)
-    return driver_index.Question(vehicle, search.latitude, search.longitude, radius_km(search.wave), k)
+    return driver_search.Question(vehicle, search.latitude, search.longitude, radius_km(search.wave), k)
 
 
 def _candidates(
-    search: Search, trucks: Sequence[MissingTruck], nearby: Sequence[driver_index.Nearby]
+    search: Search, trucks: Sequence[MissingTruck], nearby: Sequence[driver_search.Nearby]
 ) -> list[Candidate]:
     new = [near for near in nearby if near.driver_id not in search.asked][: DRIVERS_PER_TRUCK * len(trucks)]
     # The offers name the trucks in turn, so that the first accepts do not all want the same one.

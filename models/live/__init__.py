@@ -9,7 +9,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
 | `orders:rate:{customer}` | list | 60 s | order_entry | order_entry | next order | open: no limit |
 | `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
-| `drivers:cells:{vehicle}` | zset | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | closed: no driver found, later waves try again |
+| `drivers:places:{vehicle}` | zset | none: members leave with `drivers:seen` | driver_index | driver_search | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:positions:{vehicle}` | hash of packed doubles | none: members leave with `drivers:seen` | driver_index | driver_index | next heartbeat | as above |
 | `drivers:seen` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |
 | `driver:{id}` | hash | 900 s | driver_index | driver_index, web.drivers | Postgres driver row | open: Postgres is asked |
@@ -21,11 +21,10 @@ Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `
 wakes a request that waits for its order.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -34,63 +33,19 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from models import settings
+from models.live import connections
 
 LUA = Path(__file__).parent / "lua"
 
-# A healthy Redis answers in well under a millisecond; half a second is a frozen one, and every
-# use fails open, so waiting longer only makes a customer wait.
-COMMAND_TIMEOUT = 0.5
-# After a failure nobody tries again for this long, so that one request meets one timeout, not six.
-BREAK_SECONDS = 1.0
+COMMAND_TIMEOUT, BREAK_SECONDS = connections.COMMAND_TIMEOUT, connections.BREAK_SECONDS
+breaker = connections.breaker
 
 
-class Breaker:
-    """Remembers that Redis has just failed, for all connections of this process."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        return time.monotonic() < self._until
-
-    def trip(self) -> None:
-        self._until = time.monotonic() + BREAK_SECONDS
-
-    def check(self) -> None:
-        if self.is_open:
-            raise redis.ConnectionError("Redis failed a moment ago; not tried again yet")
-
-
-breaker = Breaker()
-
-
-class BreakingConnection(redis.Connection):
-    """A connection that fails at once while the breaker is open."""
-
-    def connect(self) -> None:
-        breaker.check()
-        try:
-            super().connect()  # type: ignore[no-untyped-call]
-        except (redis.ConnectionError, redis.TimeoutError):
-            breaker.trip()
-            raise
-
-    def read_response(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().read_response(*args, **kwargs)  # type: ignore[no-untyped-call]
-        except (redis.ConnectionError, redis.TimeoutError):
-            breaker.trip()
-            raise
-
-
-class BreakingSSLConnection(BreakingConnection, redis.SSLConnection):
-    """The same over TLS (`rediss://`)."""
-
-
-def _pool(url: str, **options: Any) -> redis.ConnectionPool:
-    kind = BreakingSSLConnection if url.startswith("rediss://") else BreakingConnection
-    return redis.ConnectionPool.from_url(
+def _pool(url: str, **options: Any) -> connections.Pool:
+    kind = (
+        connections.BreakingSSLConnection if url.startswith("rediss://") else connections.BreakingConnection
+    )
+    return connections.Pool.from_url(
         url,
         connection_class=kind,
         decode_responses=True,
@@ -137,18 +92,38 @@ class Call(NamedTuple):
     args: Sequence[str | int | float]
 
 
-def run_all(calls: Sequence[Call]) -> list[Any]:
-    """Runs scripts in one round trip, whatever each answers; raises the first error among them.
+# A command as it is sent.
+Command: TypeAlias = Sequence[str | int | float]
+
+_Run: TypeAlias = Callable[["Sequence[Call | Command]"], list[Any]]
+
+
+def run_all(calls: Sequence[Call | Command]) -> list[Any]:
+    """Runs scripts and commands in one round trip, whatever each answers; raises the first error among them.
 
     (A pipeline of redis-py asks first, with a round trip of its own, whether Redis knows the scripts.)
     """
-    if not calls:
-        return []
-    answers = _evaluate(calls)
-    if unknown := [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]:
-        for source in {calls[i].script.script for i in unknown}:
+    return _finish(calls, _run, _run(calls)) if calls else []
+
+
+def read_all(calls: Sequence[Call | Command]) -> list[Any]:
+    """The same for calls that change nothing; answers are bytes.
+
+    They are sent without a look at the connection, and once more if Redis turns out to have closed it.
+    """
+    return _finish(calls, _read, _read(calls)) if calls else []
+
+
+def _finish(calls: Sequence[Call | Command], run: _Run, answers: list[Any]) -> list[Any]:
+    """Loads the scripts that Redis does not know, and runs their calls again."""
+    failed = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]
+    if not failed:
+        return answers
+    if unknown := [i for i in failed if isinstance(answers[i], NoScriptError)]:
+        again = [calls[i] for i in unknown]
+        for source in {call.script.script for call in again if isinstance(call, Call)}:
             commands().script_load(str(source))
-        for i, answer in zip(unknown, _evaluate([calls[i] for i in unknown]), strict=True):
+        for i, answer in zip(unknown, run(again), strict=True):
             answers[i] = answer
     for answer in answers:
         if isinstance(answer, Exception):
@@ -156,23 +131,42 @@ def run_all(calls: Sequence[Call]) -> list[Any]:
     return answers
 
 
-def _evaluate(calls: Sequence[Call]) -> list[Any]:
-    """On a connection of the pool itself: redis-py's pipeline takes 40 us where this takes 30."""
-    pool: Any = commands().connection_pool
-    connection = pool.get_connection()
+def _run(calls: Sequence[Call | Command]) -> list[Any]:
+    return _exchange(calls, decode=True)
+
+
+def _read(calls: Sequence[Call | Command]) -> list[Any]:
     try:
-        evaluations = [("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.args) for call in calls]
-        connection.send_packed_command(connection.pack_commands(evaluations))
-        return [_answer(connection) for _ in calls]
+        return _exchange(calls, decode=False, proven=False)
+    except redis.TimeoutError:
+        breaker.trip()
+        raise
+    except redis.ConnectionError:
+        return _exchange(calls, decode=False)
+
+
+def _exchange(calls: Sequence[Call | Command], decode: bool, proven: bool = True) -> list[Any]:
+    """On a connection of the pool itself: redis-py's pipeline takes 40 us where this takes 20."""
+    pool = cast("connections.Pool", commands().connection_pool)
+    connection = pool.take(proven)
+    read = connection.read_response if proven else connection.read_unproven
+    answers = []
+    try:
+        connection.send_packed_command(connection.pack_commands([_command(call) for call in calls]))
+        for _ in calls:
+            try:
+                answers.append(read(disable_decoding=not decode))
+            except redis.ResponseError as error:
+                answers.append(error)
+        return answers
     except BaseException:
         connection.disconnect()  # answers that nobody has read must not meet the next question
         raise
     finally:
-        pool.release(connection)
+        pool.give_back(connection)
 
 
-def _answer(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except redis.ResponseError as error:
-        return error
+def _command(call: Call | Command) -> Command:
+    if isinstance(call, Call):
+        return ("EVALSHA", str(call.script.sha), len(call.keys), *call.keys, *call.args)
+    return call

@@ -1,16 +1,16 @@
 """Which drivers may be offered an order now, and where they are.
 
 A copy in Redis of what Postgres and the drivers' own messages say, kept for one question: who are
-the k nearest of this vehicle? It holds only drivers who are available and have no running trip;
-silent ones are left out when it is asked, and swept later.
+the k nearest of this vehicle (`driver_search`)? It holds only drivers who are available and have no
+running trip; silent ones are left out when it is asked, and swept later.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
-from models import geo, live
+from models import geo
 from models.live import commands, script
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
@@ -75,55 +75,9 @@ Report: TypeAlias = tuple[str, Position]
 _USUAL: dict[Outcome, Moved] = {outcome: Moved(outcome) for outcome in get_args(Outcome)}
 
 
-class Nearby(NamedTuple):
-    """A driver in reach and the great-circle distance to him in km."""
-
-    driver_id: str
-    distance_km: float
-
-
 def vehicle_key(vehicle_type: str, vehicle_subtype: str) -> str:
     """One name for a type and subtype, whatever their case and surrounding spaces."""
     return f"{vehicle_type.strip().casefold()}:{vehicle_subtype.strip().casefold()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Who are the k nearest drivers of a vehicle within a radius (km) of a point (WGS84 degrees)?"""
-
-    vehicle: str
-    latitude: float
-    longitude: float
-    radius_km: float
-    k: int
-
-
-def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> list[list[Nearby]]:
-    """For each question exactly the k nearest, by distance, then id; all in one round trip.
-
-    Drivers last heard of before ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
-    """
-    calls = [
-        live.Call(
-            live.script("driver_nearest"),
-            [f"drivers:cells:{q.vehicle}", f"drivers:positions:{q.vehicle}"],
-            [q.latitude, q.longitude, q.radius_km / geo.EARTH_RADIUS_KM, q.k, now_ms - presence_ms],
-        )
-        for q in questions
-    ]
-    return [_sorted(q, lines) for q, lines in zip(questions, live.run_all(calls), strict=True)]
-
-
-def _sorted(question: Question, lines: str) -> list[Nearby]:
-    distance_to = geo.kilometres_from(question.latitude, question.longitude)
-    found = []
-    for line in lines.splitlines():
-        driver_id, latitude, longitude = line.split(" ")
-        distance = distance_to(float(latitude), float(longitude))
-        if distance <= question.radius_km:
-            found.append((distance, driver_id))
-    found.sort()
-    return [Nearby(driver_id, distance) for distance, driver_id in found[: question.k]]
 
 
 def move(driver_id: str, position: Position, now_ms: int) -> Moved:

@@ -163,7 +163,9 @@ async def _tell(walkers: list[Walker], say: Callable[[str], None]) -> None:
 def wrong(url: str, walkers: list[Walker]) -> list[str]:
     """Drivers whose last position is another one in the index, with both."""
     client: Any = redis.Redis.from_url(url, decode_responses=True)
-    cells = dict(client.zrange(f"drivers:cells:{VEHICLE}", 0, -1, withscores=True))
+    with redis.Redis.from_url(url) as other:  # the members begin with bytes that are no text
+        members: Any = other.zrange(f"drivers:places:{VEHICLE}", 0, -1, withscores=True)
+    cells = {member[24:].decode(): score for member, score in members}
     found = []
     for one in walkers:
         latitude, longitude = client.hmget(f"driver:{one.sub}", ["lat", "lon"])

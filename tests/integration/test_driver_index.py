@@ -5,6 +5,7 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import add
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models import geo, live
-from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Nearby, Position
+from models.live import driver_index, driver_search
+from models.live.driver_index import NO_SEARCH, Position
+from models.live.driver_search import Nearby
 
 pytestmark = pytest.mark.usefixtures("redis_url")
 
@@ -31,6 +33,11 @@ def commands() -> Any:
     return live.commands()
 
 
+def raw(*command: str | int) -> Any:
+    """An answer that is no text."""
+    return live.read_all([command])[0]
+
+
 def put(
     driver_id: str, point: Point | None, search: str = ACE, seen_ms: int = NOW, as_of_us: int = NOW * 1000
 ) -> None:
@@ -43,8 +50,13 @@ def near(point: Point, radius_km: float = 5, k: int = 10, vehicle: str = ACE, no
 
 
 def nearest(point: Point, radius_km: float, k: int, vehicle: str = ACE, now_ms: int = NOW) -> list[Nearby]:
-    question = driver_index.Question(vehicle, *point, radius_km, k)
-    return driver_index.nearest([question], now_ms, PRESENCE)[0]
+    """By both ways, whatever the search would guess, and twice as it goes."""
+    question = driver_search.Question(vehicle, *point, radius_km, k)
+    driver_search._crowded.clear()
+    first, again = (driver_search.nearest([question], now_ms, PRESENCE)[0] for _ in range(2))
+    driver_search._crowded.add((vehicle, radius_km))
+    assert first == again == driver_search.nearest([question], now_ms, PRESENCE)[0]
+    return first
 
 
 def brute_force(drivers: dict[str, Point], point: Point, radius_km: float, k: int) -> list[Nearby]:
@@ -270,7 +282,7 @@ def test_a_driver_who_changes_his_vehicle_is_found_with_the_new_one_only() -> No
     put("one", DELHI, OPEN, as_of_us=NOW * 1000 + 1)
     assert near(DELHI) == []
     assert near(DELHI, vehicle=OPEN) == ["one"]
-    assert index_keys() == {f"drivers:cells:{OPEN}", f"drivers:positions:{OPEN}", "drivers:seen"}
+    assert index_keys() == {f"drivers:places:{OPEN}", f"drivers:positions:{OPEN}", "drivers:seen"}
 
 
 def test_a_reading_of_postgres_that_comes_late_undoes_nothing() -> None:
@@ -397,8 +409,13 @@ def test_the_index_equals_the_last_positions_sent_after_many_moves() -> None:
         assert driver_index.last_position(driver) == position
     everywhere = {driver: (at.latitude, at.longitude) for driver, at in last.items()}
     assert nearest(DELHI, 21000, 100, now_ms=now) == brute_force(everywhere, DELHI, 21000, 100)
-    cells = dict(commands().zrange(f"drivers:cells:{ACE}", 0, -1, withscores=True))
-    assert cells == {driver: geo.cell(*point) for driver, point in everywhere.items()}
+    cells = raw("ZRANGE", f"drivers:places:{ACE}", 0, -1, "WITHSCORES")
+    assert {
+        member[24:].decode(): int(score) for member, score in zip(cells[::2], cells[1::2], strict=True)
+    } == {driver: geo.cell(*point) for driver, point in everywhere.items()}
+    # A member of the cells begins with the position that is kept beside it.
+    positions = raw("HGETALL", f"drivers:positions:{ACE}")
+    assert sorted(cells[::2]) == sorted(map(add, positions[1::2], positions[::2]))
 
 
 # --- the sweep, and what is left behind ------------------------------------------------------------
@@ -409,7 +426,7 @@ def test_the_sweep_drops_the_silent_and_their_next_word_brings_them_back() -> No
     put("alive", DELHI, seen_ms=NOW - 60_000)
     assert driver_index.sweep(NOW - PRESENCE) == 1
     assert driver_index.sweep(NOW - PRESENCE) == 0
-    assert commands().zrange(f"drivers:cells:{ACE}", 0, -1) == ["alive"]
+    assert [member[24:] for member in raw("ZRANGE", f"drivers:places:{ACE}", 0, -1)] == [b"alive"]
     assert commands().hkeys(f"drivers:positions:{ACE}") == ["alive"]
     assert driver_index.heard("silent", NOW)
     assert near(DELHI) == ["alive", "silent"]
@@ -431,21 +448,9 @@ def test_what_is_known_of_a_driver_is_forgotten_in_the_end() -> None:
     assert 0 < commands().ttl("driver:one") <= driver_index.DRIVER_TTL_SECONDS
 
 
-def stored(key: str, field: str) -> bytes:
-    """A value that is no text, past the client's decoding."""
-    connection = commands().connection_pool.get_connection()
-    try:
-        connection.send_command("HGET", key, field)
-        raw: bytes = connection.read_response(disable_decoding=True)
-        return raw
-    finally:
-        commands().connection_pool.release(connection)
-
-
 def test_positions_are_stored_to_the_last_bit() -> None:
     point = (math.nextafter(28.6, 29), math.nextafter(77.2, 78))
     put("one", point)
     assert driver_index.last_position("one") == Position(*point, NOW)
-    raw = stored(f"drivers:positions:{ACE}", "one")
-    assert struct.unpack("<ddd", raw[:24]) == (*point, NOW)
+    assert struct.unpack("<ddd", raw("HGET", f"drivers:positions:{ACE}", "one")) == (*point, NOW)
     assert near(point, radius_km=0) == ["one"]

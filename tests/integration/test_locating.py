@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from models import db
 from models.errors import DriverNotRegistered
-from models.live import commands, driver_index
+from models.live import commands, driver_index, driver_search
 from models.live.driver_index import Position
 from tests import scenes
 from workers import accepting, locating, registering, trips
@@ -25,8 +25,8 @@ THERE = (28.6139, 77.2090)
 
 
 def found(now_ms: int, point: tuple[float, float] = HERE, vehicle: str = ACE) -> list[str]:
-    question = driver_index.Question(vehicle, *point, 5, 10)
-    (nearby,) = driver_index.nearest([question], now_ms, PRESENCE_MS)
+    question = driver_search.Question(vehicle, *point, 5, 10)
+    (nearby,) = driver_search.nearest([question], now_ms, PRESENCE_MS)
     return [near.driver_id for near in nearby]
 
 

@@ -1,10 +1,11 @@
 -- The k nearest drivers within a radius, exactly.
 --
--- KEYS  1 drivers:cells:{vehicle}   2 drivers:positions:{vehicle}
+-- KEYS  1 drivers:places:{vehicle}
 -- ARGV  1 latitude, 2 longitude (degrees)   3 radius (radians)   4 k
 --       5 seen_ms: whoever was last heard of before this is left out
--- returns lines "driver latitude longitude" in no order: all who are at most as far as the k-th,
---       to within rounding, so that the caller sorts and cuts; "" when nobody is in reach
+-- returns members of the cells (latitude, longitude and seen_ms as doubles, then the driver) in no
+--       order: all who are at most as far as the k-th, to within rounding, so that the caller sorts
+--       and cuts
 --
 -- Cells are numbered 0 to 2^25 - 1 from west to east and from south to north. A geohash is the bits
 -- of both numbers in turn, longitude first, so a box of cells lies in one interval of geohashes, and
@@ -107,10 +108,10 @@ local function read(boxes)
   return drivers, total
 end
 
-local found, ids, places, hs, bound, heap, heaped
+local found, near, hs, bound, heap, heaped
 
 local function start(angle)
-  found, ids, places, hs, heap, heaped = 0, {}, {}, {}, {}, 0
+  found, near, hs, heap, heaped = 0, {}, {}, {}, 0
   bound = angle < pi and sin(angle / 2) ^ 2 or 2  -- haversines are compared, not distances
 end
 
@@ -137,37 +138,31 @@ local function keep(h)
   if heaped == k then bound = (sqrt(heap[1]) + SLACK) ^ 2 end
 end
 
-local function look_at(drivers, total)
-  local unpack_position = struct.unpack
-  for first = 1, total, 1000 do  -- as many arguments as Lua's stack surely holds
-    local last = math.min(first + 999, total)
-    local packed = redis.call('HMGET', KEYS[2], unpack(drivers, first, last))
-    for i = 1, last - first + 1 do
-      if packed[i] then
-        local to_lat, to_lon, seen = unpack_position('<ddd', packed[i])
-        if seen >= min_seen then
-          local a, b = sin((lat - to_lat * radian) / 2), sin((to_lon * radian - lon) / 2)
-          local h = a * a + cos_lat * cos(to_lat * radian) * b * b
-          if h <= bound then
-            found = found + 1
-            ids[found], places[found], hs[found] = drivers[first + i - 1], packed[i], h
-            keep(h)
-          end
-        end
+local unpack_position = struct.unpack
+local function look_at(members, total)
+  for i = 1, total do
+    local to_lat, to_lon, seen = unpack_position('<ddd', members[i])
+    if seen >= min_seen then
+      local a, b = sin((lat - to_lat * radian) / 2), sin((to_lon * radian - lon) / 2)
+      local h = a * a + cos_lat * cos(to_lat * radian) * b * b
+      if h <= bound then
+        found = found + 1
+        near[found], hs[found] = members[i], h
+        keep(h)
       end
     end
   end
 end
 
 local function answer()
-  local lines, n = {}, 0
+  local members, n = {}, 0
   for i = 1, found do
     if hs[i] <= bound then
       n = n + 1
-      lines[n] = ids[i] .. ' ' .. string.sub(places[i], 25)
+      members[n] = near[i]
     end
   end
-  return table.concat(lines, '\n')
+  return members
 end
 
 local wanted = k + 2 * sqrt(k) + 2  -- as many on average leave hardly a chance of fewer than k
@@ -201,7 +196,7 @@ local boxes = edges(radius)
 if #boxes == 1 and not many then
   local b = boxes[1]
   local total = redis.call('ZCOUNT', KEYS[1], low(b), high(b))
-  if total == 0 then return '' end
+  if total == 0 then return {} end
   if total * cells(b) <= enough * (high(b) - low(b) + 1) then
     local drivers, few = within(radius)
     if drivers then
@@ -214,7 +209,7 @@ end
 
 boxes = tight(boxes)
 local total, in_circle = count(boxes)
-if total == 0 then return '' end
+if total == 0 then return {} end
 
 -- 2. Look as far as k should be if drivers are spread evenly, or at all of them if they are few.
 -- Whoever finds k within an angle has the nearest k. Each try learns from the one before.
@@ -272,23 +267,23 @@ end
 
 start(radius)
 local most = max(16, k)
-local size, unopened, near = 0, {}, {}
+local size, unopened, closest = 0, {}, {}
 local function push(b)
   local h = least(b)
   if h <= bound then
     size = size + 1
-    unopened[size], near[size] = b, h
+    unopened[size], closest[size] = b, h
   end
 end
 
 local function nearest_box()
   local best, at = bound, 0
   for i = 1, size do
-    if near[i] <= best then best, at = near[i], i end
+    if closest[i] <= best then best, at = closest[i], i end
   end
   if at == 0 then return nil end
   local b = unopened[at]
-  unopened[at], near[at] = unopened[size], near[size]
+  unopened[at], closest[at] = unopened[size], closest[size]
   size = size - 1
   return b
 end

@@ -8,7 +8,8 @@
 local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(silent) do
   local vehicle, driver = string.match(member, '^(.*)|([^|]*)$')
-  redis.call('ZREM', 'drivers:cells:' .. vehicle, driver)
+  local position = redis.call('HGET', 'drivers:positions:' .. vehicle, driver)
+  if position then redis.call('ZREM', 'drivers:places:' .. vehicle, position .. driver) end
   redis.call('HDEL', 'drivers:positions:' .. vehicle, driver)
   redis.call('ZREM', KEYS[1], member)
 end

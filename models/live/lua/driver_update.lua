@@ -12,9 +12,10 @@
 --         trip: his running trip; tell: 1 if its customer is to hear of this position
 --         jumped: 1 if nobody gets there so fast from where he was
 --
--- The keys of the index carry the vehicle, which is known only here: drivers:cells:{vehicle} and
--- drivers:positions:{vehicle}. A position there is three doubles to compute with, latitude,
--- longitude and seen_ms, then "latitude longitude" as text for the answer.
+-- The keys of the index carry the vehicle, which is known only here: drivers:places:{vehicle} and
+-- drivers:positions:{vehicle}. A position is three doubles, latitude, longitude and seen_ms. A member
+-- of the places is that and the driver's id, so that a search has nothing else to read; the positions
+-- say what his member is.
 
 local SEEN, TTL, TELL_MS, EACH = KEYS[1], ARGV[1], tonumber(ARGV[2]), 9
 -- Ten kilometres at ten kilometres a second: no vehicle, only a receiver that has lost its way.
@@ -69,14 +70,20 @@ local function update(key, driver, seen, search, new_as_of, new_at, new_lat, new
   redis.call('EXPIRE', key, TTL)
 
   if before ~= '-' and before ~= search then
-    redis.call('ZREM', 'drivers:cells:' .. before, driver)
+    local position = redis.call('HGET', 'drivers:positions:' .. before, driver)
+    if position then redis.call('ZREM', 'drivers:places:' .. before, position .. driver) end
     redis.call('HDEL', 'drivers:positions:' .. before, driver)
     redis.call('ZREM', SEEN, before .. '|' .. driver)
   end
   if search ~= '-' and at then
-    local packed = struct.pack('<ddd', tonumber(lat), tonumber(lon), tonumber(seen)) .. lat .. ' ' .. lon
-    redis.call('ZADD', 'drivers:cells:' .. search, cell, driver)
-    redis.call('HSET', 'drivers:positions:' .. search, driver, packed)
+    local places, positions = 'drivers:places:' .. search, 'drivers:positions:' .. search
+    local position = struct.pack('<ddd', tonumber(lat), tonumber(lon), tonumber(seen))
+    local old = redis.call('HGET', positions, driver)
+    if old ~= position then
+      if old then redis.call('ZREM', places, old .. driver) end
+      redis.call('ZADD', places, cell, position .. driver)
+      redis.call('HSET', positions, driver, position)
+    end
     redis.call('ZADD', SEEN, seen, search .. '|' .. driver)
   end
   if outcome == 'live' and trip ~= '' and tonumber(seen) >= tonumber(known[9] or 0) + TELL_MS then
