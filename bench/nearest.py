@@ -19,7 +19,7 @@ from bench.figures import Round, Row, latencies
 from bench.site import pointed_at
 from models import geo, live, settings
 from models.live import BREAK_SECONDS, driver_index, driver_search
-from models.live.driver_index import Position
+from models.live.driver_index import Placement, Position
 from models.live.driver_search import Nearby
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -86,22 +86,22 @@ def _fill(land: Land, numbers: range, random: Random, geo_client: "Redis") -> No
     """Puts drivers in by the product's own way, and the same ones into a GEO set."""
     now = int(time.time() * 1000)
     for first in range(numbers.start, numbers.stop, BATCH):
-        puts: list[live.Call] = []
+        puts: list[Placement] = []
         members: list[Any] = []
         for number in range(first, min(first + BATCH, numbers.stop)):
             latitude, longitude = land.place(random)
             position = Position(latitude, longitude, now)
-            puts.append(driver_index.placing(f"driver-{number}", _vehicle(land), position, now, now * 1000))
+            puts.append(Placement(f"driver-{number}", _vehicle(land), position, now, now * 1000))
             members += (longitude, latitude, f"driver-{number}")
         _put(puts)
         geo_client.geoadd(GEO_KEY, members)
 
 
-def _put(puts: list[live.Call]) -> None:
+def _put(puts: list[Placement]) -> None:
     """Again, if a busy machine holds Redis up for longer than the product waits."""
     while True:
         try:
-            driver_index.update_all(puts)
+            driver_index.place_all(puts)
         except RedisError:
             time.sleep(BREAK_SECONDS)
         else:

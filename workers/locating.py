@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from models import db
 from models.errors import DriverNotRegistered
 from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Moved, Position, Report, Trip
+from models.live.driver_index import NO_SEARCH, Moved, Placement, Position, Report, Trip
 from models.orders import RUNNING
 
 # The time of reading is taken before the statement's snapshot: of two readings, the one that saw
@@ -97,12 +97,14 @@ def _refreshed(
         return set()
     with db.statements() as connection:
         rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
+    placements = []
     for row in rows:
         position = _newer(_saved(row), (sent or {}).get(row.id))
         search = row.vehicle if row.searchable else NO_SEARCH
         seen_ms = min(position.at_ms, now_ms) if position else 0
         trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
-        driver_index.place(row.id, search, position, seen_ms, row.as_of_us, trip)
+        placements.append(Placement(row.id, search, position, seen_ms, row.as_of_us, trip))
+    driver_index.place_all(placements)
     return {row.id for row in rows}
 
 

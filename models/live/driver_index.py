@@ -27,6 +27,9 @@ _SEEN = "drivers:seen"
 # The customer of a trip hears where the truck is once in this time at most.
 TELL_MS = 1000
 
+# So many drivers hold Redis up for a millisecond or two.
+TOGETHER = 200
+
 Outcome = Literal["live", "kept_out", "unknown"]
 
 # What the script takes of a position: at_ms, latitude, longitude, cell; and of a driver: his id, seen_ms,
@@ -100,24 +103,33 @@ def heard(driver_id: str, now_ms: int) -> bool:
     return noted.outcome != "unknown"
 
 
-def place(
-    driver_id: str,
-    search: str,
-    position: Position | None,
-    seen_ms: int,
-    as_of_us: int,
-    trip: Trip | None = None,
-) -> None:
-    """Puts a driver into the search of a vehicle, or out of any (``NO_SEARCH``), as Postgres says.
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A driver in the search of a vehicle, or out of any (``NO_SEARCH``), as Postgres says.
 
     ``seen_ms`` is when he was last heard of, not now: a silent driver must not look alive.
     ``as_of_us`` is when Postgres was read, by its clock in us: an older reading that arrives late
-    changes neither search nor trip. A newer position or sign of life that Redis has stays. Raises
-    redis.RedisError.
+    changes neither search nor trip. A newer position or sign of life that Redis has stays.
     """
-    on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
-    where = _where(position) if position else NOWHERE
-    _update([(driver_id, seen_ms, search, as_of_us, *where, on_trip)])
+
+    driver_id: str
+    search: str
+    position: Position | None
+    seen_ms: int
+    as_of_us: int
+    trip: Trip | None = None
+
+
+def place_all(placements: Sequence[Placement]) -> None:
+    """Puts drivers where they belong, many in one round trip. Raises redis.RedisError."""
+    for first in range(0, len(placements), TOGETHER):
+        _update([_placed(one) for one in placements[first : first + TOGETHER]])
+
+
+def _placed(one: Placement) -> Learnt:
+    on_trip = f"{one.trip.truck_request_id} {one.trip.customer_id}" if one.trip else ""
+    where = _where(one.position) if one.position else NOWHERE
+    return (one.driver_id, one.seen_ms, one.search, one.as_of_us, *where, on_trip)
 
 
 def last_position(driver_id: str) -> Position | None:

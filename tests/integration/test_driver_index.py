@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models import geo, live
 from models.live import driver_index, driver_search
-from models.live.driver_index import NO_SEARCH, Position
+from models.live.driver_index import NO_SEARCH, Placement, Position
 from models.live.driver_search import Nearby
 
 pytestmark = pytest.mark.usefixtures("redis_url")
@@ -42,7 +42,7 @@ def put(
     driver_id: str, point: Point | None, search: str = ACE, seen_ms: int = NOW, as_of_us: int = NOW * 1000
 ) -> None:
     position = Position(*point, min(seen_ms, NOW)) if point else None
-    driver_index.place(driver_id, search, position, seen_ms, as_of_us)
+    driver_index.place_all([Placement(driver_id, search, position, seen_ms, as_of_us)])
 
 
 def near(point: Point, radius_km: float = 5, k: int = 10, vehicle: str = ACE, now_ms: int = NOW) -> list[str]:
