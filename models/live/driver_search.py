@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from models import geo, live
 
-# GEOSEARCH finds 64 of many in about the time that the script takes for its own answer.
+# GEOSEARCH stops at so many, so that a wrong guess cannot hold Redis up.
 FEW = 64
 # Whoever has this many in reach or fewer will hardly have more than FEW the next time.
 SURELY_FEW = 32
