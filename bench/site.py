@@ -5,6 +5,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.faults.fleet import START_SECONDS, Fleet
 # As the Procfile lists them; `web` is a gunicorn with two processes.
 NAMES = ("web", "orders", "sweeps", "beat", "flower")
 WEB_PROCESSES = 2
+ANOTHER_PROCESS_SECONDS = 1.0
 
 
 class Site(Fleet):
@@ -84,6 +86,8 @@ class Site(Fleet):
         self.launch("empty", PORT=str(port))
         try:
             self._wait_until_up(port)
+            # The first process answers; another that is not there yet would leave all connections to it.
+            time.sleep(ANOTHER_PROCESS_SECONDS)
             yield port, self.processes["empty"].pid
         finally:
             self._end("empty")
