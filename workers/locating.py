@@ -33,7 +33,7 @@ SAVE = text("""
         FROM json_to_recordset(CAST(:latest AS json))
             AS given (id text, latitude double precision, longitude double precision, at_ms bigint)
     ), locked AS (
-        SELECT id FROM drivers WHERE id IN (SELECT id FROM latest) ORDER BY id FOR NO KEY UPDATE
+        SELECT id FROM drivers WHERE id = ANY(ARRAY(SELECT id FROM latest)) ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE drivers SET last_latitude = latitude, last_longitude = longitude, last_position_at = latest.at
     FROM latest JOIN locked USING (id)

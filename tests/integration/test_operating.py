@@ -9,7 +9,7 @@ import redis
 from sqlalchemy import TextClause, text
 
 from models import db, live
-from models.live import driver_index
+from models.live import driver_search
 from tests import scenes
 from tests.clients import Caller, code
 from tests.scenes import NOIDA
@@ -281,7 +281,7 @@ def test_without_redis_the_ordered_wave_is_left_to_the_sweep(
 ) -> None:
     order_id = scenes.placed().order_id
     age(order_id, 3)
-    monkeypatch.setattr(driver_index, "nearest", _away)
+    monkeypatch.setattr(driver_search, "nearest", _away)
     asked = data(olga.post(f"/ops/orders/{order_id}/rebroadcast"))
     assert (asked["search"]["wave"], asked["done"]) == (1, True)
     assert waves.due() == [order_id]

@@ -150,8 +150,8 @@ def put_unheard(key: str) -> None:
     body = mailbox.body("note", {"key": key}, NOW)
     silent = LUA.replace("redis.call('PUBLISH',", "tostring(")
     commands: Any = live.commands()
-    message = ["keep", "nowhere", "note", body, key, "", 9]
-    assert commands.eval(silent, 2, *keys, mailbox.SECONDS, 60, *message) == 1
+    message = ["keep", "note", body, key, ""]
+    assert commands.eval(silent, 2, *keys, mailbox.SECONDS, 60, "nowhere", 9, 1, *message) == 1
 
 
 # --- the handshake ---
