@@ -57,13 +57,34 @@ def send_waves() -> int:
 
 @app.task(name="sweeps.recover", throws=AWAY)
 def recover() -> int:
-    """Places the admissions that nobody placed."""
-    tried = 0
-    for order_id, request_id in recovering.overdue():
+    """Places the admissions that nobody placed; how many it tried."""
+    found = recovering.overdue()
+    first = _first_tries([order_id for order_id, _ in found])
+    tried = len(first)
+    for order_id, request_id in found:
+        if order_id in first:
+            continue
         with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
             if recovering.may_try(order_id):
                 _try_to_place(order_id)
                 tried += 1
+    return tried
+
+
+def _first_tries(order_ids: Sequence[str]) -> set[str]:
+    """Places together what was never tried before; when many wait, the workers need the time."""
+    tried: set[str] = set()
+    for begin in range(0, len(order_ids), TOGETHER):
+        some = recovering.first_tries(order_ids[begin : begin + TOGETHER])
+        tried.update(some)
+        try:
+            orders.place_overdue_together(some)
+        except AWAY as error:
+            log.warning("placing put off", orders=len(some), error=type(error).__name__)
+            for order_id in some:
+                recovering.forgive(order_id)
+        except Exception:
+            log.exception("placing failed", orders=len(some))
     return tried
 
 

@@ -156,8 +156,7 @@ class Notes:
 def place(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
     """Places admissions; those that are decided already, or that somebody else is at, have no outcome."""
     waiting = list(_drafts(_queued(order_ids)))
-    claims = [order_lock.Claim(one.id, one.customer_id, one.request_id) for one in waiting]
-    with order_lock.held(claims) as ours:
+    with order_lock.held([_claim(one) for one in waiting]) as ours:
         return _place([one for one in waiting if one.id in ours], now)
 
 
@@ -173,6 +172,19 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
         return next(iter(_together([draft(waiting[0])], now)), None)
     finally:
         order_lock.give_up(waiting[0].customer_id, order_id)
+
+
+def place_overdue_together(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
+    """The same for several that were never tried; one that fails by itself is logged and has no outcome."""
+    waiting = list(_drafts(_queued(order_ids)))
+    try:
+        return _place(waiting, now)
+    finally:
+        order_lock.release_all([_claim(one) for one in waiting])
+
+
+def _claim(one: Draft) -> order_lock.Claim:
+    return order_lock.Claim(one.id, one.customer_id, one.request_id)
 
 
 def _queued(order_ids: Sequence[str]) -> Sequence[Row[Any]]:

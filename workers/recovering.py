@@ -1,5 +1,6 @@
 """Finds admissions that nobody placed: a queued task may be lost, a committed row may not."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -34,6 +35,17 @@ COUNT_ATTEMPT = text("""
     RETURNING attempts
 """)
 
+# Of rows that nobody has tried yet; counted before the try for the same reason.
+COUNT_FIRST = text("""
+    UPDATE admissions SET attempts = 1
+    WHERE order_id IN (
+        SELECT order_id FROM admissions
+        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued' AND attempts = 0
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING order_id
+""")
+
 NO_FAILURE = text("""
     UPDATE admissions SET attempts = attempts - 1
     WHERE order_id = :order_id AND state = 'queued' AND attempts > 0
@@ -65,6 +77,15 @@ def may_try(order_id: str, now: datetime | None = None) -> bool:
     if buried:
         log.error("admission dead", order_id=order_id, attempts=attempts - 1)
     return not buried
+
+
+def first_tries(order_ids: Sequence[str]) -> list[str]:
+    """Those of them that were never tried, which may be tried together; counts the try.
+
+    What has failed once is tried alone: it may be what ended its worker, and the others with it.
+    """
+    with db.statements() as connection:
+        return [str(one) for one in connection.execute(COUNT_FIRST, {"ids": list(order_ids)}).scalars()]
 
 
 def forgive(order_id: str) -> None:

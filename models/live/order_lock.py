@@ -76,7 +76,7 @@ def held(claims: Sequence[Claim]) -> Iterator[set[str]]:
     try:
         yield {claim.token for claim in ours}
     finally:
-        _release(list(ours))
+        release_all(list(ours))
 
 
 def _take_over(claims: Sequence[Claim]) -> set[Claim]:
@@ -88,7 +88,8 @@ def _take_over(claims: Sequence[Claim]) -> set[Claim]:
     return ours | {one for one in claims if one not in ours and take(one.customer_id, one.token)}
 
 
-def _release(claims: Sequence[Claim]) -> None:
+def release_all(claims: Sequence[Claim]) -> None:
+    """Releases those locks that these tokens still hold, or leaves them to run out without Redis."""
     script = live.commands().register_script(Lock.LUA_RELEASE_SCRIPT)
     calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in claims]
     try:

@@ -10,12 +10,14 @@ from sqlalchemy.exc import OperationalError
 
 from models import db, live
 from models.live import mailbox
-from tasks import followups, orders
+from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
-from workers import admitting, placing
+from workers import admitting, placing, recovering
 
 pytestmark = pytest.mark.usefixtures("clean")
+
+OVERDUE = "created_at = now() - interval '3 seconds'"
 
 
 def states() -> dict[str, str]:
@@ -166,3 +168,24 @@ def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
 def test_a_task_of_nothing_does_nothing() -> None:
     orders.place([])
     assert states() == {}
+
+
+def test_what_nobody_placed_is_placed_together_and_what_fails_is_tried_alone_afterwards() -> None:
+    good = [changed(scenes.admitted(f"customer-{n}"), OVERDUE) for n in range(30)]
+    bad = changed(scenes.admitted("bina"), f"payload = '{{}}', {OVERDUE}")
+    assert sweeps.recover() == 31
+    assert {one: states()[one] for one in good} == dict.fromkeys(good, "placed")
+    assert states()[bad] == "queued"
+    assert live.commands().keys("order:create:*") == []
+    with db.statements() as connection:
+        transactions = "SELECT count(DISTINCT xmin::text) FROM orders"
+        assert connection.execute(text(transactions)).scalar_one() == 2
+        attempts = text("SELECT order_id, attempts FROM admissions WHERE state = 'queued'")
+        assert [tuple(map(str, row)) for row in connection.execute(attempts)] == [(bad, "1")]
+    assert recovering.first_tries([bad]) == []
+    changed(bad, "created_at = now() - interval '10 seconds'")
+    assert sweeps.recover() == 1
+    with db.statements() as connection:
+        assert connection.execute(text("SELECT attempts FROM admissions WHERE state = 'queued'")).all() == [
+            (2,)
+        ]
