@@ -32,11 +32,9 @@ def place_overdue(order_id: str) -> bool:
     return True
 
 
-def place_overdue_together(order_ids: Sequence[str]) -> int:
-    """The same for several that were never tried; how many were placed or refused."""
-    outcomes = placing.place_overdue_together(order_ids)
-    _finish(outcomes)
-    return len(outcomes)
+def place_overdue_together(order_ids: Sequence[str]) -> None:
+    """The same for several that were never tried."""
+    _finish(placing.place_overdue_together(order_ids))
 
 
 def _finish(outcomes: Sequence[Outcome]) -> None:

@@ -76,6 +76,8 @@ def _first_tries(order_ids: Sequence[str]) -> set[str]:
     tried: set[str] = set()
     for begin in range(0, len(order_ids), TOGETHER):
         some = recovering.first_tries(order_ids[begin : begin + TOGETHER])
+        if not some:
+            continue
         tried.update(some)
         try:
             orders.place_overdue_together(some)
