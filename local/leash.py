@@ -5,6 +5,7 @@ other end is dead: whatever was still held then gets its signal, and soon after 
 Unlike PR_SET_PDEATHSIG this also reaches the children of the children, and works outside Linux.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -41,6 +42,15 @@ def begin(keep: tuple[int, ...] = ()) -> None:
     global _leash
     if _leash is None:
         _leash = _start(keep)
+        atexit.register(_let_go, _leash)
+
+
+def _let_go(leash: "subprocess.Popen[str]") -> None:
+    """At an ordinary end: waits until whatever is still held has ended, and the leash itself."""
+    assert leash.stdin is not None
+    with contextlib.suppress(OSError):
+        leash.stdin.close()
+    leash.wait()
 
 
 def _tell(line: str) -> None:

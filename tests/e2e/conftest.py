@@ -14,9 +14,9 @@ from tests.system import Person, System, running
 expect.set_options(timeout=20_000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """Two web processes, the workers and beat."""
+    """Two web processes, the workers and beat; gone before other tests, whose drivers they would sweep."""
     with running(stores.environment, tmp_path_factory.mktemp("logs")) as started:
         yield started
 
