@@ -42,6 +42,10 @@ VALKEY = {
     "appendfsync": "everysec",
     "maxmemory-policy": "noeviction",
     "save": '""',
+    # The file is written anew when it has doubled. Beside many orders that is every few seconds, and
+    # takes one of two cores for one; compressing is half of it.
+    "auto-aof-rewrite-min-size": "256mb",
+    "rdbcompression": "no",
 }
 # For tests: nothing has to survive a power cut, but everything a kill -9. (So synchronous_commit
 # stays on: without it a commit is answered before it has left the process.)

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import jwt
 import orjson
+from jwt.algorithms import HMACAlgorithm
 from werkzeug.datastructures import Headers
 
 from models import settings
@@ -28,7 +29,25 @@ MOST_TOKENS = 4000
 LEEWAY_SECONDS = 60
 LIFETIME = timedelta(days=30)
 
-SIGNATURES = jwt.PyJWS()
+
+class _Hmac(HMACAlgorithm):
+    """The library's own, which would look at the key anew for each token: whether it is a certificate, or
+    JSON, which takes longer than the signature.
+    """
+
+    @lru_cache(maxsize=4)  # noqa: B019
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return super().prepare_key(key)
+
+
+def _signatures() -> jwt.PyJWS:
+    known = jwt.PyJWS()
+    known.unregister_algorithm("HS256")
+    known.register_algorithm("HS256", _Hmac(_Hmac.SHA256))
+    return known
+
+
+SIGNATURES = _signatures()
 ROLES = frozenset(get_args(Role))
 # The subject becomes part of Redis keys and log lines.
 SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")

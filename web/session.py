@@ -17,7 +17,7 @@ from wsproto.events import Ping
 
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
-from models.messages import Message
+from models.messages import Message, iso
 from web import hub
 from web.auth import Caller
 from web.connection import WebSocket
@@ -200,7 +200,7 @@ class Session(Outgoing[Work]):
         mailbox.put(open_offers, now)
         still_open = {offer.key for offer in open_offers}
         connected_id = max(opening.connected_id, self._sent + 1)
-        connected = mailbox.text(connected_id, mailbox.body("connected", data, now))
+        connected = mailbox.text(connected_id, mailbox.body("connected", data, iso(now)))
         pending = [f for f in opening.pending if f.type != "new_broadcast" or f.key in still_open]
         self._opened, self._holder = True, opening.holder
         return Look(opening.holder, [Frame(connected_id, connected), *pending])
@@ -228,5 +228,5 @@ class Session(Outgoing[Work]):
     def _send_own(self, kind: str, data: dict[str, Any]) -> None:
         # Mailboxes leave room after each id for frames that only this socket sees.
         own_id = (self._sent or min(self._seen or 0, time.time_ns() // 1000)) + 1
-        content = mailbox.body(kind, data, datetime.now(UTC))
+        content = mailbox.body(kind, data, iso(datetime.now(UTC)))
         self._send(Frame(own_id, mailbox.text(own_id, content)))

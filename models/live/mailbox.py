@@ -143,9 +143,9 @@ def _line(published: str) -> Live | Replaced:
     return Live(Frame(int(frame_id), text(int(frame_id), body)), int(previous), mode == "keep")
 
 
-def body(kind: str, data: dict[str, Any], at: datetime) -> str:
+def body(kind: str, data: dict[str, Any], at: str) -> str:
     """The JSON object of a message, without the id that only its mailbox can give."""
-    content = {"type": kind, "at": iso(at), "data": data}
+    content = {"type": kind, "at": at, "data": data}
     return orjson.dumps(content, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
 
 
@@ -162,6 +162,7 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
         boxes.setdefault(message.to, []).append(message)
     keys: list[str] = []
     args: list[str | int] = [SECONDS, again_seconds()]
+    moment = iso(at)
     for person, all_of_them in boxes.items():
         kept = KEPT[person.partition(":")[0]]
         for first in range(0, len(all_of_them), MOST_AT_ONCE):
@@ -169,7 +170,7 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
             keys += _keys(person)
             args += [channel(person), kept, len(some)]
             for one in some:
-                args += [mode, one.type, body(one.type, one.data, at), one.key, one.unless]
+                args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
     return int(live.script("mailbox_put")(keys=keys, args=args))
 
 

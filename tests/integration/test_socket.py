@@ -24,7 +24,7 @@ from websockets.sync.client import ClientConnection, connect
 from local.stores import THROWAWAY_VALKEY, Valkey
 from models import db, live
 from models.live import driver_index, mailbox
-from models.messages import Message
+from models.messages import Message, iso
 from tasks.followups import follow
 from tests import scenes
 from tests.conftest import Stores
@@ -147,7 +147,7 @@ def note(*keys: str, to: str = "driver:dev") -> None:
 def put_unheard(key: str) -> None:
     """A message in the mailbox whose wake-up got lost."""
     keys = ["mailbox:driver:dev", "mailbox:driver:dev:state"]
-    body = mailbox.body("note", {"key": key}, NOW)
+    body = mailbox.body("note", {"key": key}, iso(NOW))
     silent = LUA.replace("redis.call('PUBLISH',", "tostring(")
     commands: Any = live.commands()
     message = ["keep", "note", body, key, ""]
