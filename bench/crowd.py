@@ -1,5 +1,6 @@
 """Case (e): a thousand, five thousand, ten thousand connected drivers with a position every 5 s each."""
 
+import struct
 import time
 from functools import partial
 from pathlib import Path
@@ -40,8 +41,8 @@ class Crowd:
         self._places: list[tuple[float, float]] = []
         self._turn = 0
         self._due = 0.0
-        self._looked_for: dict[str, tuple[str, float]] = {}
-        self._redis = Redis.from_url(course.site.valkey.url, decode_responses=True)
+        self._looked_for: dict[str, tuple[bytes, float]] = {}
+        self._redis = Redis.from_url(course.site.valkey.url)
         self._looking = False
 
     def grow(self, count: int) -> None:
@@ -73,7 +74,10 @@ class Crowd:
                 self.sockets[number].send("update_location", latitude=latitude, longitude=longitude)
                 self.sent += 1
                 if number == group and group % PROBES_EVERY == 0:
-                    self._looked_for[self._subs[number]] = (repr(latitude), time.monotonic())
+                    self._looked_for[self._subs[number]] = (
+                        struct.pack("<dd", latitude, longitude),
+                        time.monotonic(),
+                    )
         if self._looked_for and not self._looking:
             self._looking = True
             self._loop.at(time.monotonic(), self._look)
@@ -81,11 +85,11 @@ class Crowd:
     def _look(self, _: float) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
             for sub in self._looked_for:
-                pipe.hget(f"driver:{sub}", "lat")
+                pipe.hget(f"driver:{sub}", "place")
             found = pipe.execute()
         now = time.monotonic()
-        for sub, latitude in zip(list(self._looked_for), found, strict=True):
-            if latitude == self._looked_for[sub][0]:
+        for sub, place in zip(list(self._looked_for), found, strict=True):
+            if place and place.startswith(self._looked_for[sub][0]):
                 self.lags.append(now - self._looked_for.pop(sub)[1])
         self._looking = bool(self._looked_for)
         if self._looking:

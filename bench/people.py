@@ -54,7 +54,7 @@ class People:
         """How many drivers of these subtypes the index in Redis has."""
         with Redis.from_url(self.site.valkey.url) as client, client.pipeline() as pipe:
             for subtype in subtypes:
-                pipe.zcard(f"drivers:places:{vehicle_key(TYPE, subtype)}")
+                pipe.zcard(f"drivers:where:{vehicle_key(TYPE, subtype)}")
             return sum(pipe.execute())
 
     def place(self, km: float) -> tuple[float, float]:

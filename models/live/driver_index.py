@@ -5,24 +5,26 @@ the k nearest of this vehicle (`driver_search`)? It holds only drivers who are a
 running trip; silent ones are left out when it is asked, and swept later.
 """
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from models import geo
-from models.live import commands, script
+from models.live import commands, read_all, script
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
 NO_SEARCH = "-"
 
-# As long as this a driver's last position is worth keeping after the last word from him.
+# As long as this a driver's last position is worth keeping after he has left the index, or after the last
+# word from one who is in no search.
 DRIVER_TTL_SECONDS = 900
 
 # A position that took longer to arrive tells where the driver was, not where he is.
 POSITION_MAX_AGE_MS = 60_000
 
-_SEEN = "drivers:seen"
+_HEARD = "drivers:heard"
 
 # The customer of a trip hears where the truck is once in this time at most.
 TELL_MS = 1000
@@ -32,11 +34,11 @@ TOGETHER = 200
 
 Outcome = Literal["live", "kept_out", "unknown"]
 
-# What the script takes of a position: at_ms, latitude, longitude, cell; and of a driver: his id, seen_ms,
-# search, as_of_us, the position, his trip.
-Where: TypeAlias = tuple[int | str, str, str, int | str]
-Learnt: TypeAlias = tuple[str, int, str, int | str, int | str, str, str, int | str, str]
-NOWHERE: Where = ("", "", "", "")
+# What the script takes of a position: latitude, longitude, at_ms, cell; and of a driver: seen_ms, his place,
+# search, as_of_us, his trip.
+_place = struct.Struct("<dddd")
+NOWHERE = b""
+Learnt: TypeAlias = tuple[int, bytes, str, int | str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,12 @@ def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
     Whatever becomes of a position, the word from its driver counts. A position ahead of our clock counts
     as of now. Raises ValueError for coordinates that are none, redis.RedisError.
     """
-    return _update([(driver, now_ms, "", "", *_where(position, now_ms), "") for driver, position in reports])
+    return _update([(driver, (now_ms, _where(position, now_ms), "", "", "")) for driver, position in reports])
 
 
 def heard(driver_id: str, now_ms: int) -> bool:
     """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    (noted,) = _update([(driver_id, now_ms, "", "", *NOWHERE, "")])
+    (noted,) = _update([(driver_id, (now_ms, NOWHERE, "", "", ""))])
     return noted.outcome != "unknown"
 
 
@@ -126,51 +128,51 @@ def place_all(placements: Sequence[Placement]) -> None:
         _update([_placed(one) for one in placements[first : first + TOGETHER]])
 
 
-def _placed(one: Placement) -> Learnt:
+def _placed(one: Placement) -> tuple[str, Learnt]:
     on_trip = f"{one.trip.truck_request_id} {one.trip.customer_id}" if one.trip else ""
     where = _where(one.position) if one.position else NOWHERE
-    return (one.driver_id, one.seen_ms, one.search, one.as_of_us, *where, on_trip)
+    return one.driver_id, (one.seen_ms, where, one.search, one.as_of_us, on_trip)
 
 
 def last_position(driver_id: str) -> Position | None:
     """The newest position Redis has of a driver. Raises redis.RedisError."""
-    stored = cast("list[str | None]", commands().hmget(f"driver:{driver_id}", ["lat", "lon", "at_ms"]))
-    latitude, longitude, at_ms = stored
-    if latitude is None or longitude is None or at_ms is None:
+    (stored,) = read_all([("HGET", f"driver:{driver_id}", "place")])
+    if stored is None:
         return None
-    return Position(float(latitude), float(longitude), int(at_ms))
+    latitude, longitude, at_ms, _ = _place.unpack(stored)
+    return Position(latitude, longitude, int(at_ms))
 
 
 def sweep(seen_before_ms: int, limit: int = 1000) -> int:
     """Takes up to ``limit`` drivers who have been silent since out of the index; returns how many."""
-    return int(script("driver_sweep")(keys=[_SEEN], args=[seen_before_ms, limit]))
+    return int(script("driver_sweep")(keys=[_HEARD], args=[seen_before_ms, limit, DRIVER_TTL_SECONDS]))
 
 
 def heard_since(seen_ms: int) -> list[str]:
     """The drivers in any search who were heard of at this time or later. Raises redis.RedisError."""
-    members = cast("list[str]", commands().zrangebyscore(_SEEN, seen_ms, "+inf"))
+    members = cast("list[str]", commands().zrangebyscore(_HEARD, seen_ms, "+inf"))
     return [member.rpartition("|")[2] for member in members]
 
 
-def _update(learnt: Sequence[Learnt]) -> list[Moved]:
+def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
     if not learnt:
         return []
-    keys = [_SEEN, *(f"driver:{one[0]}" for one in learnt)]
-    args = [DRIVER_TTL_SECONDS, TELL_MS, *chain.from_iterable(learnt)]
+    keys = [_HEARD, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
+    args = [DRIVER_TTL_SECONDS, TELL_MS, *chain.from_iterable(each for _, each in learnt)]
     return [_moved(answer) for answer in script("driver_update")(keys=keys, args=args)]
 
 
 def _moved(answer: Any) -> Moved:
+    if isinstance(answer, str):
+        return _USUAL[cast("Outcome", answer)]
     outcome, running, tell, jumped = answer
-    if not running and not jumped:
-        return _USUAL[outcome]
     return Moved(outcome, Trip(*running.split(" ")) if running else None, bool(tell), bool(jumped))
 
 
-def _where(position: Position, now_ms: int | None = None) -> Where:
+def _where(position: Position, now_ms: int | None = None) -> bytes:
     latitude, longitude, at_ms = position.latitude, position.longitude, position.at_ms
     if now_ms is not None:
         if at_ms < now_ms - POSITION_MAX_AGE_MS:
             return NOWHERE
         at_ms = min(at_ms, now_ms)
-    return at_ms, repr(float(latitude)), repr(float(longitude)), geo.cell(latitude, longitude)
+    return _place.pack(latitude, longitude, at_ms, geo.cell(latitude, longitude))

@@ -96,7 +96,7 @@ def _script(question: Question, min_seen: int) -> _Asked:
     angle = question.radius_km / geo.EARTH_RADIUS_KM
     call = live.Call(
         live.script("driver_nearest"),
-        [f"drivers:places:{question.vehicle}"],
+        [f"drivers:where:{question.vehicle}"],
         [question.latitude, question.longitude, angle, question.k, min_seen],
     )
     return _Asked(call, 0)
@@ -126,7 +126,7 @@ def _plain(question: Question) -> _Asked | None:
     scales = _SCALE, _east(middle - angle), _east(middle + angle)
     shortest, longest = min(scales), max(scales)
     command = (
-        *("GEOSEARCH", f"drivers:places:{vehicle}"),
+        *("GEOSEARCH", f"drivers:where:{vehicle}"),
         *("FROMLONLAT", (longitude - 180) / 2, (latitude + 90) * _SCALE - _MAP_END),
         *("BYRADIUS", angle * longest * _MAP_EARTH_M * 1.001 + 3, "m", "ASC", "COUNT", FEW, "ANY"),
     )

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import resource
+import struct
 import sys
 import tempfile
 import time
@@ -162,14 +163,13 @@ async def _tell(walkers: list[Walker], say: Callable[[str], None]) -> None:
 
 def wrong(url: str, walkers: list[Walker]) -> list[str]:
     """Drivers whose last position is another one in the index, with both."""
-    client: Any = redis.Redis.from_url(url, decode_responses=True)
-    with redis.Redis.from_url(url) as other:  # the members begin with bytes that are no text
-        members: Any = other.zrange(f"drivers:places:{VEHICLE}", 0, -1, withscores=True)
+    client: Any = redis.Redis.from_url(url)  # the members begin with bytes that are no text
+    members = client.zrange(f"drivers:where:{VEHICLE}", 0, -1, withscores=True)
     cells = {member[24:].decode(): score for member, score in members}
     found = []
     for one in walkers:
-        latitude, longitude = client.hmget(f"driver:{one.sub}", ["lat", "lon"])
-        place = (float(latitude), float(longitude)) if latitude else None
+        known = client.hget(f"driver:{one.sub}", "place")
+        place = struct.unpack_from("<dd", known) if known else None
         if place != one.place or cells.get(one.sub) != geo.cell(*one.place):
             found.append(f"{one.sub}: sent {one.place}, in the index {place}")
     extra = set(cells) - {one.sub for one in walkers}

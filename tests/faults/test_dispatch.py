@@ -90,7 +90,7 @@ async def _accept_round(
 
 def _free(fleet: Fleet, subtype: str) -> int:
     with redis.Redis.from_url(fleet.valkey.url) as client:
-        return cast("int", client.zcard(f"drivers:places:{vehicle_key(TYPE, subtype)}"))
+        return cast("int", client.zcard(f"drivers:where:{vehicle_key(TYPE, subtype)}"))
 
 
 def _asked(fleet: Fleet, order_id: str) -> int:

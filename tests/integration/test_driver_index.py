@@ -5,7 +5,6 @@ import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import add
 from typing import Any
 
 import pytest
@@ -282,7 +281,7 @@ def test_a_driver_who_changes_his_vehicle_is_found_with_the_new_one_only() -> No
     put("one", DELHI, OPEN, as_of_us=NOW * 1000 + 1)
     assert near(DELHI) == []
     assert near(DELHI, vehicle=OPEN) == ["one"]
-    assert index_keys() == {f"drivers:places:{OPEN}", f"drivers:positions:{OPEN}", "drivers:seen"}
+    assert index_keys() == {f"drivers:where:{OPEN}", "drivers:heard"}
 
 
 def test_a_reading_of_postgres_that_comes_late_undoes_nothing() -> None:
@@ -409,13 +408,11 @@ def test_the_index_equals_the_last_positions_sent_after_many_moves() -> None:
         assert driver_index.last_position(driver) == position
     everywhere = {driver: (at.latitude, at.longitude) for driver, at in last.items()}
     assert nearest(DELHI, 21000, 100, now_ms=now) == brute_force(everywhere, DELHI, 21000, 100)
-    cells = raw("ZRANGE", f"drivers:places:{ACE}", 0, -1, "WITHSCORES")
+    cells = raw("ZRANGE", f"drivers:where:{ACE}", 0, -1, "WITHSCORES")
     assert {
         member[24:].decode(): int(score) for member, score in zip(cells[::2], cells[1::2], strict=True)
     } == {driver: geo.cell(*point) for driver, point in everywhere.items()}
-    # A member of the cells begins with the position that is kept beside it.
-    positions = raw("HGETALL", f"drivers:positions:{ACE}")
-    assert sorted(cells[::2]) == sorted(map(add, positions[1::2], positions[::2]))
+    assert {struct.unpack_from("<ddd", member)[:2] for member in cells[::2]} == set(everywhere.values())
 
 
 # --- the sweep, and what is left behind ------------------------------------------------------------
@@ -426,8 +423,7 @@ def test_the_sweep_drops_the_silent_and_their_next_word_brings_them_back() -> No
     put("alive", DELHI, seen_ms=NOW - 60_000)
     assert driver_index.sweep(NOW - PRESENCE) == 1
     assert driver_index.sweep(NOW - PRESENCE) == 0
-    assert [member[24:] for member in raw("ZRANGE", f"drivers:places:{ACE}", 0, -1)] == [b"alive"]
-    assert commands().hkeys(f"drivers:positions:{ACE}") == ["alive"]
+    assert [member[24:] for member in raw("ZRANGE", f"drivers:where:{ACE}", 0, -1)] == [b"alive"]
     assert driver_index.heard("silent", NOW)
     assert near(DELHI) == ["alive", "silent"]
 
@@ -436,15 +432,27 @@ def test_the_sweep_takes_the_longest_silent_first_and_leaves_no_key() -> None:
     for number in range(5):
         put(f"driver-{number}", DELHI, OPEN if number % 2 else ACE, seen_ms=NOW - 100_000 + number)
     assert driver_index.sweep(NOW, limit=3) == 3
-    assert commands().zrange("drivers:seen", 0, -1) == [f"{OPEN}|driver-3", f"{ACE}|driver-4"]
+    assert commands().zrange("drivers:heard", 0, -1) == [f"{OPEN}|driver-3", f"{ACE}|driver-4"]
     assert driver_index.sweep(NOW, limit=3) == 2
     assert index_keys() == set()
 
 
-def test_what_is_known_of_a_driver_is_forgotten_in_the_end() -> None:
+def test_what_is_known_of_a_driver_is_forgotten_in_the_end_and_not_while_he_is_in_the_index() -> None:
     put("one", DELHI)
-    commands().persist("driver:one")
+    put("two", DELHI, NO_SEARCH)
+    put("three", None)
+    forever = -1
+    for _ in range(2):
+        assert commands().ttl("driver:one") == forever
+        assert 0 < commands().ttl("driver:two") <= driver_index.DRIVER_TTL_SECONDS
+        assert 0 < commands().ttl("driver:three") <= driver_index.DRIVER_TTL_SECONDS
+        for driver in ("one", "two", "three"):
+            driver_index.heard(driver, NOW)
+    assert driver_index.sweep(NOW + 1) == 1
+    assert 0 < commands().ttl("driver:one") <= driver_index.DRIVER_TTL_SECONDS
     driver_index.heard("one", NOW)
+    assert commands().ttl("driver:one") == forever
+    put("one", None, NO_SEARCH, as_of_us=NOW * 1000 + 1)
     assert 0 < commands().ttl("driver:one") <= driver_index.DRIVER_TTL_SECONDS
 
 
@@ -452,5 +460,5 @@ def test_positions_are_stored_to_the_last_bit() -> None:
     point = (math.nextafter(28.6, 29), math.nextafter(77.2, 78))
     put("one", point)
     assert driver_index.last_position("one") == Position(*point, NOW)
-    assert struct.unpack("<ddd", raw("HGET", f"drivers:positions:{ACE}", "one")) == (*point, NOW)
+    assert raw("ZRANGE", f"drivers:where:{ACE}", 0, -1) == [struct.pack("<ddd", *point, NOW) + b"one"]
     assert near(point, radius_km=0) == ["one"]

@@ -122,7 +122,7 @@ def test_drivers_are_counted_by_what_they_do(olga: Caller) -> None:
         steps = ("en_route_pickup", "at_pickup", "in_transit") if name == "loaded" else ()
         for step in steps:
             trips.advance(name, truck.trip["truckRequestId"], step)
-    live.commands().zadd("drivers:seen", {"truck:quiet|quiet": scenes.now_ms() - 61_000})
+    live.commands().zadd("drivers:heard", {"truck:quiet|quiet": scenes.now_ms() - 61_000})
     whole = data(olga.get("/ops/overview"))
     assert whole["drivers"] == {"available": 1, "busy": 1, "on_trip": 1, "silent": 1, "unavailable": 1}
 

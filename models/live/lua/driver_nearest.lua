@@ -1,6 +1,6 @@
 -- The k nearest drivers within a radius, exactly.
 --
--- KEYS  1 drivers:places:{vehicle}
+-- KEYS  1 drivers:where:{vehicle}
 -- ARGV  1 latitude, 2 longitude (degrees)   3 radius (radians)   4 k
 --       5 seen_ms: whoever was last heard of before this is left out
 -- returns members of the cells (latitude, longitude and seen_ms as doubles, then the driver) in no

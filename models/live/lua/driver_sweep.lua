@@ -1,16 +1,20 @@
--- Takes drivers who have been silent for too long out of the index; their driver:{id} stays, so
--- that the next word from them puts them back.
+-- Takes drivers who have been silent for too long out of the index; what is known of them, driver:{id},
+-- stays for a while, so that the next word from them puts them back.
 --
--- KEYS  1 drivers:seen
--- ARGV  1 seen_before_ms (exclusive)   2 limit
+-- KEYS  1 drivers:heard
+-- ARGV  1 seen_before_ms (exclusive)   2 limit   3 seconds to live of driver:{id} from now on
 -- returns how many left
 
 local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, member in ipairs(silent) do
-  local vehicle, driver = string.match(member, '^(.*)|([^|]*)$')
-  local position = redis.call('HGET', 'drivers:positions:' .. vehicle, driver)
-  if position then redis.call('ZREM', 'drivers:places:' .. vehicle, position .. driver) end
-  redis.call('HDEL', 'drivers:positions:' .. vehicle, driver)
-  redis.call('ZREM', KEYS[1], member)
+for _, one in ipairs(silent) do
+  local vehicle, driver = string.match(one, '^(.*)|([^|]*)$')
+  local key = 'driver:' .. driver
+  local known = redis.call('HMGET', key, 'place', 'seen_ms')
+  if known[1] then
+    local member = string.sub(known[1], 1, 16) .. struct.pack('<d', tonumber(known[2])) .. driver
+    redis.call('ZREM', 'drivers:where:' .. vehicle, member)
+  end
+  redis.call('EXPIRE', key, ARGV[3])
+  redis.call('ZREM', KEYS[1], one)
 end
 return #silent

@@ -1,27 +1,30 @@
 -- Joins what was just learnt about drivers with what is known, and makes the index agree.
 --
--- KEYS  drivers:seen, then driver:{id} of each driver
--- ARGV  1 seconds to live of driver:{id}   2 ms between two words to a customer, then nine for each driver:
---       1 driver   2 seen_ms   3 search: vehicle key, "-" for no search, "" for as it is
---       4 as_of_us: when Postgres said so ("" with 3)
---       5 at_ms, 6 latitude, 7 longitude, 8 cell: all "" without a position
---       9 trip: his running trip, "" for none (counts with 3)
--- returns for each driver {outcome, trip, tell, jumped}
---         outcome "unknown": nothing is known of him and 3 is "", nothing was written
---                 "live": the position is the newest; "kept_out": there was none, or a newer one is known
+-- KEYS  drivers:heard, then driver:{id} of each driver
+-- ARGV  1 seconds to live of driver:{id} while he is in no search   2 ms between two words to a customer,
+--       then five for each driver:
+--       1 seen_ms   2 place: latitude, longitude, at_ms and cell as four doubles, "" for none
+--       3 search: vehicle key, "-" for no search, "" for as it is
+--       4 as_of_us: when Postgres said so   5 trip: his running trip, "" for none (4 and 5 count with 3)
+-- returns for each driver 'unknown': nothing is known of him and 3 is "", nothing was written
+--                         'live': the place is the newest; 'kept_out': there was none, or a newer one is known
+--         or {one of them, trip, tell, jumped} where the last three are not all nothing
 --         trip: his running trip; tell: 1 if its customer is to hear of this position
 --         jumped: 1 if nobody gets there so fast from where he was
 --
--- The keys of the index carry the vehicle, which is known only here: drivers:places:{vehicle} and
--- drivers:positions:{vehicle}. A position is three doubles, latitude, longitude and seen_ms. A member
--- of the places is that and the driver's id, so that a search has nothing else to read; the positions
--- say what his member is.
+-- The key of the index carries the vehicle, which is known only here: drivers:where:{vehicle}. A member is
+-- latitude, longitude and seen_ms as three doubles and the driver's id, so that a search has nothing else to
+-- read; which it is, driver:{id} says, and therefore stays as long as he is in the index.
 
-local SEEN, TTL, TELL_MS, EACH = KEYS[1], ARGV[1], tonumber(ARGV[2]), 9
+local HEARD, TTL, TELL_MS, EACH = KEYS[1], ARGV[1], tonumber(ARGV[2]), 5
 -- Ten kilometres at ten kilometres a second: no vehicle, only a receiver that has lost its way.
 local JUMP_KM, JUMP_KM_PER_MS, EARTH_KM = 10, 0.01, 6371
 -- Whoever is within as many degrees both ways is nearer than that.
 local NEAR_DEGREES = 0.05
+-- How a key begins before the driver's id, and a place before its time.
+local BEFORE_ID, POINT = #'driver:', 16
+
+local pack, unpack_doubles = struct.pack, struct.unpack
 
 local function km(lat1, lon1, lat2, lon2)
   local rad = math.pi / 180
@@ -37,59 +40,59 @@ local function jumps(lat1, lon1, lat2, lon2, ms)
   return far > JUMP_KM and far > JUMP_KM_PER_MS * ms and 1 or 0
 end
 
-local function update(key, driver, seen, search, new_as_of, new_at, new_lat, new_lon, new_cell, new_trip)
-  local known = redis.call('HMGET', key, 'search', 'as_of_us', 'seen_ms', 'at_ms', 'lat', 'lon', 'cell',
-    'trip', 'told_ms')
-  local before, as_of = known[1] or '-', known[2]
-  local at, lat, lon, cell = known[4], known[5], known[6], known[7]
-  local trip = known[8] or ''
+local function member(place, seen, driver)
+  return string.sub(place, 1, POINT) .. pack('<d', seen) .. driver
+end
 
-  if search == '' then
-    if not known[1] then return {'unknown', '', 0, 0} end
-    search = before
-  elseif not as_of or tonumber(new_as_of) >= tonumber(as_of) then
-    as_of, trip = new_as_of, new_trip
-    redis.call('HSET', key, 'search', search, 'as_of_us', as_of, 'trip', trip)
-  else  -- an older reading of Postgres that comes late must not undo a newer one
-    search = before
+local function update(key, seen, new_place, new_search, new_as_of, new_trip)
+  local known = redis.call('HMGET', key, 'search', 'seen_ms', 'place', 'trip', 'as_of_us', 'told_ms')
+  local before, seen_before, place = known[1] or '-', tonumber(known[2]), known[3]
+  local search, trip, driver = before, known[4] or '', string.sub(key, BEFORE_ID + 1)
+
+  if new_search == '' then
+    if not known[1] then return 'unknown' end
+  elseif not known[5] or tonumber(new_as_of) >= tonumber(known[5]) then
+    -- An older reading of Postgres that comes late must not undo a newer one.
+    search, trip = new_search, new_trip
+    redis.call('HSET', key, 'search', search, 'as_of_us', new_as_of, 'trip', trip)
   end
 
-  if known[3] and tonumber(known[3]) > tonumber(seen) then seen = known[3] end
+  local old = before ~= '-' and place and member(place, seen_before, driver)
+  if seen_before and seen_before > tonumber(seen) then seen = known[2] end
   local outcome, jumped, tell = 'kept_out', 0, 0
-  if new_at ~= '' and (not at or tonumber(new_at) >= tonumber(at)) then
-    if at then
-      jumped = jumps(tonumber(lat), tonumber(lon), tonumber(new_lat), tonumber(new_lon),
-        tonumber(new_at) - tonumber(at))
+  if new_place ~= '' then
+    local new_lat, new_lon, new_at = unpack_doubles('<ddd', new_place)
+    local lat, lon, at
+    if place then lat, lon, at = unpack_doubles('<ddd', place) end
+    if not at or new_at >= at then
+      if at then jumped = jumps(lat, lon, new_lat, new_lon, new_at - at) end
+      outcome, place = 'live', new_place
     end
-    at, lat, lon, cell = new_at, new_lat, new_lon, new_cell
-    outcome = 'live'
-    redis.call('HSET', key, 'seen_ms', seen, 'at_ms', at, 'lat', lat, 'lon', lon, 'cell', cell)
-  else
+  end
+  if outcome == 'live' then
+    redis.call('HSET', key, 'seen_ms', seen, 'place', place)
+  elseif seen ~= known[2] then
     redis.call('HSET', key, 'seen_ms', seen)
   end
-  redis.call('EXPIRE', key, TTL)
 
-  if before ~= '-' and before ~= search then
-    local position = redis.call('HGET', 'drivers:positions:' .. before, driver)
-    if position then redis.call('ZREM', 'drivers:places:' .. before, position .. driver) end
-    redis.call('HDEL', 'drivers:positions:' .. before, driver)
-    redis.call('ZREM', SEEN, before .. '|' .. driver)
+  if old and before ~= search then
+    redis.call('ZREM', 'drivers:where:' .. before, old)
+    redis.call('ZREM', HEARD, before .. '|' .. driver)
+    old = false
   end
-  if search ~= '-' and at then
-    local places, positions = 'drivers:places:' .. search, 'drivers:positions:' .. search
-    local position = struct.pack('<ddd', tonumber(lat), tonumber(lon), tonumber(seen))
-    local old = redis.call('HGET', positions, driver)
-    if old ~= position then
-      if old then redis.call('ZREM', places, old .. driver) end
-      redis.call('ZADD', places, cell, position .. driver)
-      redis.call('HSET', positions, driver, position)
-    end
-    redis.call('ZADD', SEEN, seen, search .. '|' .. driver)
+  if search ~= '-' and place then
+    local where, new = 'drivers:where:' .. search, member(place, tonumber(seen), driver)
+    if old and old ~= new then redis.call('ZREM', where, old) end
+    redis.call('ZADD', where, unpack_doubles('<d', place, POINT + 9), new)
+    if redis.call('ZADD', HEARD, seen, search .. '|' .. driver) == 1 then redis.call('PERSIST', key) end
+  else
+    redis.call('EXPIRE', key, TTL)
   end
-  if outcome == 'live' and trip ~= '' and tonumber(seen) >= tonumber(known[9] or 0) + TELL_MS then
+  if outcome == 'live' and trip ~= '' and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
     redis.call('HSET', key, 'told_ms', seen)
     tell = 1
   end
+  if trip == '' and jumped == 0 then return outcome end
   return {outcome, trip, tell, jumped}
 end
 
