@@ -49,16 +49,15 @@ def _finish(outcomes: Sequence[Outcome]) -> None:
 def _announce(outcomes: Sequence[Outcome]) -> None:
     """Wakes the waiting requests and fills the idempotency cache; Postgres knows it all anyway."""
     replies: dict[str, list[dict[str, object]]] = {}
-    pipeline = live.commands().pipeline(transaction=False)
+    commands: list[live.Command] = []
     for one in outcomes:
         if one.answer and one.idempotency_key and not one.answered_202:
             answer = idempotency.Answer(one.order_id, one.fingerprint, 201, one.answer)
-            idempotency.remember(one.customer_id, one.idempotency_key, answer, pipeline)
+            commands.append(idempotency.remembering(one.customer_id, one.idempotency_key, answer))
         replies.setdefault(one.reply_to, []).append(_reply(one))
-    for instance, some in replies.items():
-        pipeline.publish(f"web:{instance}", orjson.dumps(some))
+    commands += [("PUBLISH", f"web:{instance}", orjson.dumps(some)) for instance, some in replies.items()]
     try:
-        pipeline.execute()
+        live.run_all(commands)
     except redis.RedisError:
         log.warning("outcomes not announced; the door will look in Postgres", orders=len(outcomes))
 

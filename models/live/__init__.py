@@ -83,16 +83,21 @@ def script(name: str) -> Script:
     return commands().register_script((LUA / f"{name}.lua").read_text())
 
 
+def call(name: str, keys: Sequence[str], args: Sequence[bytes | str | int | float]) -> Any:
+    """What a script answers. Raises ``redis.RedisError``."""
+    return run_all([Call(script(name), keys, args)])[0]
+
+
 class Call(NamedTuple):
     """One run of a script: what redis-py's ``Script`` takes."""
 
     script: Script
     keys: Sequence[str]
-    args: Sequence[str | int | float]
+    args: Sequence[bytes | str | int | float]
 
 
 # A command as it is sent.
-Command: TypeAlias = Sequence[str | int | float]
+Command: TypeAlias = Sequence[bytes | str | int | float]
 
 _Run: TypeAlias = Callable[["Sequence[Call | Command]"], list[Any]]
 

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from models import geo
-from models.live import commands, read_all, script
+from models.live import call, commands, read_all
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
 NO_SEARCH = "-"
@@ -145,7 +145,7 @@ def last_position(driver_id: str) -> Position | None:
 
 def sweep(seen_before_ms: int, limit: int = 1000) -> int:
     """Takes up to ``limit`` drivers who have been silent since out of the index; returns how many."""
-    return int(script("driver_sweep")(keys=[_HEARD], args=[seen_before_ms, limit, DRIVER_TTL_SECONDS]))
+    return int(call("driver_sweep", [_HEARD], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))
 
 
 def heard_since(seen_ms: int) -> list[str]:
@@ -159,7 +159,7 @@ def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
         return []
     keys = [_HEARD, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
     args = [DRIVER_TTL_SECONDS, TELL_MS, *chain.from_iterable(each for _, each in learnt)]
-    return [_moved(answer) for answer in script("driver_update")(keys=keys, args=args)]
+    return [_moved(answer) for answer in call("driver_update", keys, args)]
 
 
 def _moved(answer: Any) -> Moved:

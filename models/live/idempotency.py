@@ -6,9 +6,8 @@ Postgres keeps it for 72 hours; this spares it the usual case.
 from dataclasses import dataclass
 
 import orjson
-import redis
 
-from models import settings
+from models import live, settings
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def read(stored: str) -> Answer:
     return Answer(**orjson.loads(stored))
 
 
-def remember(customer_id: str, key: str, answer: Answer, pipeline: redis.client.Pipeline) -> None:
-    """Has the pipeline keep the answer for IDEMPOTENCY_CACHE_SECONDS."""
+def remembering(customer_id: str, key: str, answer: Answer) -> live.Command:
+    """The command that keeps the answer for IDEMPOTENCY_CACHE_SECONDS."""
     seconds = settings.load().idempotency_cache_seconds
-    pipeline.set(name(customer_id, key), orjson.dumps(answer), ex=seconds)
+    return "SET", name(customer_id, key), orjson.dumps(answer), "EX", seconds

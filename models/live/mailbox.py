@@ -106,8 +106,8 @@ def open(person: str, last_event_id: int | None = None) -> Opening:
     ``last_event_id`` acknowledges everything up to it, at most what was ever given.
     """
     seen = "" if last_event_id is None else last_event_id
-    connected_id, holder, kept, entries = live.script("mailbox_open")(
-        keys=_keys(person), args=[seen, channel(person), SECONDS]
+    connected_id, holder, kept, entries = live.call(
+        "mailbox_open", _keys(person), [seen, channel(person), SECONDS]
     )
     pending = [_frame(entry_id, _pairs(fields)) for entry_id, fields in entries]
     return Opening(connected_id, holder, kept, pending)
@@ -121,13 +121,13 @@ def since(person: str, after_id: int) -> Look:
 def since_all(places: Sequence[tuple[str, int]]) -> list[Look]:
     """`since` for each person and id, in one round trip."""
     keys = [key for person, _ in places for key in _keys(person)]
-    found = live.script("mailbox_since")(keys=keys, args=[SECONDS, *(after + 1 for _, after in places)])
+    found = live.call("mailbox_since", keys, [SECONDS, *(after + 1 for _, after in places)])
     return [Look(holder, [_frame(at, _pairs(fields)) for at, fields in entries]) for holder, entries in found]
 
 
 def acknowledge(person: str, up_to_id: int) -> int:
     """Forgets everything up to this id, at most what was ever given; how many were removed."""
-    return int(live.script("mailbox_acknowledge")(keys=_keys(person), args=[up_to_id, SECONDS]))
+    return int(live.call("mailbox_acknowledge", _keys(person), [up_to_id, SECONDS]))
 
 
 def published(payload: str) -> list[Live | Replaced]:
@@ -171,7 +171,7 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
             args += [channel(person), kept, len(some)]
             for one in some:
                 args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
-    return int(live.script("mailbox_put")(keys=keys, args=args))
+    return int(live.call("mailbox_put", keys, args))
 
 
 def _keys(person: str) -> list[str]:

@@ -68,7 +68,7 @@ def _met(answer: str | int) -> Turn | Wait | Answer:
 def leave(customer_id: str, order_id: str) -> None:
     """Undoes `enter` for an order that did not begin; left to run out without Redis."""
     try:
-        if live.script("order_leave")(keys=_keys(customer_id), args=[order_id]):
+        if live.call("order_leave", _keys(customer_id), [order_id]):
             log.info("lock released", customer_id=customer_id)
     except redis.RedisError:
         log.warning("lock left to run out", customer_id=customer_id)

@@ -6,9 +6,11 @@ token; only the token's holder releases it.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
+from redis.commands.core import Script
 from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
@@ -20,6 +22,11 @@ log = structlog.get_logger()
 def key(customer_id: str) -> str:
     """The lock's key in Redis."""
     return f"order:create:{customer_id}"
+
+
+@lru_cache(maxsize=2)
+def _script(text: str) -> Script:
+    return live.commands().register_script(text)
 
 
 def _lock(customer_id: str) -> Lock:
@@ -81,7 +88,7 @@ def held(claims: Sequence[Claim]) -> Iterator[set[str]]:
 
 def _take_over(claims: Sequence[Claim]) -> set[Claim]:
     """Renews the locks that these tokens hold, and takes those that nobody holds."""
-    script = live.commands().register_script(Lock.LUA_REACQUIRE_SCRIPT)
+    script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
     calls = [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
     ours = {claim for claim, renewed in zip(claims, live.run_all(calls), strict=True) if renewed}
@@ -90,7 +97,7 @@ def _take_over(claims: Sequence[Claim]) -> set[Claim]:
 
 def release_all(claims: Sequence[Claim]) -> None:
     """Releases those locks that these tokens still hold, or leaves them to run out without Redis."""
-    script = live.commands().register_script(Lock.LUA_RELEASE_SCRIPT)
+    script = _script(Lock.LUA_RELEASE_SCRIPT)
     calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in claims]
     try:
         released = live.run_all(calls)

@@ -36,9 +36,7 @@ def test_the_first_enters_and_the_second_of_the_same_customer_finds_the_lock() -
 
 def test_a_key_with_an_answer_takes_no_lock() -> None:
     answer = idempotency.Answer("o0", "ab", 201, "{}")
-    pipeline = live.commands().pipeline()
-    idempotency.remember("asha", "k", answer, pipeline)
-    pipeline.execute()
+    live.run_all([idempotency.remembering("asha", "k", answer)])
     assert enter("asha", key="k") == answer
     assert live.commands().get(order_lock.key("asha")) is None
     assert enter("bina", key="k") is Turn.ENTERED
