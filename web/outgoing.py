@@ -8,8 +8,9 @@ an idle socket has no thread but its reader's.
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -39,7 +40,8 @@ class Outgoing(ABC, Generic[Work]):
     """What is to be done for one socket; everything may be called from anywhere."""
 
     __slots__ = (
-        *("person", "due_at", "_socket", "_work", "_texts", "_writing", "_left", "_ending", "_finished"),
+        *("person", "due_at", "turn", "plan"),
+        *("_socket", "_work", "_texts", "_writing", "_left", "_ending", "_finished"),
     )
 
     def __init__(self, socket: WebSocket, person: str) -> None:
@@ -54,8 +56,10 @@ class Outgoing(ABC, Generic[Work]):
         self._left: threading.Event | None = None
         self._ending: tuple[int, str] | None = None
         self._finished = False
-        # When `web.ticker` has something to do.
+        # When `web.ticker` has something to do; its turn for that, 0 for none; and who tells it of a change.
         self.due_at = float("inf")
+        self.turn = 0
+        self.plan: Callable[[Any], None] | None = None
 
     @abstractmethod
     def _do(self, work: Work) -> None:
@@ -160,5 +164,11 @@ class Outgoing(ABC, Generic[Work]):
                 if not may_wait:
                     return False
                 self._socket.finish()
-        self._finished, self.due_at = True, time.monotonic() + CLOSE_SECONDS
+        self._finished = True
+        self._be_due(time.monotonic() + CLOSE_SECONDS)
         return True
+
+    def _be_due(self, moment: float) -> None:
+        self.due_at = moment
+        if self.plan:
+            self.plan(self)

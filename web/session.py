@@ -132,7 +132,7 @@ class Session(Outgoing[Work]):
 
     def _plan(self) -> None:
         if self._ending is None:
-            self.due_at = min(self._expires_at, self._ping_at, self._look_at)
+            self._be_due(min(self._expires_at, self._ping_at, self._look_at))
 
     def _ping(self, now: float) -> None:
         if self._pinged_at is not None and self._socket.heard_at < self._pinged_at:

@@ -4,6 +4,7 @@ mailbox, the end of its token.
 A thread or a timer for each socket would cost more memory than the socket does.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ class Ticker:
 
     def __init__(self) -> None:
         self._sessions: set[Session] = set()
+        # By turn, those who are due before it: looking at all of them ten times a second costs more than
+        # what is due, since each of thousands has to come into the processor's cache.
+        self._turns: dict[int, set[Session]] = {}
         self._guard = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -36,13 +40,34 @@ class Ticker:
 
     def add(self, session: Session) -> None:
         self._sessions.add(session)
+        session.plan = self._plan
+        self._plan(session)
         with self._guard:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
                 self._thread.start()
 
     def discard(self, session: Session) -> None:
+        session.plan = None
         self._sessions.discard(session)
+        with self._guard:
+            self._forget(session)
+
+    def _plan(self, session: Session) -> None:
+        """Has the session looked at in the turn after it is due, if it is not to be before."""
+        if session.due_at == math.inf:
+            return
+        turn = int(session.due_at / TICK_SECONDS) + 1
+        with self._guard:
+            if session.turn and session.turn <= turn:
+                return
+            self._forget(session)
+            session.turn = turn
+            self._turns.setdefault(turn, set()).add(session)
+
+    def _forget(self, session: Session) -> None:
+        self._turns.get(session.turn, set()).discard(session)
+        session.turn = 0
 
     def stop(self) -> None:
         """Ends the thread; a later socket starts it again."""
@@ -62,10 +87,27 @@ class Ticker:
                 log.exception("ticker failed")
 
     def _tick(self, now: float) -> None:
-        due = [session for session in self.sessions() if session.due_at <= now]
-        looking = [session for session in due if session.tick(now)]
+        looking = [session for session in self._due(now) if self._looks(session, now)]
         for start in range(0, len(looking), TOGETHER):
             _look(looking[start : start + TOGETHER])
+
+    def _due(self, now: float) -> list[Session]:
+        with self._guard:
+            over = [turn for turn in self._turns if turn <= now / TICK_SECONDS]
+            due = [session for turn in over for session in self._turns.pop(turn)]
+            for session in due:
+                session.turn = 0
+        return due
+
+    def _looks(self, session: Session, now: float) -> bool:
+        """Has it do what is due, if that has not been put off since it was planned."""
+        try:
+            return session.due_at <= now and session.tick(now)
+        except Exception:
+            log.exception("ticker failed", person=session.person)
+            return False
+        finally:
+            self._plan(session)
 
 
 def _look(sessions: Sequence[Session]) -> None:
