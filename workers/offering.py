@@ -83,7 +83,7 @@ class Search:
     still_needed: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offered:
     """One driver asked, or to be asked; ``fare`` in rupees, ``distance_km`` as the crow flies."""
 

@@ -32,7 +32,7 @@ class Due:
             self.plan(self)
 
 
-def ticked(*sessions: Any, seconds: float = 0.6, meanwhile: Callable[[Ticker], Any] | None = None) -> Ticker:
+def ticked(*sessions: Any, seconds: float = 0.6, meanwhile: Callable[[Ticker], None] | None = None) -> Ticker:
     ticker = Ticker()
     for session in sessions:
         ticker.add(session)
@@ -60,7 +60,12 @@ def test_who_is_due_again_has_another_turn() -> None:
 
 def test_what_becomes_due_earlier_is_done_earlier_and_what_is_put_off_later() -> None:
     sooner, put_off = Due(60), Due(0.2)
-    ticked(sooner, put_off, meanwhile=lambda _: (sooner.be_due(0), put_off.be_due(60)))
+
+    def change(_: Ticker) -> None:
+        sooner.be_due(0)
+        put_off.be_due(60)
+
+    ticked(sooner, put_off, meanwhile=change)
     assert len(sooner.turns) == 1
     assert put_off.turns == []
 
