@@ -1,4 +1,6 @@
-"""Case (e): a thousand, five thousand, ten thousand connected drivers with a position every 5 s each."""
+"""Case (e): a thousand, five thousand, ten thousand connected drivers with a position every 5 s each, and
+beside them (b) at a given pace, (a) at its peak, and (b) at half of that.
+"""
 
 import struct
 import time
@@ -22,6 +24,9 @@ GROUPS = 100
 PROBES_EVERY = 2
 LOOK_SECONDS = 0.002
 SETTLE_SECONDS = 6.0
+# As fast as orders go beside them, and how long until those have ended.
+PEAK_CONNECTIONS = 64
+END_SECONDS = 15.0
 # Positions alone are measured for at least a few of each driver's.
 LEAST_SECONDS = 15.0
 KM = 40.0
@@ -97,7 +102,7 @@ class Crowd:
 
 
 def crowds(course: Course, pace: float, levels: tuple[int, ...] = LEVELS) -> list[Row]:
-    """(e) at each level, with (b) meanwhile at ``pace`` orders a second."""
+    """(e) at each level, and meanwhile (b) at ``pace`` orders a second and at half of what goes there."""
     loop = Loop()
     crowd, empty = Crowd(course, loop), _memory(course)
     rows = []
@@ -132,9 +137,22 @@ def _round(course: Course, loop: Loop, crowd: Crowd, kilobytes: float, pace: flo
         "CPU of a position": (1000 * servers / max(sent, 1), "ms"),
     }
     values |= latencies("lag", alone) | {"lag with (b), p99": (1000 * percentile(crowd.lags, 0.99), "ms")}
-    values |= {f"(b) {name}": value for name, value in meanwhile.values.items() if "offer" in name}
+    values |= _offers("(b)", meanwhile)
+    loop.run(time.monotonic() + END_SECONDS)
+    fastest, _ = placing.placed(course, PEAK_CONNECTIONS, "CROWDED", loop=loop)
+    peak = fastest.values["rate"][0]
+    values["(a) meanwhile"] = (peak, "orders/s")
+    loop.run(time.monotonic() + END_SECONDS)
+    at_half = placing.paced(course, placing.SHARE_OF_PEAK * peak, loop)
+    values |= _offers("(b) at half of that", at_half)
     counts = {"looked for": len(alone), "sockets closed": crowd.heard.closed}
-    return Round(values, counts | {f"(b) {name}": value for name, value in meanwhile.counts.items()})
+    for name, found in {"(b)": meanwhile, "(a)": fastest, "(b) at half": at_half}.items():
+        counts |= {f"{name} {what}": count for what, count in found.counts.items()}
+    return Round(values, counts)
+
+
+def _offers(name: str, measured: Round) -> dict[str, tuple[float, str]]:
+    return {f"{name} {what}": value for what, value in measured.values.items() if "offer" in what}
 
 
 def _memory(course: Course) -> float:

@@ -30,9 +30,14 @@ def ready(orders: Iterator[bytes], seconds: float) -> Callable[[], bytes]:
     return lambda: made.popleft() if made else next(orders)
 
 
-def placed(course: Course, connections: int, name: str, seconds: float = 0.0) -> tuple[Round, list[bytes]]:
-    """One round of (a): as fast as so many connections go; and the requests that were sent."""
-    loop, subtype = Loop(), f"{name}_{time.time_ns()}"
+def placed(
+    course: Course, connections: int, name: str, seconds: float = 0.0, loop: Loop | None = None
+) -> tuple[Round, list[bytes]]:
+    """One round of (a): as fast as so many connections go; and the requests that were sent.
+
+    In a loop where others are served too if one is given, and then without the end of the orders.
+    """
+    own, loop, subtype = loop is None, loop or Loop(), f"{name}_{time.time_ns()}"
     crew, record = Crew(course, loop, subtype), Record()
     supply, sent = ready(course.people.orders(subtype), seconds or course.seconds), []
     end = 0.0
@@ -52,20 +57,27 @@ def placed(course: Course, connections: int, name: str, seconds: float = 0.0) ->
     _finish(loop, lines, record, crew.heard)
     used = cpu.since(before, cpu.seconds(course.site.kinds))
     elapsed = record.last - begun
-    loop.close()
-    ended, ending = course.settle()
     orders = record.statuses[201]
     values = {"rate": (orders / elapsed, "orders/s")} | latencies("201", record.seconds) | costs(used, orders)
     values |= _offers(record, crew.heard)
     values["client's share of a core"] = (100 * used[cpu.CLIENT] / elapsed, "%")
-    values |= {
-        "CPU of the end, servers": (
-            1000 * (sum(ending.values()) - ending[cpu.CLIENT]) / max(orders, 1),
-            "ms/order",
-        ),
+    if own:
+        loop.close()
+        values |= _ended(course, orders)
+    else:
+        crew.leave()
+        for line in lines:
+            loop.remove(line)
+    return Round(values, _counts(record, crew.heard)), sent
+
+
+def _ended(course: Course, orders: int) -> dict[str, tuple[float, str]]:
+    ended, ending = course.settle()
+    used = sum(ending.values()) - ending[cpu.CLIENT]
+    return {
+        "CPU of the end, servers": (1000 * used / max(orders, 1), "ms/order"),
         "the end": (ended, "s"),
     }
-    return Round(values, _counts(record, crew.heard)), sent
 
 
 def rates(course: Course, levels: tuple[int, ...] = CONNECTIONS) -> list[Row]:
