@@ -139,7 +139,7 @@ def _round(course: Course, loop: Loop, crowd: Crowd, kilobytes: float, pace: flo
     values |= latencies("lag", alone) | {"lag with (b), p99": (1000 * percentile(crowd.lags, 0.99), "ms")}
     values |= _offers("(b)", meanwhile)
     loop.run(time.monotonic() + END_SECONDS)
-    fastest, _ = placing.placed(course, PEAK_CONNECTIONS, "CROWDED", loop=loop)
+    fastest = placing.placed(course, PEAK_CONNECTIONS, "CROWDED", loop=loop)[0]
     peak = fastest.values["rate"][0]
     values["(a) meanwhile"] = (peak, "orders/s")
     loop.run(time.monotonic() + END_SECONDS)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from models import settings
 from models.live import driver_search
@@ -14,8 +15,7 @@ WAVE_RADII_KM = (5, 10, 15, 30, 50)
 DRIVERS_PER_TRUCK = 10
 
 
-@dataclass(frozen=True)
-class MissingTruck:
+class MissingTruck(NamedTuple):
     """A truck request that still needs a driver."""
 
     id: str
@@ -23,8 +23,7 @@ class MissingTruck:
     fare: Decimal
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A driver to ask, for which truck, and how far from the pickup (km)."""
 
     driver_id: str

@@ -257,3 +257,19 @@ def test_a_wave_of_a_thousand_offers_is_one_quick_call() -> None:
     assert mailbox.put(wave, NOW) == 1000
     # Far below the time-out of a command, which would deliver it twice.
     assert time.monotonic() - before < live.COMMAND_TIMEOUT / 2
+
+
+def test_what_is_put_often_lives_on_as_long_as_what_is_put_seldom() -> None:
+    keys = [f"mailbox:{ANNA}", f"mailbox:{ANNA}:state"]
+    assert put("o1") == 1
+    for key in keys:
+        assert store().ttl(key) > mailbox.SECONDS - 10
+        store().expire(key, 100)
+    # Within a minute it is not seen to again ...
+    assert put("o2") == 1
+    assert [store().ttl(key) for key in keys] == [pytest.approx(100, abs=5)] * 2
+    # ... and after it, it is.
+    minute_ago = int(time.time() * 1_000_000) - 61_000_000
+    store().hset(keys[1], mapping={"last": minute_ago, "kept": minute_ago})
+    assert put("o3") == 1
+    assert all(store().ttl(key) > mailbox.SECONDS - 10 for key in keys)

@@ -1,7 +1,7 @@
 -- Gives messages their ids, keeps them in their mailboxes and wakes the sockets of those concerned.
 --
 -- KEYS     two for each person: the mailbox (stream), its state (hash)
--- ARGV[1]  seconds that both keys and every entry live
+-- ARGV[1]  seconds that both keys and every entry live, to a minute
 -- ARGV[2]  seconds in which the same message may be put again
 -- ARGV...  for each person the channel, how many entries the mailbox keeps, and how many messages follow;
 --          five for each of those: 'keep' or 'pass', type, body (a JSON object without id), key ('' is
@@ -17,6 +17,8 @@ local STEP = 100
 -- So many keys are kept without a look at their age.
 local FEW_KEYS = 400
 local PER_MESSAGE = 5
+-- So often the age of a mailbox is seen to (us).
+local RENEWED = 60 * 1000000
 
 local seconds, again = ARGV[1], tonumber(ARGV[2])
 local time = redis.call('TIME')
@@ -62,6 +64,7 @@ local function put(mailbox, state, channel, limit, first, count)
   local taken = {}
   for i = 4, names do taken[asked[i]] = values[i] end
   local last, kept, keeps, lines, fields = tonumber(values[1] or 0), values[2] or '0', false, {}, {}
+  local last_before, kept_before = last, tonumber(kept)
   for at = first, last_at, PER_MESSAGE do
     local key, unless = 'k:' .. ARGV[at + 3], 'k:' .. ARGV[at + 4]
     if not taken[key] and not taken[unless] then
@@ -84,11 +87,11 @@ local function put(mailbox, state, channel, limit, first, count)
   if #fields > 0 and redis.call('HLEN', state) > tonumber(values[3] or FEW_KEYS) then
     forget_old_keys(state, mailbox)
   end
-  if keeps then
+  if keeps and kept_before < now - RENEWED then
     redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
     redis.call('EXPIRE', mailbox, seconds)
   end
-  redis.call('EXPIRE', state, seconds)
+  if last_before < now - RENEWED then redis.call('EXPIRE', state, seconds) end
   redis.call('PUBLISH', channel, table.concat(lines, '\n'))
   return #lines
 end
