@@ -170,5 +170,5 @@ class Outgoing(ABC, Generic[Work]):
 
     def _be_due(self, moment: float) -> None:
         self.due_at = moment
-        if self.plan:
-            self.plan(self)
+        if plan := self.plan:
+            plan(self)
