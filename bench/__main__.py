@@ -29,12 +29,16 @@ CASES = "abcdefghi"
 def run(course: Course, wanted: argparse.Namespace) -> list[Row]:
     """The ceilings and the chosen cases but the last, in the order of their letters."""
     rows = ceilings.all_of_them(course)
+
+    def pace() -> float:
+        return wanted.pace or placing.SHARE_OF_PEAK * placing.peak(course, rows)
+
     measures: dict[str, Callable[[], list[Row]]] = {
         "a": lambda: placing.rates(course, wanted.connections),
-        "b": lambda: [placing.offers(course, placing.SHARE_OF_PEAK * placing.peak(course, rows))],
+        "b": lambda: [placing.offers(course, pace())],
         "c": lambda: [placing.replays(course)],
         "d": lambda: [accepting.accepts(course)],
-        "e": lambda: crowd.crowds(course, placing.SHARE_OF_PEAK * placing.peak(course, rows), wanted.crowds),
+        "e": lambda: crowd.crowds(course, pace(), wanted.crowds),
         "f": lambda: nearest.searches(course, wanted.drivers),
         "h": lambda: [recovery.recovery(course, wanted.queued)],
         # Last, since it fills the tables.
@@ -100,6 +104,7 @@ def arguments() -> argparse.Namespace:
     add("--rounds", type=int, default=3, help="rounds of each line of the table (%(default)s)")
     add("--seconds", type=float, default=8, help="length of a round, 8 at most (%(default)s)")
     add("--connections", type=_numbers, default=placing.CONNECTIONS, help="levels of case a, as in 1,16")
+    add("--pace", type=float, help="orders/s of case b, also beside case e (half the peak of case a)")
     add("--crowds", type=_numbers, default=crowd.LEVELS, help="levels of case e")
     add("--drivers", type=_numbers, default=nearest.SIZES, help="sizes of case f")
     add("--past", type=_numbers, default=growth.PAST, help="past orders of case g")
