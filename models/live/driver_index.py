@@ -20,6 +20,9 @@ NO_SEARCH = "-"
 # As long as this a driver's last position is worth keeping after he has left the index, or after the last
 # word from one who is in no search.
 DRIVER_TTL_SECONDS = 900
+# And while he is in the index, where only his key knows which member is his: longer than the sweep of the
+# silent, every two minutes, will ever be away.
+INDEXED_TTL_SECONDS = 86_400
 
 # A position that took longer to arrive tells where the driver was, not where he is.
 POSITION_MAX_AGE_MS = 60_000
@@ -158,7 +161,8 @@ def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
     if not learnt:
         return []
     keys = [_HEARD, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
-    args = [DRIVER_TTL_SECONDS, TELL_MS, *chain.from_iterable(each for _, each in learnt)]
+    args: list[bytes | str | int] = [DRIVER_TTL_SECONDS, INDEXED_TTL_SECONDS, TELL_MS]
+    args += chain.from_iterable(each for _, each in learnt)
     return [_moved(answer) for answer in call("driver_update", keys, args)]
 
 

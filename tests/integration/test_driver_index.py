@@ -437,23 +437,40 @@ def test_the_sweep_takes_the_longest_silent_first_and_leaves_no_key() -> None:
     assert index_keys() == set()
 
 
-def test_what_is_known_of_a_driver_is_forgotten_in_the_end_and_not_while_he_is_in_the_index() -> None:
+def test_what_is_known_of_a_driver_outlives_him_in_the_index_and_is_forgotten_in_the_end() -> None:
     put("one", DELHI)
     put("two", DELHI, NO_SEARCH)
     put("three", None)
-    forever = -1
+    short, long = driver_index.DRIVER_TTL_SECONDS, driver_index.INDEXED_TTL_SECONDS
     for _ in range(2):
-        assert commands().ttl("driver:one") == forever
-        assert 0 < commands().ttl("driver:two") <= driver_index.DRIVER_TTL_SECONDS
-        assert 0 < commands().ttl("driver:three") <= driver_index.DRIVER_TTL_SECONDS
+        assert short < commands().ttl("driver:one") <= long
+        assert 0 < commands().ttl("driver:two") <= short
+        assert 0 < commands().ttl("driver:three") <= short
         for driver in ("one", "two", "three"):
             driver_index.heard(driver, NOW)
     assert driver_index.sweep(NOW + 1) == 1
-    assert 0 < commands().ttl("driver:one") <= driver_index.DRIVER_TTL_SECONDS
+    assert 0 < commands().ttl("driver:one") <= short
     driver_index.heard("one", NOW)
-    assert commands().ttl("driver:one") == forever
+    assert short < commands().ttl("driver:one") <= long
     put("one", None, NO_SEARCH, as_of_us=NOW * 1000 + 1)
-    assert 0 < commands().ttl("driver:one") <= driver_index.DRIVER_TTL_SECONDS
+    assert 0 < commands().ttl("driver:one") <= short
+
+
+def test_a_driver_who_stays_in_the_index_is_never_forgotten() -> None:
+    put("one", DELHI)
+    for hour in range(1, 4):
+        commands().expire("driver:one", 100)
+        driver_index.heard("one", NOW + hour * 3_600_000)
+        assert commands().ttl("driver:one") > driver_index.INDEXED_TTL_SECONDS - 10
+
+
+def test_a_driver_whose_key_was_lost_alone_is_put_back_all_the_same() -> None:
+    put("one", DELHI)
+    commands().delete("driver:one")
+    assert not driver_index.heard("one", NOW)
+    put("one", DELHI)
+    assert near(DELHI) == ["one"]
+    assert commands().ttl("driver:one") > driver_index.DRIVER_TTL_SECONDS
 
 
 def test_positions_are_stored_to_the_last_bit() -> None:

@@ -1,8 +1,8 @@
 -- Joins what was just learnt about drivers with what is known, and makes the index agree.
 --
 -- KEYS  drivers:heard, then driver:{id} of each driver
--- ARGV  1 seconds to live of driver:{id} while he is in no search   2 ms between two words to a customer,
---       then five for each driver:
+-- ARGV  1 seconds to live of driver:{id} while he is in no search   2 the same while he is in the index
+--       3 ms between two words to a customer, then five for each driver:
 --       1 seen_ms   2 place: latitude, longitude, at_ms and cell as four doubles, "" for none
 --       3 search: vehicle key, "-" for no search, "" for as it is
 --       4 as_of_us: when Postgres said so   5 trip: his running trip, "" for none (4 and 5 count with 3)
@@ -14,9 +14,11 @@
 --
 -- The key of the index carries the vehicle, which is known only here: drivers:where:{vehicle}. A member is
 -- latitude, longitude and seen_ms as three doubles and the driver's id, so that a search has nothing else to
--- read; which it is, driver:{id} says, and therefore stays as long as he is in the index.
+-- read; which it is, driver:{id} says, and therefore outlives him in the index.
 
-local HEARD, TTL, TELL_MS, EACH = KEYS[1], ARGV[1], tonumber(ARGV[2]), 5
+local HEARD, TTL, INDEXED_TTL, TELL_MS, EACH = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 5
+-- So often the longer time to live begins anew.
+local HOUR_MS = 3600 * 1000
 -- Ten kilometres at ten kilometres a second: no vehicle, only a receiver that has lost its way.
 local JUMP_KM, JUMP_KM_PER_MS, EARTH_KM = 10, 0.01, 6371
 -- Whoever is within as many degrees both ways is nearer than that.
@@ -84,7 +86,10 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip)
     local where, new = 'drivers:where:' .. search, member(place, tonumber(seen), driver)
     if old and old ~= new then redis.call('ZREM', where, old) end
     redis.call('ZADD', where, unpack_doubles('<d', place, POINT + 9), new)
-    if redis.call('ZADD', HEARD, seen, search .. '|' .. driver) == 1 then redis.call('PERSIST', key) end
+    local enters = redis.call('ZADD', HEARD, seen, search .. '|' .. driver) == 1
+    if enters or not seen_before or seen - seen % HOUR_MS ~= seen_before - seen_before % HOUR_MS then
+      redis.call('EXPIRE', key, INDEXED_TTL)
+    end
   else
     redis.call('EXPIRE', key, TTL)
   end
@@ -98,7 +103,7 @@ end
 
 local answers = {}
 for number = 1, #KEYS - 1 do
-  local first = 3 + EACH * (number - 1)
+  local first = 4 + EACH * (number - 1)
   answers[number] = update(KEYS[number + 1], unpack(ARGV, first, first + EACH - 1))
 end
 return answers
