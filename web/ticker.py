@@ -28,7 +28,7 @@ class Ticker:
 
     def __init__(self) -> None:
         self._sessions: set[Session] = set()
-        # By turn, those who are due before it: looking at all of them ten times a second costs more than
+        # By turn of a tick, those who are due in it. Looking at all of them ten times a second costs more than
         # what is due, since each of thousands has to come into the processor's cache.
         self._turns: dict[int, set[Session]] = {}
         self._guard = threading.Lock()
@@ -54,7 +54,7 @@ class Ticker:
             self._forget(session)
 
     def _plan(self, session: Session) -> None:
-        """Has the session looked at in the turn after it is due, if it is not to be before."""
+        """Has the session looked at from the turn on in which it is due, if it is not to be before."""
         if session.due_at == math.inf:
             return
         turn = int(session.due_at / TICK_SECONDS) + 1
@@ -92,9 +92,11 @@ class Ticker:
             _look(looking[start : start + TOGETHER])
 
     def _due(self, now: float) -> list[Session]:
+        """Those whose turn has begun. The turn that is not over may hold some who are not due yet."""
+        this = int(now / TICK_SECONDS) + 1
         with self._guard:
-            over = [turn for turn in self._turns if turn <= now / TICK_SECONDS]
-            due = [session for turn in over for session in self._turns.pop(turn)]
+            begun = [turn for turn in self._turns if turn <= this]
+            due = [session for turn in begun for session in self._turns.pop(turn)]
             for session in due:
                 session.turn = 0
         return due

@@ -48,8 +48,30 @@ def test_who_is_due_has_a_turn_and_nobody_before() -> None:
     due_at = soon.due_at
     ticked(soon, later)
     (turn,) = soon.turns
-    assert 0 <= turn - due_at < 2 * TICK_SECONDS + 0.2
+    assert 0 <= turn - due_at < TICK_SECONDS + 0.2
     assert later.turns == []
+
+
+def test_nobody_waits_for_longer_than_a_tick() -> None:
+    ticker = Ticker()
+    for late in (0.0, 0.3, 0.99):
+        one: Any = Due(0)
+        one.due_at = (100 + late) * TICK_SECONDS
+        ticker._plan(one)
+        assert not ticker._due(99.5 * TICK_SECONDS)
+        # In the same turn, whenever the tick comes, and not only in the next one.
+        assert ticker._due(one.due_at) == [one]
+
+
+def test_who_is_looked_at_too_early_has_a_turn_at_the_next_tick() -> None:
+    ticker = Ticker()
+    one: Any = Due(0)
+    one.plan, one.due_at = ticker._plan, 100.9 * TICK_SECONDS
+    ticker._plan(one)
+    ticker._tick(100.1 * TICK_SECONDS)
+    assert one.turns == []
+    ticker._tick(101.0 * TICK_SECONDS)
+    assert len(one.turns) == 1
 
 
 def test_who_is_due_again_has_another_turn() -> None:
