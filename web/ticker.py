@@ -28,8 +28,8 @@ class Ticker:
 
     def __init__(self) -> None:
         self._sessions: set[Session] = set()
-        # By turn of a tick, those who are due in it. Looking at all of them ten times a second costs more than
-        # what is due, since each of thousands has to come into the processor's cache.
+        # By turn of a tick, those who are due in it. Looking at all of them ten times a second costs more
+        # than what is due, since each of thousands has to come into the processor's cache.
         self._turns: dict[int, set[Session]] = {}
         self._guard = threading.Lock()
         self._stopping = threading.Event()
