@@ -15,6 +15,8 @@ MOST = 50
 # them together.
 GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
+# When nobody has come for so long, nobody comes back at once.
+LULL_SECONDS = 0.003
 # So often in a row it is tried in vain before it is tried less often.
 PATIENCE = 3
 LONGEST_REST = 64
@@ -37,8 +39,9 @@ class Combiner(Generic[Item, Result]):
 
     ``landed``, if there is one, takes the results once they are given out and holds the next run back until
     it returns: the more there is to do, the more is done together. After a run in company the next one also
-    waits, for a moment only, until as many have come as there were; else those who are answered at once
-    and come back at once would go on in two halves. Where they do not come back that is tried ever less.
+    waits, for a moment only, until as many have come as there were, or until they stop coming; else those
+    who are answered at once and come back at once would go on in two halves. Where they do not come back
+    that is tried ever less.
     """
 
     def __init__(
@@ -53,7 +56,8 @@ class Combiner(Generic[Item, Result]):
         self._running = False
         # How many there were at the last landing, and until when as many are awaited.
         self._company, self._gather_until = 0, 0.0
-        self._gathered = threading.Event()
+        # Rings when somebody has come.
+        self._came = threading.Event()
         # How often in a row as many were awaited in vain, and after how many runs nobody is awaited.
         self._vain = self._resting = 0
 
@@ -63,8 +67,7 @@ class Combiner(Generic[Item, Result]):
         with self._guard:
             self._waiting.append(entry)
             first, self._running = not self._running, True
-            if len(self._waiting) >= self._company:
-                self._gathered.set()
+            self._came.set()
         if not first:
             entry.bell.wait()
         if not entry.done:
@@ -81,11 +84,20 @@ class Combiner(Generic[Item, Result]):
             self._hand_over()
 
     def _gather(self) -> None:
-        left = self._gather_until - time.monotonic()
-        if left <= 0 or self._gathered.is_set():
+        if not self._gather_until:
             return
-        self._vain = 0 if self._gathered.wait(left) else self._vain + 1
+        self._vain = 0 if self._come_together() else self._vain + 1
         self._resting = min(2 ** (self._vain - PATIENCE), LONGEST_REST) if self._vain > PATIENCE else 0
+
+    def _come_together(self) -> bool:
+        while True:
+            with self._guard:
+                self._came.clear()
+                if len(self._waiting) >= self._company:
+                    return True
+            left = self._gather_until - time.monotonic()
+            if left <= 0 or not self._came.wait(min(left, LULL_SECONDS)):
+                return False
 
     def _run_some(self) -> None:
         with self._guard:
@@ -118,8 +130,6 @@ class Combiner(Generic[Item, Result]):
 
     def _hand_over(self) -> None:
         with self._guard:
-            if len(self._waiting) < self._company:
-                self._gathered.clear()
             if self._waiting:
                 self._waiting[0].bell.set()
             else:

@@ -92,6 +92,7 @@ def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results() -
 def test_after_company_as_many_are_awaited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.5)
     monkeypatch.setattr(combining, "GATHER_SECONDS", 1.0)
+    monkeypatch.setattr(combining, "LULL_SECONDS", 1.0)
     sizes: list[int] = []
     landing = threading.Event()
 
@@ -148,10 +149,29 @@ def test_who_never_comes_is_awaited_ever_less(monkeypatch: pytest.MonkeyPatch) -
     resting = [1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, *[0] * 8, 1, *[0] * 16, 1]
     assert [int(one) for one in awaited[: len(resting)]] == resting
     # Whoever comes in time has them awaited every time again.
-    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
-    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
     combiner._resting = 0
     combiner._expect_company(2)
-    threading.Timer(0.05, combiner._gathered.set).start()
+    combiner._waiting = [combining._Entry(1), combining._Entry(2)]
     combiner._gather()
     assert (combiner._vain, combiner._resting) == (0, 0)
+
+
+def test_company_is_awaited_while_it_comes_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
+    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
+    monkeypatch.setattr(combining, "LULL_SECONDS", 0.5)
+    combiner = Combiner[int, int](list)
+    combiner._expect_company(MOST)
+    combiner._running = True  # so that those who come wait
+    begun = time.monotonic()
+    with ThreadPoolExecutor(5) as pool:
+        gathering = pool.submit(combiner._gather)
+        for number in range(4):
+            time.sleep(0.3)
+            pool.submit(combiner.run, number)
+        gathering.result(10)
+        # Four times less than a lull, and then one.
+        assert 1.7 <= time.monotonic() - begun < 3
+        assert combiner._vain == 1
+        assert [entry.item for entry in combiner._waiting] == [0, 1, 2, 3]
+        combiner._hand_over()
