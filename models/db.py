@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg2
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -81,6 +82,15 @@ def autocommit_engine() -> Engine:
     return _engine(isolation_level="AUTOCOMMIT")
 
 
+@lru_cache(maxsize=1)
+def terse_engine() -> Engine:
+    """Connections of their own for `terse_transaction`, which begins and commits by its statements."""
+    return _engine(TRANSACTIONS, isolation_level="AUTOCOMMIT")
+
+
+ENGINES = (engine, autocommit_engine, terse_engine)
+
+
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
     record.info["used_at"] = time.monotonic()
 
@@ -104,6 +114,30 @@ def transaction() -> Iterator[Connection]:
     """One transaction: commits at the end of the block, rolls back on any exception."""
     with engine().begin() as connection:
         yield connection
+
+
+@contextmanager
+def terse_transaction() -> Iterator[Connection]:
+    """One transaction in as many round trips as it has statements: the first one brings its beginning along
+    and the last one its commit (`Prepared.execute`). What is not committed is rolled back.
+    """
+    with terse_engine().connect() as connection:
+        try:
+            yield connection
+        finally:
+            _roll_back(connection)
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.invalidated:
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        try:
+            with driver.cursor() as cursor:
+                cursor.execute("ROLLBACK")
+        except psycopg2.Error:
+            connection.invalidate()
 
 
 @contextmanager
@@ -149,5 +183,10 @@ def require_in_production() -> None:
 
 def forget_connections() -> None:
     """Drops the connections inherited by a fork; the parent's stay open."""
-    for each in (engine(), autocommit_engine()):
-        each.dispose(close=False)
+    dispose(close=False)
+
+
+def dispose(close: bool = True) -> None:
+    """Drops all connections; whoever needs one makes it anew."""
+    for each in ENGINES:
+        each().dispose(close=close)

@@ -39,26 +39,33 @@ class Prepared:
     """
 
     def __init__(self, name: str, sql: str, before: str = "") -> None:
-        self.plain = text(before + sql)
+        self._sql, self._before = sql, before
         compiled = text(sql).compile(dialect=DOLLARS)
         self._order = tuple(compiled.positiontup or ())
         # Two versions of a statement that meet in one server have two names.
         self.name = f"{name}_{hashlib.sha256(str(compiled).encode()).hexdigest()[:8]}"
         self._prepare = f"PREPARE {self.name} AS {compiled}".replace("%", "%%")
-        self._execute = f"{before}EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
+        self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
 
-    def execute(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+    def execute(
+        self, connection: Connection, values: Mapping[str, Any], begin: bool = False, commit: bool = False
+    ) -> CursorResult[Any]:
         """Runs the statement, and prepares it first where this connection has not, or long ago.
+
+        With ``begin`` or ``commit`` it begins or ends a transaction on a connection of
+        `models.db.terse_transaction`; one that ends it returns no rows.
 
         A lost statement is run unprepared, and so is every later one of this process. It fails only where
         its transaction had begun before.
         """
+        before, after = ("BEGIN; " if begin else "") + self._before, "; COMMIT" if commit else ""
+        plain = before + self._sql + after
         if not (_Process.prepares and settings.load().database_prepare):
-            return connection.execute(self.plain, values)
+            return connection.execute(text(plain), values)
         driver: Any = connection.connection.driver_connection
         first = driver.info.transaction_status == TRANSACTION_STATUS_IDLE
         try:
-            return self._run(connection, values)
+            return self._run(connection, values, before, after)
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in LOST:
                 raise
@@ -67,16 +74,21 @@ class Prepared:
             if not first:
                 raise
         driver.rollback()
-        return connection.execute(self.plain, values)
+        if begin:
+            connection.exec_driver_sql("ROLLBACK")
+        return connection.execute(text(plain), values)
 
-    def _run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
+    def _run(
+        self, connection: Connection, values: Mapping[str, Any], before: str, after: str
+    ) -> CursorResult[Any]:
         known = connection.info.setdefault(KNOWN, {})
         now, since = time.monotonic(), known.get(self.name)
         if since is None or now - since > KEPT_SECONDS:
-            before = "" if since is None else f"DEALLOCATE {self.name}; "
-            connection.exec_driver_sql(before + self._prepare)
+            former = "" if since is None else f"DEALLOCATE {self.name}; "
+            connection.exec_driver_sql(former + self._prepare)
             known[self.name] = now
-        return connection.exec_driver_sql(self._execute, tuple(_sent(values[one]) for one in self._order))
+        arguments = tuple(_sent(values[one]) for one in self._order)
+        return connection.exec_driver_sql(before + self._execute + after, arguments)
 
 
 def _sent(value: Any) -> Any:

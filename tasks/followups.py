@@ -13,7 +13,7 @@ import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import db, outbox
+from models import db, live, outbox
 from models.live import mailbox, order_cache
 from models.messages import Message
 from models.outbox import Followup
@@ -31,26 +31,29 @@ def follow(followup: Followup | None) -> None:
         follow_all([followup])
 
 
-def follow_all(followups: Sequence[Followup]) -> None:
-    """The same for several commits, in their order and in as many round trips as for one."""
-    if not followups:
-        return
+def follow_all(followups: Sequence[Followup], trip: live.Trip | None = None) -> None:
+    """The same for several commits, in their order and in as many round trips as for one.
+
+    ``trip`` takes the messages along with what it has already, and goes in any case.
+    """
     try:
-        _do(followups)
-        with db.statements() as connection:
-            outbox.done(connection, [one.id for one in followups])
+        _do(followups, trip or live.Trip())
+        if followups:
+            with db.statements() as connection:
+                outbox.done(connection, [one.id for one in followups])
     except (redis.RedisError, SQLAlchemyError) as error:
         orders = [one.order_id for one in followups]
         log.warning("follow-up left to the sweep", order_ids=orders, error=type(error).__name__)
 
 
-def _do(followups: Sequence[Followup]) -> None:
+def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
     if stale := [one.order_id for one in followups if not one.new]:
         order_cache.drop(stale)
     if changed := [driver for one in followups for driver in one.changed_drivers]:
         locating.refresh(changed, int(time.time() * 1000))
     if told := [message for one in followups for message in _told(one)]:
-        mailbox.put(told, datetime.now(UTC))
+        trip.add([mailbox.putting(told, datetime.now(UTC))])
+    trip.go()
 
 
 def _told(followup: Followup) -> Iterator[Message]:

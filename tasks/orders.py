@@ -20,7 +20,7 @@ log = structlog.get_logger()
 @app.task(name="orders.place", throws=AWAY)
 def place(order_ids: list[str]) -> None:
     """Places admissions that came together. No retry of its own: what fails is found by `sweeps.recover`."""
-    _finish(placing.place(order_ids))
+    placing.place(order_ids, tell=_finish)
 
 
 def place_overdue(order_id: str) -> bool:
@@ -37,17 +37,19 @@ def place_overdue_together(order_ids: Sequence[str]) -> None:
     _finish(placing.place_overdue_together(order_ids))
 
 
-def _finish(outcomes: Sequence[Outcome]) -> None:
+def _finish(outcomes: Sequence[Outcome], trip: live.Trip | None = None) -> None:
+    """Wakes the waiting requests, fills the idempotency cache and asks the drivers, in one trip."""
+    trip = trip or live.Trip()
     for one in outcomes:
         log.info(
             "order " + one.state, rejection=one.rejection, order_id=one.order_id, request_id=one.request_id
         )
-    _announce(outcomes)
-    follow_all([one.followup for one in outcomes if one.followup])
+    trip.add(_announcements(outcomes))
+    follow_all([one.followup for one in outcomes if one.followup], trip)
 
 
-def _announce(outcomes: Sequence[Outcome]) -> None:
-    """Wakes the waiting requests and fills the idempotency cache; Postgres knows it all anyway."""
+def _announcements(outcomes: Sequence[Outcome]) -> list[live.Command]:
+    """Where they fail, Postgres knows it all: the door looks there."""
     replies: dict[str, list[dict[str, object]]] = {}
     commands: list[live.Command] = []
     for one in outcomes:
@@ -56,10 +58,7 @@ def _announce(outcomes: Sequence[Outcome]) -> None:
             commands.append(idempotency.remembering(one.customer_id, one.idempotency_key, answer))
         replies.setdefault(one.reply_to, []).append(_reply(one))
     commands += [("PUBLISH", f"web:{instance}", orjson.dumps(some)) for instance, some in replies.items()]
-    try:
-        live.run_all(commands)
-    except redis.RedisError:
-        log.warning("outcomes not announced; the door will look in Postgres", orders=len(outcomes))
+    return commands
 
 
 def _reply(outcome: Outcome) -> dict[str, object]:

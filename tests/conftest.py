@@ -47,6 +47,7 @@ def forget_configuration() -> None:
         settings.load,
         db.engine,
         db.autocommit_engine,
+        db.terse_engine,
         live.commands,
         live.script,
         queues._broker,
@@ -82,8 +83,7 @@ def own_stores(prefix: str) -> Iterator[Stores]:
         forget_configuration()
         yield both
     finally:
-        db.engine().dispose()
-        db.autocommit_engine().dispose()
+        db.dispose()
         both.valkey.remove()
         both.postgres.remove()
         os.environ.update(NOWHERE)
@@ -145,8 +145,7 @@ def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
     empty_tables()
     live.commands().flushdb()
     yield monkeypatch
-    db.engine().dispose()
-    db.autocommit_engine().dispose()
+    db.dispose()
     monkeypatch.undo()
     live.breaker._until = 0
     forget_configuration()

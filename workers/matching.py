@@ -1,12 +1,12 @@
 """Whom to ask: the nearest drivers of the right vehicle, who have not been asked yet."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from models import settings
+from models import live, settings
 from models.live import driver_search
 
 # The contract's waves: each looks further than the one before, the last radius stays.
@@ -49,16 +49,29 @@ class Search:
 
 def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
     """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
+    trip = live.Trip()
+    found = ask(trip, searches)
+    trip.go(repeatable=True)
+    return found()
+
+
+def ask(trip: live.Trip, searches: Sequence[Search]) -> Callable[[], list[list[Candidate]]]:
+    """Asks for the same on the way of others; who was found can be had once the trip is over."""
     of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
-    answers = driver_search.nearest(
+    nearby = driver_search.ask(
+        trip,
         [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
         int(time.time() * 1000),
         settings.load().driver_presence_seconds * 1000,
     )
-    found: dict[int, list[Candidate]] = {id(search): [] for search in searches}
-    for (search, _, trucks), nearby in zip(of_vehicles, answers, strict=True):
-        found[id(search)] += _candidates(search, trucks, nearby)
-    return [found[id(search)] for search in searches]
+
+    def found() -> list[list[Candidate]]:
+        candidates_of: dict[int, list[Candidate]] = {id(search): [] for search in searches}
+        for (search, _, trucks), some in zip(of_vehicles, nearby(), strict=True):
+            candidates_of[id(search)] += _candidates(search, trucks, some)
+        return [candidates_of[id(search)] for search in searches]
+
+    return found
 
 
 def _kinds(search: Search) -> Iterable[tuple[str, list[MissingTruck]]]:

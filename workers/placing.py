@@ -4,8 +4,8 @@ What waits together is placed together: one transaction and a handful of round t
 still succeeds or fails alone, since a batch that fails is tried again one by one.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +14,14 @@ import redis
 import structlog
 from sqlalchemy import Connection, Row, text
 
-from models import db, outbox, settings
+from models import db, live, outbox, settings
 from models.errors import ActiveOrderExists
 from models.live import order_lock
-from models.messages import Message
 from models.outbox import Wave
 from models.prepared import Prepared
-from workers import events, offering, reading, waves
+from workers import events, matching, offering, reading, waves
 from workers.drafting import Draft, draft
 from workers.events import Event
-from workers.matching import candidates
 from workers.offering import Offered
 
 log = structlog.get_logger()
@@ -85,10 +83,13 @@ PLACE = Prepared(
         JOIN placed p ON p.id = t.order_id
     ), asked AS (
         {offering.insert_offers("JOIN placed p ON p.id = c.order_id", conflicts="")}
+    ), followed AS (
+        INSERT INTO outbox (order_id, body) SELECT id, :followup FROM placed RETURNING id, order_id
     )
     SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
-        c.answer_status, p.created_at, p.expires_at, a.asked
-    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id LEFT JOIN (
+        c.answer_status, p.created_at, p.expires_at, f.id AS followup_id, a.asked
+    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id LEFT JOIN followed f ON f.order_id = p.id
+    LEFT JOIN (
         SELECT order_id, array_agg(CAST(id AS text)) AS asked FROM asked GROUP BY order_id
     ) a ON a.order_id = p.id
 """,
@@ -102,22 +103,22 @@ RECORD = Prepared(
     f"""
     WITH told AS (
         {events.INSERT_ALL}
-    ), decided AS (
-        UPDATE admissions a SET
-            state = d.state, rejection = d.rejection, decided_at = coalesce(:now, now()),
-            answer = CASE WHEN a.answer_status IS NULL THEN d.answer ELSE a.answer END,
-            answer_status = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN 201
-                ELSE a.answer_status END,
-            idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
-        FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
-            AS d(order_id uuid, state text, rejection text, answer text)
-        WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
     )
-    INSERT INTO outbox (order_id, body)
-    SELECT order_id, body FROM jsonb_to_recordset(CAST(:followups AS jsonb)) AS f(order_id uuid, body text)
-    RETURNING id, order_id
+    UPDATE admissions a SET
+        state = d.state, rejection = d.rejection, decided_at = coalesce(:now, now()),
+        answer = CASE WHEN a.answer_status IS NULL THEN d.answer ELSE a.answer END,
+        answer_status = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN 201
+            ELSE a.answer_status END,
+        idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
+    FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
+        AS d(order_id uuid, state text, rejection text, answer text)
+    WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
 """,
 )
+
+
+# What an outbox row keeps of it.
+FIRST_WAVE = outbox.body(wave=Wave(1, 1))
 
 
 @dataclass
@@ -142,22 +143,27 @@ class Outcome:
     followup: outbox.Followup | None = None
 
 
-@dataclass
-class Notes:
-    """What is written beside the orders of a batch: the audit, and what drivers are told, by order."""
+def place(
+    order_ids: Sequence[str],
+    now: datetime | None = None,
+    tell: Callable[[list[Outcome], live.Trip], None] | None = None,
+) -> list[Outcome]:
+    """Places admissions; those that are decided already, or that somebody else is at, have no outcome.
 
-    events: list[Event] = field(default_factory=list)
-    messages: dict[str, list[Message]] = field(default_factory=dict)
-
-    def event(self, order_id: str, kind: str, data: dict[str, Any]) -> None:
-        self.events.append(Event(order_id, kind, data))
-
-
-def place(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
-    """Places admissions; those that are decided already, or that somebody else is at, have no outcome."""
+    ``tell``, if there is one, gets the outcomes and a trip to Redis that begins with the release of their
+    locks, for what follows; without it, or if it does not go, they are released all the same.
+    """
     waiting = list(_drafts(_queued(order_ids)))
-    with order_lock.held([_claim(one) for one in waiting]) as ours:
-        return _place([one for one in waiting if one.id in ours], now)
+    trip = live.Trip()
+    found = _look_for_drivers(waiting, trip)
+    with order_lock.held([_claim(one) for one in waiting], trip) as locks:
+        found()
+        outcomes = _place([one for one in waiting if one.id in locks.tokens], now)
+        if tell:
+            trip = live.Trip()
+            locks.release(trip)
+            tell(outcomes, trip)
+        return outcomes
 
 
 def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
@@ -225,15 +231,37 @@ def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
 def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
     if not drafts:
         return []
-    _find_drivers(drafts)
-    with db.transaction() as connection:
+    if unknown := [one for one in drafts if one.found is None]:
+        _find_drivers(unknown)
+    with db.terse_transaction() as connection:
         return _decide(connection, drafts, now)
+
+
+def _look_for_drivers(drafts: Sequence[Draft], trip: live.Trip) -> Callable[[], None]:
+    """Looks for them on the way of others, to be noted once the trip is over. What fails here is done again
+    when the orders are placed, where whatever is wrong with one is not the others' trouble.
+    """
+    try:
+        found = matching.ask(trip, [one.search for one in drafts])
+    except Exception:
+        log.warning("drivers are looked for one by one", orders=len(drafts), exc_info=True)
+        return lambda: None
+
+    def note() -> None:
+        try:
+            answers = found()
+        except redis.RedisError:
+            return
+        for one, some in zip(drafts, answers, strict=True):
+            one.found = some
+
+    return note
 
 
 def _find_drivers(drafts: Sequence[Draft]) -> None:
     """Whom to ask first; without Redis the first wave is due at once, not lost."""
     try:
-        answers = candidates([one.search for one in drafts])
+        answers = matching.candidates([one.search for one in drafts])
     except redis.RedisError:
         log.warning("no driver index; the first wave is left to the sweep")
         return
@@ -250,33 +278,37 @@ def _decide(connection: Connection, drafts: Sequence[Draft], now: datetime | Non
         "drafts": _json([one.counts for one in drafts]),
         "trucks": _json([truck for one in drafts for truck in one.trucks]),
         "candidates": _json([proposal for some in proposals.values() for proposal in some]),
+        "followup": FIRST_WAVE,
     }
-    rows = PLACE.execute(connection, values).all()
+    rows = PLACE.execute(connection, values, begin=True).all()
     active = _active(connection, [row.customer_id for row in rows if row.created_at is None])
     by_id = {one.id: one for one in drafts}
     outcomes = []
-    notes = Notes()
+    happened: list[Event] = []
     for row in rows:
         one = by_id[str(row.order_id)]
         if row.created_at is None:
             outcomes.append(_refused(row, active.get(row.customer_id)))
         else:
             asked = set(row.asked or ())
-            outcomes.append(_placed(one, row, [p for p in proposals[one.id] if p.offer_id in asked], notes))
-    _record(connection, outcomes, notes, now)
+            outcomes.append(
+                _placed(one, row, [p for p in proposals[one.id] if p.offer_id in asked], happened)
+            )
+    _record(connection, outcomes, happened, now)
     return outcomes
 
 
-def _placed(one: Draft, row: Row[Any], asked: Sequence[Offered], notes: Notes) -> Outcome:
+def _placed(one: Draft, row: Row[Any], asked: Sequence[Offered], happened: list[Event]) -> Outcome:
     one.created_at = one.updated_at = row.created_at
     one.expires_at = row.expires_at
-    notes.event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
+    happened.append(Event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)}))
     if one.wave:
-        notes.event(one.id, "wave_sent", offering.wave_event(one.wave, asked))
+        happened.append(Event(one.id, "wave_sent", offering.wave_event(one.wave, asked)))
     search = offering.search_of(one, one.trucks)
-    notes.messages[one.id] = [offering.new_broadcast(search, each) for each in asked]
+    told = [offering.new_broadcast(search, each) for each in asked]
     answer = _json(reading.created_view(one, one.trucks, asked))
-    return _outcome(row, "placed", answer=answer)
+    followup = outbox.Followup(row.followup_id, one.id, told, new=True)
+    return _outcome(row, "placed", answer=answer, followup=followup)
 
 
 def _refused(row: Row[Any], active: str | None) -> Outcome:
@@ -308,24 +340,19 @@ def _active(connection: Connection, customers: Sequence[str]) -> dict[str, str]:
     return {row.customer_id: str(row.id) for row in rows}
 
 
-def _record(connection: Connection, outcomes: Sequence[Outcome], notes: Notes, now: datetime | None) -> None:
-    """Writes what goes with the orders, and how each admission ended."""
+def _record(
+    connection: Connection, outcomes: Sequence[Outcome], happened: Sequence[Event], now: datetime | None
+) -> None:
+    """Writes what goes with the orders, and how each admission ended, and commits."""
     if not outcomes:
         return
     values = {
         "now": now,
-        "events": events.rows(notes.events),
+        "events": events.rows(happened),
         "ids": [one.order_id for one in outcomes],
         "decisions": _json([_decision(one) for one in outcomes]),
-        "followups": _json(
-            [{"order_id": one, "body": outbox.body(wave=Wave(1, 1))} for one in notes.messages]
-        ),
     }
-    ids = {str(row.order_id): row.id for row in RECORD.execute(connection, values)}
-    for one in outcomes:
-        if one.order_id in ids:
-            told = notes.messages[one.order_id]
-            one.followup = outbox.Followup(ids[one.order_id], one.order_id, told, new=True)
+    RECORD.execute(connection, values, commit=True)
 
 
 def _decision(one: Outcome) -> dict[str, Any]:

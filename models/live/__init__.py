@@ -118,6 +118,43 @@ def read_all(calls: Sequence[Call | Command]) -> list[Any]:
     return _finish(calls, _read, _read(calls)) if calls else []
 
 
+class Trip:
+    """Calls of several modules that go to Redis together, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._calls: list[Call | Command] = []
+        self._answers: list[Any] = []
+        self._error: redis.RedisError | None = redis.ConnectionError("the trip has not begun")
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._calls
+
+    def add(self, calls: Sequence[Call | Command]) -> Callable[[], list[Any]]:
+        """The result gives the answers to these calls once the trip is over, or raises what it has raised."""
+        first = len(self._calls)
+        self._calls += calls
+
+        def answers() -> list[Any]:
+            if self._error:
+                raise self._error
+            return self._answers[first : first + len(calls)]
+
+        return answers
+
+    def go(self, repeatable: bool = False) -> None:
+        """Runs all as `run_all`, or as `read_all` where it does no harm if Redis gets them twice.
+
+        Raises ``redis.RedisError``.
+        """
+        try:
+            self._answers = read_all(self._calls) if repeatable else run_all(self._calls)
+        except redis.RedisError as error:
+            self._error = error
+            raise
+        self._error = None
+
+
 def _finish(calls: Sequence[Call | Command], run: _Run, answers: list[Any]) -> list[Any]:
     """Loads the scripts that Redis does not know, and runs their calls again."""
     failed = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]

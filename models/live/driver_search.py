@@ -7,7 +7,7 @@ vehicle and radius: a wrong guess costs one more round trip, and is no wrong ans
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,9 +63,25 @@ def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> lis
     All in one round trip, or in two where a guess was wrong. Drivers last heard of before
     ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
     """
+    trip = live.Trip()
+    found = ask(trip, questions, now_ms, presence_ms)
+    trip.go(repeatable=True)
+    return found()
+
+
+def ask(
+    trip: live.Trip, questions: Sequence[Question], now_ms: int, presence_ms: int
+) -> Callable[[], list[list[Nearby]]]:
+    """Asks the same on the way of others; who was found can be had once the trip is over."""
     min_seen = now_ms - presence_ms
     asked = [_plain(q) or _script(q, min_seen) for q in questions]
-    answers = live.read_all([one.call for one in asked])
+    answers = trip.add([one.call for one in asked])
+    return lambda: _found(questions, asked, answers(), min_seen)
+
+
+def _found(
+    questions: Sequence[Question], asked: list[_Asked], answers: list[list[bytes]], min_seen: int
+) -> list[list[Nearby]]:
     wrong = [i for i, one in enumerate(asked) if one.order and len(answers[i]) == FEW]
     if wrong:
         _crowded.update((questions[i].vehicle, questions[i].radius_km) for i in wrong)

@@ -96,6 +96,11 @@ def put(messages: Sequence[Message], at: datetime) -> int:
     return _send("keep", messages, at)
 
 
+def putting(messages: Sequence[Message], at: datetime) -> live.Call:
+    """The call of `put`, for whoever has others to make with it."""
+    return _call("keep", messages, at)
+
+
 def pass_on(messages: Sequence[Message], at: datetime) -> int:
     """Sends messages to sockets that are open now and keeps none (positions); how many were new."""
     return _send("pass", messages, at)
@@ -156,8 +161,10 @@ def text(frame_id: int, content: str) -> str:
 
 
 def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
-    if not messages:
-        return 0
+    return int(live.run_all([_call(mode, messages, at)])[0]) if messages else 0
+
+
+def _call(mode: str, messages: Sequence[Message], at: datetime) -> live.Call:
     boxes: dict[str, list[Message]] = {}
     for message in messages:
         boxes.setdefault(message.to, []).append(message)
@@ -172,7 +179,7 @@ def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
             args += [channel(person), kept, len(some)]
             for one in some:
                 args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
-    return int(live.call("mailbox_put", keys, args))
+    return live.Call(live.script("mailbox_put"), keys, args)
 
 
 def _keys(person: str) -> list[str]:

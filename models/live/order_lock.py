@@ -4,7 +4,7 @@ The web process takes it with the order's id as token and the worker takes it ov
 token; only the token's holder releases it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
@@ -67,46 +67,79 @@ class Claim(NamedTuple):
     request_id: str
 
 
+class Held:
+    """Locks that are ours, until they are released."""
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        self._claims = list(claims)
+        self._released = live.Trip().add(())
+
+    @property
+    def tokens(self) -> set[str]:
+        """Whose locks are ours."""
+        return {claim.token for claim in self._claims}
+
+    def release(self, trip: live.Trip) -> None:
+        """Releases those that their tokens still hold, on the way of others."""
+        script = _script(Lock.LUA_RELEASE_SCRIPT)
+        calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]
+        self._released = trip.add(calls)
+
+    def make_sure(self) -> None:
+        """Releases them if that trip was not made, or leaves them to run out without Redis."""
+        try:
+            released = self._released()
+        except RedisError:
+            released = self._release_alone()
+        for claim, done in zip(self._claims, released, strict=False):
+            if done:
+                _log("lock released", claim)
+
+    def _release_alone(self) -> list[int]:
+        trip = live.Trip()
+        self.release(trip)
+        try:
+            trip.go()
+        except RedisError:
+            log.warning("locks left to run out", customers=len(self._claims))
+            return []
+        return self._released()
+
+
 @contextmanager
-def held(claims: Sequence[Claim]) -> Iterator[set[str]]:
-    """Locks for the time of the block, released in any case; yields the tokens whose locks are ours.
+def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[Held]:
+    """Takes locks on the trip, for the time of the block, and yields those that are ours. They are released
+    in any case, at the end if not before.
 
     Without Redis it is as if all were ours: the unique indexes in Postgres decide.
     """
+    locks = Held(_take_over(claims, trip))
     try:
-        ours = _take_over(claims)
-    except RedisError:
-        ours = set(claims)
-    else:
-        for claim in claims:
-            _log("lock taken" if claim in ours else "lock refused", claim)
-    try:
-        yield {claim.token for claim in ours}
+        yield locks
     finally:
-        release_all(list(ours))
+        locks.make_sure()
 
 
-def _take_over(claims: Sequence[Claim]) -> set[Claim]:
+def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
     """Renews the locks that these tokens hold, and takes those that nobody holds."""
     script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
     calls = [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
-    ours = {claim for claim, renewed in zip(claims, live.run_all(calls), strict=True) if renewed}
-    return ours | {one for one in claims if one not in ours and take(one.customer_id, one.token)}
+    renewed = trip.add(calls)
+    try:
+        trip.go(repeatable=True)
+        ours = {claim for claim, done in zip(claims, renewed(), strict=True) if done}
+        ours |= {one for one in claims if one not in ours and take(one.customer_id, one.token)}
+    except RedisError:
+        return set(claims)
+    for claim in claims:
+        _log("lock taken" if claim in ours else "lock refused", claim)
+    return ours
 
 
 def release_all(claims: Sequence[Claim]) -> None:
     """Releases those locks that these tokens still hold, or leaves them to run out without Redis."""
-    script = _script(Lock.LUA_RELEASE_SCRIPT)
-    calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in claims]
-    try:
-        released = live.run_all(calls)
-    except RedisError:
-        log.warning("locks left to run out", customers=len(claims))
-        return
-    for claim, done in zip(claims, released, strict=True):
-        if done:
-            _log("lock released", claim)
+    Held(claims).make_sure()
 
 
 def _log(event: str, claim: Claim) -> None:

@@ -45,8 +45,7 @@ def here(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("REDIS_URL", fleet.valkey.url)
     forget_configuration()
     yield
-    db.engine().dispose()
-    db.autocommit_engine().dispose()
+    db.dispose()
     monkeypatch.undo()
     forget_configuration()
 

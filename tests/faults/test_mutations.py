@@ -25,13 +25,13 @@ EARLY_ACKS = ("celeryconfig.py", "task_acks_late = True", "task_acks_late = Fals
 # Placing takes long enough for a kill to meet it; harmless by itself, as the control shows.
 SLOW = (
     "workers/placing.py",
-    "    _find_drivers(drafts)\n",
-    '    __import__("time").sleep(0.3)\n    _find_drivers(drafts)\n',
+    "        found()\n",
+    '        __import__("time").sleep(0.3)\n        found()\n',
 )
 PLAIN_DEL = (
     "models/live/order_lock.py",
-    "        released = live.run_all(calls)\n",
-    "        released = [live.commands().delete(key(one.customer_id)) for one in claims]\n",
+    "        calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]\n",
+    '        calls = [("DEL", key(one.customer_id)) for one in self._claims]\n',
 )
 
 

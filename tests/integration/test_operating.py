@@ -281,7 +281,7 @@ def test_without_redis_the_ordered_wave_is_left_to_the_sweep(
 ) -> None:
     order_id = scenes.placed().order_id
     age(order_id, 3)
-    monkeypatch.setattr(driver_search, "nearest", _away)
+    monkeypatch.setattr(driver_search, "ask", _away)
     asked = data(olga.post(f"/ops/orders/{order_id}/rebroadcast"))
     assert (asked["search"]["wave"], asked["done"]) == (1, True)
     assert waves.due() == [order_id]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from models import db, live
-from models.live import mailbox
+from models.live import mailbox, order_lock
 from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
@@ -81,6 +81,64 @@ def test_what_cannot_be_read_fails_alone() -> None:
     changed(bad, "payload = '{}'")
     assert [outcome.order_id for outcome in placing.place([bad, good])] == [good]
     assert states() == {bad: "queued", good: "placed"}
+
+
+def test_whose_drivers_cannot_be_looked_for_fails_alone() -> None:
+    scenes.driver("ravi", 1)
+    bad, good = scenes.admitted("asha"), scenes.admitted("bina")
+    changed(bad, "payload = jsonb_set(payload, '{pickup,coordinates,latitude}', '\"north\"')")
+    (outcome,) = placing.place([bad, good])
+    assert outcome.order_id == good
+    assert outcome.followup
+    assert [message.to for message in outcome.followup.messages] == ["driver:ravi"]
+    assert states() == {bad: "queued", good: "placed"}
+
+
+def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_does() -> None:
+    order_id = scenes.admitted("asha")
+    assert order_lock.take("asha", order_id)
+    held = []
+
+    def tell(outcomes: list[placing.Outcome], trip: live.Trip) -> None:
+        held.append(live.commands().get("order:create:asha"))
+        seen = trip.add([("EXISTS", "order:create:asha")])
+        trip.go()
+        held.append(seen()[0])
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        placing.place([order_id], tell=tell)
+    assert held == [order_id, 0]
+
+    def tell_nobody(outcomes: list[placing.Outcome], trip: live.Trip) -> None:
+        raise RuntimeError
+
+    other = scenes.admitted("bina")
+    with pytest.raises(RuntimeError):
+        placing.place([other], tell=tell_nobody)
+    assert live.commands().keys("order:create:*") == []
+    assert states() == {order_id: "placed", other: "placed"}
+
+
+def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scenes.driver("ravi", 1)
+    some = [scenes.admitted(name, key="k") for name in ("asha", "bina", "carl")]
+    orders.place([scenes.admitted("dora")])  # scripts are known, and statements prepared
+    exchange, sent = live._exchange, []
+
+    def note(calls: Any, *how: Any, **named: Any) -> Any:
+        sent.append(len(calls))
+        return exchange(calls, *how, **named)
+
+    monkeypatch.setattr(live, "_exchange", note)
+    for one, name in zip(some, ("asha", "bina", "carl"), strict=True):
+        assert order_lock.take(name, one)
+    orders.place(some)
+    # A lock and a search each; a lock, an answer, one wake-up for all and one wave for all.
+    assert sent == [6, 3 + 3 + 1 + 1]
+    assert len(mailbox.open("driver:ravi").pending) == 4
 
 
 def test_what_postgres_refuses_fails_alone() -> None:
@@ -158,7 +216,7 @@ def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
     scenes.driver("ravi", 1)
     outcome = scenes.placed()
     assert outcome.followup is not None
-    followups._do([outcome.followup])
+    followups._do([outcome.followup], live.Trip())
     with db.transaction() as connection:
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
     assert followups.deliver_overdue() == 1

@@ -1,6 +1,7 @@
 """Statements that are prepared: once a connection, and never at the cost of an answer."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,12 +32,10 @@ VALUES: dict[str, Any] = {"now": None, "count": 3, "ids": [ORDER_ID], "names": [
 @pytest.fixture(autouse=True)
 def anew(clean: None) -> Iterator[None]:
     """Connections that have prepared nothing, and none that a test has spoilt afterwards."""
-    for each in (db.engine(), db.autocommit_engine()):
-        each.dispose()
+    db.dispose()
     yield
     prepared._Process.prepares = True
-    for each in (db.engine(), db.autocommit_engine()):
-        each.dispose()
+    db.dispose()
 
 
 def names(connection: Connection) -> list[str]:
@@ -143,11 +142,79 @@ def test_in_the_midst_of_a_transaction_a_lost_statement_fails_once() -> None:
         select(connection)
 
 
+NOTED = Prepared("noted", "INSERT INTO outbox (order_id, body) VALUES (CAST(:order_id AS uuid), :body)")
+ROW = {"order_id": ORDER_ID, "body": "{}"}
+
+
+def noted() -> int:
+    with db.statements() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM outbox")).scalar_one())
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_terse_transaction_is_one_and_takes_two_trips(prepares: bool) -> None:
+    prepared._Process.prepares = prepares
+    for _ in range(2):
+        with db.terse_transaction() as connection:
+            assert TYPES.execute(connection, VALUES, begin=True).one().percent == "100%"
+            NOTED.execute(connection, ROW)
+            assert noted() == 0
+            NOTED.execute(connection, ROW, commit=True)
+            assert noted() == 2
+            connection.exec_driver_sql("DELETE FROM outbox")
+
+
+@pytest.mark.parametrize("prepares", [True, False])
+def test_a_terse_transaction_that_does_not_end_is_rolled_back(prepares: bool) -> None:
+    prepared._Process.prepares = prepares
+    for statement, values, error in (
+        (NOTED, ROW, None),
+        (TYPES, VALUES | {"ids": ["no uuid"]}, DBAPIError),
+    ):
+        with pytest.raises(error) if error else nullcontext(), db.terse_transaction() as connection:
+            NOTED.execute(connection, ROW, begin=True)
+            statement.execute(connection, values, commit=error is not None)
+    with pytest.raises(DBAPIError, match="uuid"), db.terse_transaction() as connection:
+        TYPES.execute(connection, VALUES | {"ids": ["no uuid"]}, begin=True)
+    assert noted() == 0
+    with db.terse_transaction() as connection:
+        NOTED.execute(connection, ROW, begin=True, commit=True)
+    assert noted() == 1
+    assert db.terse_engine().pool.checkedin() == 1, "none of that has cost the connection"  # type: ignore[attr-defined]
+
+
+def test_a_terse_transaction_whose_connection_ends_is_rolled_back_and_the_next_goes_through() -> None:
+    def broken_off() -> None:
+        with db.terse_transaction() as connection:
+            NOTED.execute(connection, ROW, begin=True)
+            driver: Any = connection.connection.driver_connection
+            with db.statements() as other:
+                end = text("SELECT pg_terminate_backend(:process, 5000)")
+                other.execute(end, {"process": driver.info.backend_pid})
+            NOTED.execute(connection, ROW, commit=True)
+
+    with pytest.raises(DBAPIError):
+        broken_off()
+    with db.terse_transaction() as connection:
+        NOTED.execute(connection, ROW, begin=True, commit=True)
+    assert noted() == 1
+
+
+def test_a_statement_lost_at_the_beginning_of_a_terse_transaction_is_run_all_the_same() -> None:
+    with db.terse_transaction() as connection:
+        NOTED.execute(connection, ROW, begin=True, commit=True)
+        connection.exec_driver_sql("DEALLOCATE ALL")
+    with db.terse_transaction() as connection:
+        NOTED.execute(connection, ROW, begin=True)
+        NOTED.execute(connection, ROW, commit=True)
+    assert noted() == 3
+
+
 def test_an_order_is_placed_by_servers_that_know_nothing_of_each_other() -> None:
     first, second = (scenes.admitted(name) for name in ("asha", "bina"))
     orders.place([first])
-    for each in (db.engine(), db.autocommit_engine()):
-        with each.connect() as connection:
+    for each in db.ENGINES:
+        with each().connect() as connection:
             connection.exec_driver_sql("DEALLOCATE ALL")
             connection.commit()
     orders.place([second])

@@ -47,8 +47,7 @@ def _as_the_application(
     monkeypatch.setenv("DATABASE_URL", app_url)
     forget_configuration()
     yield
-    db.engine().dispose()
-    db.autocommit_engine().dispose()
+    db.dispose()
     monkeypatch.undo()
     forget_configuration()
 
