@@ -1,0 +1,14 @@
+"""The clock of the sweeps: beat's scheduler, which sleeps until something is due."""
+
+from typing import Any
+
+from celery.beat import Scheduler
+
+
+class Clock(Scheduler):
+    """Celery's own looks 10 ms early and then again and again until it is time, which took 2.5 % of a core
+    for four sweeps a second; nobody minds a sweep that is half a millisecond late.
+    """
+
+    def adjust(self, n: Any, drift: float = 0.0) -> Any:
+        return super().adjust(n, drift)
