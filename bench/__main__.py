@@ -92,7 +92,7 @@ def bench(wanted: argparse.Namespace, say: Callable[[str], None]) -> tuple[list[
     if "i" in wanted.cases:
         recording = day.Recording(wanted.trips, wanted.pings, wanted.into)
         with begun(wanted, DAY_TTL_SECONDS, say) as course:
-            rows += day.replayed(course, recording)
+            rows += day.replayed(course, recording, wanted.speeds)
     return rows, told
 
 
@@ -111,6 +111,7 @@ def arguments() -> argparse.Namespace:
     add("--queued", type=int, default=recovery.QUEUED, help="orders of case h (%(default)s)")
     add("--trips", type=_file, help="recorded trips for case i")
     add("--pings", type=_file, help="recorded positions for case i")
+    add("--speeds", type=_numbers, default=day.SPEEDS, help="how many times as fast case i goes")
     add("--without", nargs="*", default=[], choices=["flower"], help="processes to leave out")
     add("--into", type=Path, default=ROOT / ".run" / "bench", help="where files go (%(default)s)")
     wanted = parser.parse_args()

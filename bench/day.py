@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,10 +27,10 @@ class Recording:
     into: Path
 
 
-def replayed(course: Course, recording: Recording) -> list[Row]:
+def replayed(course: Course, recording: Recording, speeds: Sequence[int] = SPEEDS) -> list[Row]:
     """(i): a row for each speed, up to the first that the replay does not pass in every round."""
     rows: list[Row] = []
-    for speed in SPEEDS:
+    for speed in speeds:
         rows.append(course.repeat("i", f"{speed} times as fast", partial(_round, course, recording, speed)))
         if any(status != OK for status in rows[-1].notes["exit status"]):
             break
