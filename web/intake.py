@@ -15,10 +15,9 @@ from web.combining import Combiner
 from web.traffic import board
 from workers import admitting
 
-# The longest that new orders are held back for those before them, which the workers are at; and where no
-# worker has answered, so that those who come back find few long tasks instead of many short ones.
+# The longest that new orders are held back for those before them, which the workers are at.
 FLIGHT_SECONDS = 0.1
-SHORT_FLIGHT_SECONDS = 0.02
+SHORT_FLIGHT_SECONDS = 0.005
 
 
 @dataclass
@@ -89,7 +88,7 @@ class _Flights:
     """Holds the next orders back until the workers have answered these, or have had the time for it.
 
     What comes meanwhile is committed and placed together, at a third of the cost. Where no worker answers
-    it is a moment only, until one does again.
+    there is nothing to wait for, until one does again.
     """
 
     def __init__(self) -> None:
