@@ -124,14 +124,14 @@ def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
     """Renews the locks that these tokens hold, and takes those that nobody holds."""
     script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
-    calls = [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
-    renewed = trip.add(calls)
+    renewed = trip.add([live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims])
+    taken = trip.add([("SET", key(one.customer_id), one.token, "NX", "PX", lasts_ms) for one in claims])
     try:
         trip.go(repeatable=True)
-        ours = {claim for claim, done in zip(claims, renewed(), strict=True) if done}
-        ours |= {one for one in claims if one not in ours and take(one.customer_id, one.token)}
+        answers = zip(claims, renewed(), taken(), strict=True)
     except RedisError:
         return set(claims)
+    ours = {claim for claim, *done in answers if any(done)}
     for claim in claims:
         _log("lock taken" if claim in ours else "lock refused", claim)
     return ours
