@@ -20,6 +20,9 @@ broker_transport_options = {
     "visibility_timeout": 30,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
+    # Whoever looks for them has a lock, which outlives a worker or a Redis that dies meanwhile; by default
+    # for 300 s, in which nobody's tasks are handed out again.
+    "unacked_mutex_expire": 5,
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
 }

@@ -1,0 +1,19 @@
+"""What the broker does with the tasks of a worker that was killed."""
+
+from typing import Any
+
+import pytest
+from kombu.transport.redis import Mutex
+
+from models import live
+from tasks import app
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def test_who_is_killed_while_he_looks_for_lost_tasks_holds_the_others_up_for_seconds_only() -> None:
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        with Mutex(live.commands(), channel.unacked_mutex_key, channel.unacked_mutex_expire):
+            left: Any = live.commands().ttl(channel.unacked_mutex_key)
+            assert 0 < left <= 5
