@@ -84,7 +84,7 @@ class Combiner(Generic[Item, Result]):
             self._hand_over()
 
     def _gather(self) -> None:
-        if not self._gather_until:
+        if self._gather_until <= time.monotonic():
             return
         self._vain = 0 if self._come_together() else self._vain + 1
         self._resting = min(2 ** (self._vain - PATIENCE), LONGEST_REST) if self._vain > PATIENCE else 0

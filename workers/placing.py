@@ -158,7 +158,8 @@ def place(
     found = _look_for_drivers(waiting, trip)
     with order_lock.held([_claim(one) for one in waiting], trip) as locks:
         found()
-        outcomes = _place([one for one in waiting if one.id in locks.tokens], now)
+        ours = locks.tokens
+        outcomes = _place([one for one in waiting if one.id in ours], now)
         if tell:
             trip = live.Trip()
             locks.release(trip)

@@ -126,10 +126,6 @@ class Trip:
         self._answers: list[Any] = []
         self._error: redis.RedisError | None = redis.ConnectionError("the trip has not begun")
 
-    @property
-    def is_empty(self) -> bool:
-        return not self._calls
-
     def add(self, calls: Sequence[Call | Command]) -> Callable[[], list[Any]]:
         """The result gives the answers to these calls once the trip is over, or raises what it has raised."""
         first = len(self._calls)
