@@ -6,6 +6,8 @@ from uuid import uuid4
 
 from uuid_utils import uuid7
 
+from models import live
+from models.live import order_lock
 from models.live.driver_index import Position
 from web.schemas import NewOrder
 from workers import admitting, locating, placing, registering
@@ -62,6 +64,11 @@ def admitted(customer: str, key: str | None = None, **changes: Any) -> str:
     asked = request(customer, key, **changes)
     assert admitting.admit([asked])
     return asked.order_id
+
+
+def locked(customer: str, token: str) -> bool:
+    """Takes a customer's lock as the door does, for whoever holds this token; false if somebody has it."""
+    return bool(live.commands().set(order_lock.key(customer), token, nx=True, ex=10))
 
 
 def placed(customer: str = "asha", **changes: Any) -> Outcome:

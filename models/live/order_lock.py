@@ -29,31 +29,12 @@ def _script(text: str) -> Script:
     return live.commands().register_script(text)
 
 
-def _lock(customer_id: str) -> Lock:
-    lock: Lock = live.commands().lock(
-        key(customer_id),
-        timeout=settings.load().order_lock_seconds,
-        blocking=False,
-        thread_local=False,
-    )
-    return lock
-
-
-def _held(customer_id: str, token: str) -> Lock:
-    lock = _lock(customer_id)
-    lock.local.token = token.encode()
-    return lock
-
-
-def take(customer_id: str, token: str) -> bool:
-    """Takes the lock if nobody holds it. Raises ``redis.RedisError`` without Redis."""
-    return bool(_lock(customer_id).acquire(token=token))
-
-
 def release(customer_id: str, token: str) -> bool:
     """Releases the lock if this token still holds it; says whether it did."""
+    lock: Lock = live.commands().lock(key(customer_id), thread_local=False)
+    lock.local.token = token.encode()
     try:
-        _held(customer_id, token).release()
+        lock.release()
     except LockError:
         return False
     return True

@@ -75,12 +75,12 @@ def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
 def test_the_lock_is_released_after_placing() -> None:
     outcome = scenes.placed("asha")
     assert live.commands().get("order:create:asha") is None
-    assert order_lock.take("asha", outcome.order_id)
+    assert scenes.locked("asha", outcome.order_id)
 
 
 def test_the_lock_of_another_request_is_not_taken() -> None:
     order_id = scenes.admitted("asha")
-    assert order_lock.take("asha", "somebody-else")
+    assert scenes.locked("asha", "somebody-else")
     assert placing.place([order_id]) == []
     assert live.commands().get("order:create:asha") == "somebody-else"
     order_lock.release("asha", "somebody-else")
@@ -89,7 +89,7 @@ def test_the_lock_of_another_request_is_not_taken() -> None:
 
 def test_a_lock_left_behind_does_not_hold_an_overdue_order_up() -> None:
     order_id = scenes.admitted("asha")
-    assert order_lock.take("asha", "a request long over")
+    assert scenes.locked("asha", "a request long over")
     assert placing.place_overdue(order_id) is not None
     assert live.commands().get("order:create:asha") == "a request long over"
 
@@ -125,16 +125,16 @@ def test_a_commit_in_doubt_is_settled_for_good() -> None:
 
 def test_what_the_sweep_places_gives_up_the_lock_that_the_door_took() -> None:
     order_id = scenes.admitted("asha")
-    assert order_lock.take("asha", order_id)
+    assert scenes.locked("asha", order_id)
     assert placing.place_overdue(order_id)
     assert live.commands().get("order:create:asha") is None
 
 
 def test_cancelling_what_nobody_has_placed_gives_up_its_lock_and_no_other() -> None:
     order_id = scenes.admitted("asha")
-    assert order_lock.take("asha", order_id)
+    assert scenes.locked("asha", order_id)
     orders.cancel("asha", order_id, "changed my mind")
     assert live.commands().get("order:create:asha") is None
-    assert order_lock.take("asha", "the next order")
+    assert scenes.locked("asha", "the next order")
     orders.cancel("asha", order_id, "again")
     assert live.commands().get("order:create:asha") == "the next order"

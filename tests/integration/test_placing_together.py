@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from models import db, live
-from models.live import mailbox, order_lock
+from models.live import mailbox
 from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
@@ -96,7 +96,7 @@ def test_whose_drivers_cannot_be_looked_for_fails_alone() -> None:
 
 def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_does() -> None:
     order_id = scenes.admitted("asha")
-    assert order_lock.take("asha", order_id)
+    assert scenes.locked("asha", order_id)
     held = []
 
     def tell(outcomes: list[placing.Outcome], trip: live.Trip) -> None:
@@ -134,7 +134,7 @@ def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
 
     monkeypatch.setattr(live, "_exchange", note)
     # One has the lock from the door, the others' have run out.
-    assert order_lock.take("asha", some[0])
+    assert scenes.locked("asha", some[0])
     orders.place(some)
     # To renew a lock, to take it, to search; a lock, an answer, one wake-up for all and one wave for all.
     assert sent == [3 + 3 + 3, 3 + 3 + 1 + 1]
