@@ -42,8 +42,10 @@ def follow_all(followups: Sequence[Followup], trip: live.Trip | None = None) -> 
             with db.statements() as connection:
                 outbox.done(connection, [one.id for one in followups])
     except (redis.RedisError, SQLAlchemyError) as error:
+        # Without a follow-up it was answers to waiting requests, which look into Postgres.
+        what = "follow-up left to the sweep" if followups else "wake-up lost"
         orders = [one.order_id for one in followups]
-        log.warning("follow-up left to the sweep", order_ids=orders, error=type(error).__name__)
+        log.warning(what, order_ids=orders, error=type(error).__name__)
 
 
 def _do(followups: Sequence[Followup], trip: live.Trip) -> None:

@@ -12,7 +12,7 @@ from tasks import AWAY, app
 from tasks.followups import follow, follow_all
 from tasks.publishing import publish
 from workers import cancelling, placing
-from workers.placing import Outcome
+from workers.deciding import Outcome
 
 log = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from models.live import order_lock
 from models.live.driver_index import Position
 from web.schemas import NewOrder
 from workers import admitting, locating, placing, registering
-from workers.placing import Outcome
+from workers.deciding import Outcome
 
 NOIDA = (28.5355, 77.3910)
 

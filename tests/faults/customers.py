@@ -97,7 +97,7 @@ class Customer:
         if self._chance(0.2):
             await self._look(wish)
         await asyncio.sleep(self.world.random.uniform(0.1, 1.5))
-        if self._chance(0.85):
+        if self._chance(self.world.cancels):
             await self._cancel(wish.order_id, wish)
         if self._chance(0.15):
             await self._again(wish)

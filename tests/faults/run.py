@@ -56,6 +56,8 @@ class Plan:
     customers: int = 120
     kinds: int = 8
     drivers_of_a_kind: int = 4
+    # How many customers, of one, cancel what was accepted.
+    cancels: float = 0.85
     # Names of the kinds of faults to draw; all of them if empty.
     only: tuple[str, ...] = ()
     leave_seconds: float = LEAVE_SECONDS
@@ -97,7 +99,7 @@ class _Run:
         self.ledger = Ledger()
         random = Random(plan.seed)
         pace = Pace(plan.orders / (PACE_SHARE * plan.seconds))
-        self.world = World(fleet.web_ports, self.ledger, Random(plan.seed + 1), pace)
+        self.world = World(fleet.web_ports, self.ledger, Random(plan.seed + 1), pace, plan.cancels)
         self.field = Field(fleet, random, self.ledger)
         self.watch = Watch(
             fleet.postgres.url, self.world, self.ledger, self.field.incidents, self._ended_by_themselves

@@ -59,6 +59,8 @@ class World:
     ledger: Ledger
     random: Random
     pace: Pace
+    # How many customers, of one, cancel an order that was accepted.
+    cancels: float = 0.85
     # New orders stop first, then everything.
     ending: bool = False
     over: bool = False

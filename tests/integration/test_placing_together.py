@@ -14,6 +14,7 @@ from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
 from workers import admitting, placing, recovering
+from workers.deciding import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -99,7 +100,7 @@ def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_
     assert scenes.locked("asha", order_id)
     held = []
 
-    def tell(outcomes: list[placing.Outcome], trip: live.Trip) -> None:
+    def tell(outcomes: list[Outcome], trip: live.Trip) -> None:
         held.append(live.commands().get("order:create:asha"))
         seen = trip.add([("EXISTS", "order:create:asha")])
         trip.go()
@@ -110,7 +111,7 @@ def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_
         placing.place([order_id], tell=tell)
     assert held == [order_id, 0]
 
-    def tell_nobody(outcomes: list[placing.Outcome], trip: live.Trip) -> None:
+    def tell_nobody(outcomes: list[Outcome], trip: live.Trip) -> None:
         raise RuntimeError
 
     other = scenes.admitted("bina")
