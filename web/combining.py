@@ -84,17 +84,21 @@ class Combiner(Generic[Item, Result]):
             self._hand_over()
 
     def _gather(self) -> None:
-        if self._gather_until <= time.monotonic():
+        # Those who are there already say nothing about who comes when awaited.
+        if self._gather_until <= time.monotonic() or self._are_here():
             return
         self._vain = 0 if self._come_together() else self._vain + 1
         self._resting = min(2 ** (self._vain - PATIENCE), LONGEST_REST) if self._vain > PATIENCE else 0
 
+    def _are_here(self) -> bool:
+        with self._guard:
+            self._came.clear()
+            return len(self._waiting) >= self._company
+
     def _come_together(self) -> bool:
         while True:
-            with self._guard:
-                self._came.clear()
-                if len(self._waiting) >= self._company:
-                    return True
+            if self._are_here():
+                return True
             left = self._gather_until - time.monotonic()
             if left <= 0 or not self._came.wait(min(left, LULL_SECONDS)):
                 return False

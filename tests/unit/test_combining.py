@@ -148,12 +148,30 @@ def test_who_never_comes_is_awaited_ever_less(monkeypatch: pytest.MonkeyPatch) -
     # Four times in a row, then after 2, 4 and 8 runs.
     resting = [1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, *[0] * 8, 1, *[0] * 16, 1]
     assert [int(one) for one in awaited[: len(resting)]] == resting
-    # Whoever comes in time has them awaited every time again.
-    combiner._resting = 0
-    combiner._expect_company(2)
+
+
+def test_who_comes_when_awaited_is_awaited_again_and_who_was_there_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
+    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
+    monkeypatch.setattr(combining, "LULL_SECONDS", 5.0)
+    combiner = Combiner[int, int](list)
+    combiner._vain = combining.PATIENCE
     combiner._waiting = [combining._Entry(1), combining._Entry(2)]
+    combiner._expect_company(2)
     combiner._gather()
-    assert (combiner._vain, combiner._resting) == (0, 0)
+    assert combiner._vain == combining.PATIENCE
+    combiner._running = True  # so that who comes waits
+    combiner._expect_company(3)
+    with ThreadPoolExecutor(2) as pool:
+        gathering = pool.submit(combiner._gather)
+        time.sleep(0.1)
+        pool.submit(combiner.run, 3)
+        gathering.result(10)
+        assert (combiner._vain, combiner._resting) == (0, 0)
+        combiner._hand_over()
+        combiner._run_some()
 
 
 def test_company_is_awaited_while_it_comes_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
