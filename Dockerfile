@@ -14,6 +14,7 @@ COPY models models
 COPY workers workers
 COPY tasks tasks
 COPY web web
+COPY server server
 # What the console knows of the simulated city; the city itself is development's.
 COPY demo/__init__.py demo/control.py demo/
 USER weelo

@@ -1,5 +1,6 @@
 """Work that many requests of a process want done at once, done together by one of them."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,17 +10,23 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# More at once would make the first of them wait for the last.
-MOST = 50
+# More at once would make the first of them wait for the last, and a core with them.
+MOST = 32
+# So many runs may be out at once.
+RUNS_OUT = 2
+# The next one follows so much of a run's usual time after the one before, if that is still out.
+SHARE_OF_A_RUN = 0.5
+LONGEST_INTERVAL_SECONDS = 0.02
+# A run's usual time is that of the last few.
+MEMORY = 0.1
 # Those who have been answered come again soon, if at all: each in his turn, and no longer than all of
 # them together.
 GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
 # When nobody has come for so long, nobody comes back at once.
 LULL_SECONDS = 0.003
-# So often in a row it is tried in vain before it is tried less often.
-PATIENCE = 3
-LONGEST_REST = 64
+# Where they do not, it is tried again after so many runs at most.
+LONGEST_REST = 128
 
 
 @dataclass
@@ -32,16 +39,68 @@ class _Entry(Generic[Item, Result]):
     bell: threading.Event = field(default_factory=threading.Event)
 
 
+class _Company:
+    """Whether those who are answered come back at once, as customers do who order one after the other.
+
+    Then nobody comes while all of them are in one run. Whether that is so is seen while they are taken for
+    such, and tried now and then, ever less, while they are not.
+    """
+
+    def __init__(self) -> None:
+        # How often in a row they have not come back, and after how many runs it is tried again.
+        self._misses = self._rest = 0
+        # How many are in the run that tries it, and how many have come since it began.
+        self._tried = self._came = 0
+        # How many are awaited, until when, and when a run has landed or somebody has come last.
+        self._wanted, self._until, self._last = 0, 0.0, 0.0
+
+    @property
+    def comes_back(self) -> bool:
+        return not self._rest
+
+    def came(self, now: float) -> None:
+        """Somebody has come."""
+        self._last = now
+        self._came += 1
+
+    def is_worth(self, waiting: int, now: float) -> float:
+        """For how many seconds more the next run should wait for others, if nobody comes."""
+        if self._rest or waiting >= self._wanted:
+            return 0.0
+        return min(self._until, self._last + LULL_SECONDS) - now
+
+    def begun(self, some: int, alone: bool) -> None:
+        """A run of ``some`` begins, ``alone`` or while another is out."""
+        self._tried, self._came = some if alone and not self._rest else 0, 0
+
+    def landed(self, some: int, waiting: int, now: float) -> None:
+        """A run of ``some`` has landed, and so many others wait."""
+        if self._rest:
+            self._rest -= 1
+        elif self._tried:
+            self._judge()
+        self._tried = 0
+        self._wanted, self._last = min(some + waiting, MOST), now
+        self._until = now + min(GATHER_SECONDS_EACH * self._wanted, GATHER_SECONDS)
+
+    def _judge(self) -> None:
+        if 2 * self._came >= self._tried:
+            self._misses += 1
+            self._rest = min(2**self._misses, LONGEST_REST)
+        elif self._tried > 1:
+            # One alone proves nothing.
+            self._misses = 0
+
+
 class Combiner(Generic[Item, Result]):
-    """Runs what has gathered while the run before was on; who comes alone is run at once.
+    """Runs what has gathered while the runs before were on; who comes alone is run at once.
 
     ``together`` takes the items and returns a result for each; what it raises is raised for all of them.
 
-    ``landed``, if there is one, takes the results once they are given out and holds the next run back until
-    it returns: the more there is to do, the more is done together. After a run in company the next one also
-    waits, for a moment only, until as many have come as there were, or until they stop coming; else those
-    who are answered at once and come back at once would go on in two halves. Where they do not come back
-    that is tried ever less.
+    ``landed``, if there is one, takes the results once they are given out and returns when what they have
+    begun is over: until then the run is out. The more there is to do, the more is done together, so the next
+    run follows at an interval, and not while two are out. Where those who are answered come back at once, the
+    next run waits for the one before, and for them: else they would go on in two halves.
     """
 
     def __init__(
@@ -53,61 +112,67 @@ class Combiner(Generic[Item, Result]):
         self._landed = landed
         self._guard = threading.Lock()
         self._waiting: list[_Entry[Item, Result]] = []
-        self._running = False
-        # How many there were at the last landing, and until when as many are awaited.
-        self._company, self._gather_until = 0, 0.0
-        # Rings when somebody has come.
-        self._came = threading.Event()
-        # How often in a row as many were awaited in vain, and after how many runs nobody is awaited.
-        self._vain = self._resting = 0
+        self._leading = False
+        self._out = 0
+        self._company = _Company()
+        # When the last run began, and how long one takes.
+        self._begun = self._usual = 0.0
+        # Rings when somebody has come or a run has landed.
+        self._news = threading.Event()
 
     def run(self, item: Item) -> Result:
         """The result for this item."""
         entry = _Entry[Item, Result](item)
         with self._guard:
             self._waiting.append(entry)
-            first, self._running = not self._running, True
-            self._came.set()
+            self._company.came(time.monotonic())
+            first, self._leading = not self._leading, True
+            self._news.set()
         if not first:
             entry.bell.wait()
         if not entry.done:
-            self._take_turn()
+            self._lead(entry)
         if entry.error is not None:
             raise entry.error
         return entry.result  # type: ignore[return-value]
 
-    def _take_turn(self) -> None:
+    def _lead(self, entry: _Entry[Item, Result]) -> None:
         try:
             self._gather()
-            self._run_some()
+            begun = self._begun = time.monotonic()
+            some, results = self._run_some()
         finally:
-            self._hand_over()
+            self._hand_over(entry)
+        if self._landed and results is not None:
+            self._wait_until_landed(self._landed, results, some, begun)
 
     def _gather(self) -> None:
-        # Those who are there already say nothing about who comes when awaited.
-        if self._gather_until <= time.monotonic() or self._are_here():
-            return
-        self._vain = 0 if self._come_together() else self._vain + 1
-        self._resting = min(2 ** (self._vain - PATIENCE), LONGEST_REST) if self._vain > PATIENCE else 0
-
-    def _are_here(self) -> bool:
-        with self._guard:
-            self._came.clear()
-            return len(self._waiting) >= self._company
-
-    def _come_together(self) -> bool:
         while True:
-            if self._are_here():
-                return True
-            left = self._gather_until - time.monotonic()
-            if left <= 0 or not self._came.wait(min(left, LULL_SECONDS)):
-                return False
+            with self._guard:
+                self._news.clear()
+                seconds = self._too_early(time.monotonic())
+            if seconds <= 0:
+                return
+            self._news.wait(None if seconds == math.inf else seconds)
 
-    def _run_some(self) -> None:
+    def _too_early(self, now: float) -> float:
+        """For how many seconds the next run has to wait unless there are news."""
+        if self._out >= RUNS_OUT:
+            return math.inf
+        if self._out == 0:
+            return self._company.is_worth(len(self._waiting), now)
+        if len(self._waiting) >= MOST:
+            return 0.0
+        if self._company.comes_back:
+            return math.inf
+        return self._begun + min(SHARE_OF_A_RUN * self._usual, LONGEST_INTERVAL_SECONDS) - now
+
+    def _run_some(self) -> tuple[int, Sequence[Result] | None]:
         with self._guard:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            self._company.begun(len(some), alone=not self._out)
         error: Exception | None = RuntimeError("the run was broken off")
-        results: Sequence[Result] = ()
+        results: Sequence[Result] | None = None
         try:
             results = self._together([entry.item for entry in some])
             for entry, result in zip(some, results, strict=True):
@@ -115,26 +180,35 @@ class Combiner(Generic[Item, Result]):
             error = None
         except Exception as raised:
             error = raised
+            results = None
         finally:
+            if self._landed and error is None:
+                with self._guard:
+                    self._out += 1
             for entry in some:
                 entry.error, entry.done = error, True
                 entry.bell.set()
-        if self._landed and error is None:
-            self._landed(results)
+        return len(some), results
+
+    def _wait_until_landed(
+        self, landed: Callable[[Sequence[Result]], None], results: Sequence[Result], some: int, begun: float
+    ) -> None:
+        try:
+            landed(results)
+        finally:
             with self._guard:
-                self._expect_company(len(some) + len(self._waiting))
+                now = time.monotonic()
+                self._out -= 1
+                self._usual += MEMORY * (now - begun - self._usual)
+                self._company.landed(some, len(self._waiting), now)
+                self._news.set()
 
-    def _expect_company(self, company: int) -> None:
-        self._company, self._gather_until = min(company, MOST), 0.0
-        if self._resting:
-            self._resting -= 1
-        elif company > 1:
-            seconds = min(GATHER_SECONDS_EACH * self._company, GATHER_SECONDS)
-            self._gather_until = time.monotonic() + seconds
-
-    def _hand_over(self) -> None:
+    def _hand_over(self, leader: _Entry[Item, Result]) -> None:
         with self._guard:
+            if not leader.done:
+                # Broken off before the run.
+                self._waiting.remove(leader)
             if self._waiting:
                 self._waiting[0].bell.set()
             else:
-                self._running = False
+                self._leading = False

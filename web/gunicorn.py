@@ -1,4 +1,4 @@
-"""How gunicorn serves: two gevent workers, HTTP and sockets in the same processes.
+"""How gunicorn serves: two gevent workers, one for HTTP and one for sockets (``server``).
 
 Read by gunicorn's master before the workers patch the standard library, so nothing of ``web`` is
 imported here.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
 import psycopg2
-from gevent.server import StreamServer  # type: ignore[import-untyped]
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
@@ -24,6 +23,9 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from models import db, settings
+from server import listener, packet
+from server.passage import Passage
+from server.slots import Slots, next_role
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request  # type: ignore[import-untyped]
@@ -45,11 +47,13 @@ _host = _server.host or ("0.0.0.0" if _settings.production else "127.0.0.1")  # 
 bind = f"{_host}:{_settings.port}"
 workers = _server.web_concurrency
 worker_class = "gevent"
-worker_connections = 10_000
+# All sockets may be in one process.
+worker_connections = 20_000
 # Between the time-outs of Postgres (5 s) and the 10 s in which everything has to stop.
 timeout = graceful_timeout = 8
 # Also the time a client has for its headers, and the longest that an idle one delays a stop.
-keepalive = 3
+keepalive = listener.FIRST_BYTES_SECONDS
+backlog = listener.BACKLOG
 limit_request_line = 4094
 limit_request_field_size = 8190
 limit_request_fields = 64
@@ -70,13 +74,7 @@ STALLED_SECONDS = 10.0
 # What the processes of this server count together (web/traffic.py). A reload has the old and the new
 # ones side by side.
 _SLOT_BYTES = 64 * 1024
-_slots = 2 * workers
-_counts = mmap.mmap(-1, _slots * _SLOT_BYTES)
-
-# How many connections each of them has open, and one.
-_open = memoryview(mmap.mmap(-1, 8 * _slots)).cast("q")
-# Long enough for another process to wake up.
-GIVE_WAY_SECONDS = 0.002
+_counts = mmap.mmap(-1, 2 * workers * _SLOT_BYTES)
 
 # So often a full collection reads every object.
 ALL_OBJECTS_SECONDS = 3600.0
@@ -84,8 +82,6 @@ _all_objects_due = 0.0
 
 # Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
 POSTGRES_SECONDS = 8.0
-# As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
-BACKLOG = backlog = 2048
 
 
 def _wait(connection: extensions.connection) -> None:
@@ -96,96 +92,11 @@ def _wait(connection: extensions.connection) -> None:
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
 
 
-class _Listener(StreamServer):  # type: ignore[misc]
-    """gevent's server, which shares the work and does not forget those at the door.
+ggevent.StreamServer = listener.Listener
+wsgi.Response = packet.Response
 
-    All processes listen to one socket, and the one that is awake takes whoever comes: sixteen customers at
-    once were served by one of two processes. So who has more connections than another gives way for a moment.
-
-    Closing a socket resets the connections that the kernel has taken for it already, and whoever sent a
-    request on one does not know its fate: so they are taken first.
-    """
-
-    slot: int | None = None
-    _gave_way = False
-
-    def do_read(self) -> Any:
-        if not self._gave_way and self._has_more_than_another():
-            self._gave_way = True
-            self.stop_accepting()
-            self._timer = self.loop.timer(GIVE_WAY_SECONDS)
-            self._timer.start(self._start_accepting_if_started)
-            return None
-        self._gave_way = False
-        return super().do_read()
-
-    def do_handle(self, *connection: Any) -> None:
-        self._count(1)
-        super().do_handle(*connection)
-
-    def do_close(self, *connection: Any) -> None:
-        self._count(-1)
-        super().do_close(*connection)
-
-    def _count(self, change: int) -> None:
-        if self.slot is not None:
-            _open[self.slot] += change
-
-    def _has_more_than_another(self) -> bool:
-        if self.slot is None:
-            return False
-        # 0 is nobody's; a process counts from 1.
-        return any(0 < others < _open[self.slot] for others in _open)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.stop_accepting()
-            # Whoever was taken asks the open socket for its name as the first thing.
-            gevent.sleep(0)
-            while self._take():
-                gevent.sleep(0)
-        super().close()
-
-    def _take(self) -> int:
-        """Begins to serve whoever waits now; how many."""
-        for number in range(BACKLOG):
-            taken = super().do_read()
-            if not taken:
-                return number
-            self.do_handle(*taken)
-        return BACKLOG
-
-
-ggevent.StreamServer = _Listener
-
-
-class _Packet:
-    """Takes what is sent, to be sent together."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-
-    def sendall(self, data: bytes) -> None:
-        self.parts.append(data)
-
-
-class _Response(wsgi.Response):  # type: ignore[misc]
-    """gunicorn's response, whose head leaves with the body: as two packets they wake a client twice."""
-
-    sock: Any
-
-    def write(self, arg: bytes) -> None:
-        sock, packet = self.sock, _Packet()
-        self.sock = packet
-        try:
-            super().write(arg)
-        finally:
-            self.sock = sock
-        if packet.parts:
-            sock.sendall(b"".join(packet.parts))
-
-
-wsgi.Response = _Response
+listener.Listener.slots = _slots = Slots(2 * workers)
+listener.Listener.passage = Passage()
 
 
 def on_starting(server: Any) -> None:
@@ -193,12 +104,16 @@ def on_starting(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
-    taken = {each.slot for each in server.WORKERS.values()}
-    worker.slot = next((slot for slot in range(_slots) if slot not in taken), None)
+    there = sorted(server.WORKERS.values(), key=lambda each: each.age)
+    taken = {each.slot for each in there}
+    worker.slot = next((slot for slot in range(_slots.count) if slot not in taken), None)
+    # After a reload the youngest stay.
+    staying = there[len(there) - server.num_workers + 1 :] if len(there) >= server.num_workers else there
+    worker.role = next_role(server.num_workers, (each.role for each in staying))
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
-    _Listener.slot = worker.slot
+    listener.Listener.slot, listener.Listener.role = worker.slot, worker.role
     extensions.set_wait_callback(_wait)
 
 
@@ -233,8 +148,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
     signal.signal(signal.SIGTERM, stop)
     # More workers than slots are possible for a moment; one without a slot counts for itself.
     if worker.slot is not None:
-        _open[worker.slot] = 1
-        worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots)
+        _slots.take(worker.slot, worker.role)
+        worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots.count)
 
 
 def _set_aside(phase: str, facts: dict[str, int]) -> None:
@@ -259,7 +174,7 @@ def worker_int(worker: "GeventWorker") -> None:
 
 def worker_exit(server: Any, worker: "GeventWorker") -> None:
     if worker.slot is not None:
-        _open[worker.slot] = 0
+        _slots.leave(worker.slot)
     # The master calls this too, for a worker that it finds dead.
     if worker.pid == os.getpid():
         _call(worker, "stop")

@@ -1,16 +1,26 @@
-"""Two processes of one web server share those who come."""
+"""The processes of one web server share those who come: some serve HTTP, the others sockets."""
 
+import os
+import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.system import System, until
+import httpx
+import pytest
+from websockets.sync.client import ClientConnection
 
-CONNECTIONS = 16
+from tests import raw
+from tests.system import Person, System, listens, until
+
+PEOPLE = 8
+# One of ours may open or close a connection of its own while others are counted.
+OWN = 3
 
 
-def sockets(process: str) -> int:
+def sockets(process: int) -> int:
     found = 0
     for link in Path(f"/proc/{process}/fd").iterdir():
         # One that was closed meanwhile is none.
@@ -19,30 +29,138 @@ def sockets(process: str) -> int:
     return found
 
 
-def gained(port: int, workers: list[str]) -> list[int]:
-    """How many of sixteen customers at once each process has."""
-    before = [sockets(worker) for worker in workers]
-    lines = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(CONNECTIONS)]
-    try:
-        for line in lines:
-            line.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert line.recv(4096).startswith(b"HTTP/1.1 200")
-        return [sockets(worker) - had for worker, had in zip(workers, before, strict=True)]
-    finally:
-        for line in lines:
-            line.close()
+class Server:
+    """One gunicorn with several processes."""
+
+    def __init__(self, url: str, master: int) -> None:
+        self.url, self.master = url, master
+
+    @property
+    def processes(self) -> list[int]:
+        """The processes that serve, the oldest first."""
+        return sorted(map(int, Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split()))
+
+    def gained(self, come: Callable[[ExitStack], None]) -> list[int]:
+        """How many connections more each process has when people have come; they go again."""
+        before = {process: sockets(process) for process in self.processes}
+        with ExitStack() as stack:
+            come(stack)
+            meanwhile = {process: sockets(process) for process in before}
         # What is still open counts for the next ones.
-        until(lambda: sum(map(sockets, workers)) < sum(before) + CONNECTIONS / 2)
+        until(lambda: sum(map(sockets, before)) < sum(meanwhile.values()) - PEOPLE / 2)
         time.sleep(0.1)
+        return [count - before[process] for process, count in meanwhile.items()]
+
+    def ask(self, stack: ExitStack) -> None:
+        """Several customers have connections that stay open, and an answer each."""
+        for _ in range(PEOPLE):
+            line = stack.enter_context(raw.connect(self.url))
+            line.sendall(raw.request("GET", "/health"))
+            assert line.recv(4096).startswith(b"HTTP/1.1 200")
+
+    def connect(self, stack: ExitStack) -> None:
+        """Several customers have sockets."""
+        for number in range(PEOPLE):
+            stack.enter_context(self.socket(f"sharing-{number}"))
+
+    def socket(self, sub: str) -> ClientConnection:
+        return Person(self.url, "customer", sub).socket()
+
+    def has_roles(self) -> bool:
+        """Whether one of two processes serves all HTTP and the other one all sockets."""
+        http, upgraded = self.gained(self.ask), self.gained(self.connect)
+        first = http.index(max(http))
+        return (
+            len(http) == 2
+            and (min(http) < OWN and max(http) > PEOPLE - OWN)
+            and (upgraded[first] < OWN and upgraded[1 - first] > PEOPLE - OWN)
+        )
 
 
-def test_connections_that_come_at_once_are_shared_between_the_processes(system: System) -> None:
-    with system.beside("web-shared", WEB_CONCURRENCY="2") as url:
-        port = int(url.rpartition(":")[2])
-        master = system.processes["web-shared"].pid
-        children = Path(f"/proc/{master}/task/{master}/children")
-        workers = until(lambda: two if len(two := children.read_text().split()) == 2 else None)
-        # The second may still be at its beginning; and either opens a socket of its own now and then.
-        until(lambda: min(gained(port, workers)) >= CONNECTIONS // 2 - 3)
-        shares = [gained(port, workers) for _ in range(10)]
-        assert sum(min(share) >= CONNECTIONS // 2 - 3 for share in shares) >= 8, shares
+@contextmanager
+def serving(system: System, processes: int) -> Iterator[Server]:
+    name = f"web-of-{processes}"
+    with system.beside(name, WEB_CONCURRENCY=str(processes)) as url:
+        server = Server(url, system.processes[name].pid)
+        until(lambda: len(server.processes) == processes)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server(system: System) -> Iterator[Server]:
+    with serving(system, 2) as started:
+        # Either may still be at its beginning.
+        until(started.has_roles, 20)
+        yield started
+
+
+def killed(server: Server, role: Callable[[ExitStack], None]) -> None:
+    """The process that serves these is killed; returns at once."""
+    gained = server.gained(role)
+    os.kill(server.processes[gained.index(max(gained))], signal.SIGKILL)
+
+
+def test_http_and_sockets_have_a_process_each(server: Server) -> None:
+    for _ in range(5):
+        assert server.has_roles()
+
+
+def test_an_upgrade_that_comes_in_pieces_is_one(server: Server) -> None:
+    token = Person(server.url, "customer", "in-pieces").token
+    lines = (
+        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", f"Authorization: Bearer {token}"),
+    )
+    wanted = raw.request("GET", "/api/v1/ws", *lines)
+    with raw.connect(server.url) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(wanted), 100):
+            line.sendall(wanted[start : start + 100])
+            time.sleep(0.01)
+        assert line.recv(4096).startswith(b"HTTP/1.1 101")
+
+
+def test_what_only_looks_like_an_upgrade_is_answered(server: Server) -> None:
+    answer = raw.send(server.url, raw.request("GET", "/health", "Upgrade: websocket", "Connection: close"))
+    assert answer.status == 200
+
+
+def test_whoever_says_nothing_is_let_go(server: Server) -> None:
+    begun = time.monotonic()
+    with raw.connect(server.url) as line:
+        assert line.recv(100) == b""
+    assert 2.5 < time.monotonic() - begun < 5
+
+
+def test_a_process_that_is_killed_is_missed_for_a_moment_only(server: Server) -> None:
+    killed(server, server.ask)
+    begun = time.monotonic()
+    until(lambda: listens(f"{server.url}/health"))
+    assert time.monotonic() - begun < 2
+    until(server.has_roles, 20, "no process for HTTP again")
+
+    killed(server, server.connect)
+    begun = time.monotonic()
+    with server.socket("back-again"):
+        assert time.monotonic() - begun < 5
+    assert httpx.get(f"{server.url}/health").status_code == 200
+    until(server.has_roles, 20, "no process for sockets again")
+
+
+def test_the_processes_after_a_reload_have_roles_as_well(server: Server) -> None:
+    before = server.processes
+    os.kill(server.master, signal.SIGHUP)
+    until(lambda: len(server.processes) == 2 and not set(before) & set(server.processes), 20)
+    until(server.has_roles, 20)
+
+
+def test_those_of_one_role_share_who_comes_at_once(system: System) -> None:
+    def shared(gained: list[int]) -> bool:
+        *_, second, first = sorted(gained)
+        return first + second > PEOPLE - OWN and first - second < OWN
+
+    with serving(system, 4) as server:
+        # The last may still be at its beginning.
+        until(lambda: shared(server.gained(server.ask)) and shared(server.gained(server.connect)), 20)
+        shares = [server.gained(come) for come in (server.ask, server.connect) for _ in range(8)]
+        assert sum(map(shared, shares)) >= 12, shares

@@ -2,14 +2,14 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.system import until
 from web import combining
-from web.combining import MOST, Combiner
+from web.combining import MOST, Combiner, _Company
 
 
 def assert_(happened: bool) -> None:
@@ -89,37 +89,103 @@ def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results() -
     assert [len(run) for run in runs] == [1, 2]
 
 
-def test_after_company_as_many_are_awaited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.5)
-    monkeypatch.setattr(combining, "GATHER_SECONDS", 1.0)
-    monkeypatch.setattr(combining, "LULL_SECONDS", 1.0)
-    sizes: list[int] = []
-    landing = threading.Event()
+class Runs:
+    """A combiner of numbers whose runs land when they are told to; ``sizes`` of those that have begun."""
 
-    def together(items: Sequence[int]) -> list[int]:
-        sizes.append(len(items))
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.sizes: list[int] = []
+        self.landings: list[threading.Event] = []
+        self.combiner = Combiner(self._together, self._landed)
+        self._pool = pool
+
+    def come(self, *numbers: int) -> None:
+        """They come, each in a thread of its own; returns when they wait or are in a run."""
+        before = self._here
+        for number in numbers:
+            self._pool.submit(self.combiner.run, number)
+        until(lambda: self._here == before + len(numbers))
+
+    def until_begun(self, *sizes: int) -> None:
+        until(lambda: self.sizes == list(sizes), what=f"{self.sizes} have begun, and not {sizes}")
+        until(lambda: len(self.landings) == len(sizes))
+
+    @property
+    def _here(self) -> int:
+        return sum(self.sizes) + len(self.combiner._waiting)
+
+    def _together(self, items: Sequence[int]) -> list[int]:
+        self.sizes.append(len(items))
         return list(items)
 
-    combiner = Combiner(together, lambda results: assert_(landing.wait(10)))
-    with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(combiner.run, 0)
-        until(lambda: sizes == [1])
-        second = pool.submit(combiner.run, 1)
-        until(lambda: len(combiner._waiting) == 1)
-        landing.set()
-        first.result(10)
-        third = pool.submit(combiner.run, 2)
-        second.result(10)
-        third.result(10)
-        assert sizes == [1, 2]
-        # Nobody else comes: the next one goes on alone when the moment is over.
-        before = time.monotonic()
-        assert combiner.run(3) == 3
-        assert 0.5 < time.monotonic() - before < 5
-        before = time.monotonic()
-        assert combiner.run(4) == 4
-        assert time.monotonic() - before < 0.4
-    assert sizes == [1, 2, 1, 1]
+    def _landed(self, results: Sequence[int]) -> None:
+        self.landings.append(landing := threading.Event())
+        assert landing.wait(10)
+
+
+@pytest.fixture
+def runs() -> Iterator[Runs]:
+    with ThreadPoolExecutor(100) as pool:
+        made = Runs(pool)
+        yield made
+        for landing in made.landings:
+            landing.set()
+
+
+def test_where_people_come_back_the_next_run_waits_for_the_one_before(runs: Runs) -> None:
+    runs.come(0)
+    runs.until_begun(1)
+    runs.come(1, 2)
+    time.sleep(0.2)
+    runs.until_begun(1)
+    runs.landings[0].set()
+    runs.until_begun(1, 2)
+
+
+def test_where_they_do_not_the_next_run_follows_after_half_a_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combining, "LONGEST_INTERVAL_SECONDS", 1.0)
+    runs.combiner._usual = 0.6
+    runs.combiner._company._rest = 100
+    begun = time.monotonic()
+    runs.come(0)
+    runs.until_begun(1)
+    runs.come(1, 2)
+    runs.until_begun(1, 2)
+    assert 0.3 <= time.monotonic() - begun < 0.9
+
+
+def test_a_full_run_waits_for_nothing_while_one_is_out_and_nobody_while_two_are(runs: Runs) -> None:
+    runs.come(0)
+    runs.until_begun(1)
+    runs.come(*range(1, MOST + 1))
+    runs.until_begun(1, MOST)
+    runs.come(*range(MOST + 1, 2 * MOST + 1))
+    time.sleep(0.2)
+    runs.until_begun(1, MOST)
+    runs.landings[1].set()
+    runs.until_begun(1, MOST, MOST)
+
+
+def test_as_many_are_awaited_as_there_were_for_a_moment_only(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.3)
+    monkeypatch.setattr(combining, "GATHER_SECONDS", 1.0)
+    monkeypatch.setattr(combining, "LULL_SECONDS", 1.0)
+    runs.combiner._company.landed(2, 0, time.monotonic())
+    runs.come(0)
+    time.sleep(0.1)
+    runs.until_begun()
+    runs.come(1)
+    runs.until_begun(2)
+    runs.landings[0].set()
+    until(lambda: runs.combiner._out == 0)
+    # Nobody else comes: the next one goes on alone when the moment is over.
+    before = time.monotonic()
+    runs.come(2)
+    runs.until_begun(2, 1)
+    assert 0.3 < time.monotonic() - before < 1
 
 
 def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() -> None:
@@ -137,59 +203,73 @@ def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() ->
     assert combiner.run(1) == 1
 
 
-def test_who_never_comes_is_awaited_ever_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 0.001)
+def test_who_is_broken_off_while_he_gathers_leaves_his_turn_to_the_next() -> None:
+    class BrokenOff(BaseException):
+        pass
+
+    class Bell(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise BrokenOff
+
     combiner = Combiner[int, int](list)
-    awaited = []
-    for _ in range(40):
-        combiner._expect_company(2)
-        awaited.append(combiner._gather_until > 0)
-        combiner._gather()
-    # Four times in a row, then after 2, 4 and 8 runs.
-    resting = [1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0, 1, *[0] * 8, 1, *[0] * 16, 1]
-    assert [int(one) for one in awaited[: len(resting)]] == resting
+    news, combiner._news = combiner._news, Bell()
+    combiner._company.landed(3, 0, time.monotonic() + 10)
+    with pytest.raises(BrokenOff):
+        combiner.run(0)
+    combiner._news = news
+    combiner._company._wanted = 0
+    assert combiner.run(1) == 1
 
 
-def test_who_comes_when_awaited_is_awaited_again_and_who_was_there_proves_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
-    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
-    monkeypatch.setattr(combining, "LULL_SECONDS", 5.0)
-    combiner = Combiner[int, int](list)
-    combiner._vain = combining.PATIENCE
-    combiner._waiting = [combining._Entry(1), combining._Entry(2)]
-    combiner._expect_company(2)
-    combiner._gather()
-    assert combiner._vain == combining.PATIENCE
-    combiner._running = True  # so that who comes waits
-    combiner._expect_company(3)
-    with ThreadPoolExecutor(2) as pool:
-        gathering = pool.submit(combiner._gather)
-        time.sleep(0.1)
-        pool.submit(combiner.run, 3)
-        gathering.result(10)
-        assert (combiner._vain, combiner._resting) == (0, 0)
-        combiner._hand_over()
-        combiner._run_some()
+def judged(company: _Company, some: int, came: int, waiting: int = 0) -> bool:
+    """What is thought of a company after a run of ``some``, alone, while so many came."""
+    company.begun(some, alone=True)
+    for _ in range(came):
+        company.came(0.0)
+    company.landed(some, waiting, 0.0)
+    return company.comes_back
 
 
-def test_company_is_awaited_while_it_comes_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combining, "GATHER_SECONDS_EACH", 5.0)
-    monkeypatch.setattr(combining, "GATHER_SECONDS", 10.0)
-    monkeypatch.setattr(combining, "LULL_SECONDS", 0.5)
-    combiner = Combiner[int, int](list)
-    combiner._expect_company(MOST)
-    combiner._running = True  # so that those who come wait
-    begun = time.monotonic()
-    with ThreadPoolExecutor(5) as pool:
-        gathering = pool.submit(combiner._gather)
-        for number in range(4):
-            time.sleep(0.3)
-            pool.submit(combiner.run, number)
-        gathering.result(10)
-        # Four times less than a lull, and then one.
-        assert 1.7 <= time.monotonic() - begun < 3
-        assert combiner._vain == 1
-        assert [entry.item for entry in combiner._waiting] == [0, 1, 2, 3]
-        combiner._hand_over()
+def test_whoever_comes_while_all_are_in_one_run_has_not_come_back() -> None:
+    assert judged(_Company(), some=8, came=3)
+    assert not judged(_Company(), some=8, came=4)
+    assert judged(_Company(), some=1, came=0)
+    assert not judged(_Company(), some=1, came=1)
+
+
+def test_what_does_not_happen_is_tried_ever_less() -> None:
+    company, rests = _Company(), []
+    for _ in range(9):
+        assert not judged(company, some=4, came=4)
+        runs = 1
+        while not judged(company, some=4, came=4):
+            runs += 1
+        rests.append(runs)
+    assert rests == [2, 4, 8, 16, 32, 64, 128, 128, 128]
+    assert judged(company, some=4, came=0)
+    assert not judged(company, some=4, came=4)
+    assert company._rest == 2
+
+
+def test_one_alone_proves_nothing_and_a_run_beside_another_neither() -> None:
+    company = _Company()
+    company._misses = 5
+    assert judged(company, some=1, came=0)
+    company.begun(4, alone=True)
+    company.begun(4, alone=False)
+    company.landed(4, 0, 0.0)
+    assert (company._misses, company.comes_back) == (5, True)
+
+
+def test_company_is_awaited_while_it_comes_and_no_longer() -> None:
+    company = _Company()
+    company.landed(20, 0, 100.0)
+    assert company.is_worth(20, 100.0) == 0
+    assert company.is_worth(3, 100.0) == pytest.approx(combining.LULL_SECONDS)
+    company.came(100.002)
+    assert company.is_worth(4, 100.002) == pytest.approx(combining.LULL_SECONDS)
+    assert company.is_worth(4, 100.006) <= 0
+    company.came(100.019)
+    assert company.is_worth(5, 100.019) == pytest.approx(0.001)
+    company._rest = 1
+    assert company.is_worth(5, 100.0) == 0
