@@ -1,5 +1,6 @@
 """What every case needs: the site, the people, how long and how often, and a word about progress."""
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +28,12 @@ class Course:
     say: Callable[[str], None]
 
     def repeat(self, case: str, condition: str, one: Callable[[int], Round]) -> Row:
-        """Runs the rounds of one line of the table and says how each went."""
+        """Runs the rounds of one line of the table and says how each went. Garbage of this process is
+        collected between them.
+        """
         done = []
         for number in range(1, self.rounds + 1):
+            gc.collect()
             begun, others = time.monotonic(), cpu.others()
             found = one(number)
             cores = (cpu.others() - others) / (time.monotonic() - begun)
