@@ -4,6 +4,7 @@ Pub/sub wakes it and is not trusted: every message names the one before it, and 
 whenever one is missing, at every heartbeat, and every 20 s in any case.
 """
 
+import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -57,7 +58,10 @@ class Session(Outgoing[Work]):
         self._opened = self._unavailable = self._subscribed = False
         self._holder = self._sent = 0
         now = time.monotonic()
-        self._look_at, self._ping_at = now + LOOK_SECONDS, now + PING_SECONDS
+        # Thousands come back together when a server has gone: what is due for them again and again must not
+        # stay together.
+        early = random.random() / 2
+        self._look_at, self._ping_at = now + LOOK_SECONDS * (1 - early), now + PING_SECONDS * (1 - early)
         self._pinged_at: float | None = None
         self._expires_at = now + (caller.expires_at - datetime.now(UTC)).total_seconds()
         self._plan()

@@ -599,7 +599,8 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
         received = b""
         while data := here.recv(4096):
             received += data
-        assert 0.8 <= time.monotonic() - before < 0.8 + outgoing.CLOSE_SECONDS + 0.5
+        # The first ping comes up to half an interval early.
+        assert 0.6 <= time.monotonic() - before < 0.8 + outgoing.CLOSE_SECONDS + 0.5
         assert received.count(b"\x89\x00") == 1
         assert struct.pack("!H", 1008) + b"no answer to pings" in received
     finally:
