@@ -42,6 +42,8 @@ SETTINGS = {
     "ORDER_TTL_SECONDS": str(TTL_SECONDS),
     "ORDER_WAIT_SECONDS": "2",
     "CLEANUP_INTERVAL_SECONDS": "30",
+    # One for HTTP and one for sockets, as the product has it.
+    "WEB_CONCURRENCY": "2",
 }
 
 
