@@ -15,7 +15,7 @@ MOST = 32
 # So many runs may be out at once.
 RUNS_OUT = 2
 # The next one follows so much of a run's usual time after the one before, if that is still out.
-SHARE_OF_A_RUN = 0.65
+SHARE_OF_A_RUN = 0.5
 LONGEST_INTERVAL_SECONDS = 0.02
 # A run's usual time is that of the last few.
 MEMORY = 0.1
@@ -25,10 +25,8 @@ GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
 # When nobody has come for so long, nobody comes back at once.
 LULL_SECONDS = 0.003
-# Where they do not, it is tried again after so long, and after twice as long whenever it fails: some orders
-# wait for a whole run meanwhile, which at a try a second were the slowest in a hundred.
-REST_SECONDS = 0.05
-LONGEST_REST_SECONDS = 10.0
+# Where they do not, it is tried again after so many runs at most.
+LONGEST_REST = 128
 
 
 @dataclass
@@ -49,15 +47,16 @@ class _Company:
     """
 
     def __init__(self) -> None:
-        # How often in a row they have not come back, and when it is tried again.
-        self._misses, self._again_at = 0, 0.0
+        # How often in a row they have not come back, and after how many runs it is tried again.
+        self._misses = self._rest = 0
         # How many are in the run that tries it, and how many have come since it began.
         self._tried = self._came = 0
         # How many are awaited, until when, and when a run has landed or somebody has come last.
         self._wanted, self._until, self._last = 0, 0.0, 0.0
 
-    def comes_back(self, now: float) -> bool:
-        return now >= self._again_at
+    @property
+    def comes_back(self) -> bool:
+        return not self._rest
 
     def came(self, now: float) -> None:
         """Somebody has come."""
@@ -66,26 +65,28 @@ class _Company:
 
     def is_worth(self, waiting: int, now: float) -> float:
         """For how many seconds more the next run should wait for others, if nobody comes."""
-        if waiting >= self._wanted or not self.comes_back(now):
+        if self._rest or waiting >= self._wanted:
             return 0.0
         return min(self._until, self._last + LULL_SECONDS) - now
 
-    def begun(self, some: int, alone: bool, now: float) -> None:
+    def begun(self, some: int, alone: bool) -> None:
         """A run of ``some`` begins, ``alone`` or while another is out."""
-        self._tried, self._came = some if alone and self.comes_back(now) else 0, 0
+        self._tried, self._came = some if alone and not self._rest else 0, 0
 
     def landed(self, some: int, waiting: int, now: float) -> None:
         """A run of ``some`` has landed, and so many others wait."""
-        if self._tried:
-            self._judge(now)
+        if self._rest:
+            self._rest -= 1
+        elif self._tried:
+            self._judge()
         self._tried = 0
         self._wanted, self._last = min(some + waiting, MOST), now
         self._until = now + min(GATHER_SECONDS_EACH * self._wanted, GATHER_SECONDS)
 
-    def _judge(self, now: float) -> None:
+    def _judge(self) -> None:
         if 2 * self._came >= self._tried:
-            self._again_at = now + min(REST_SECONDS * 2**self._misses, LONGEST_REST_SECONDS)
             self._misses += 1
+            self._rest = min(2**self._misses, LONGEST_REST)
         elif self._tried > 1:
             # One alone proves nothing.
             self._misses = 0
@@ -162,14 +163,14 @@ class Combiner(Generic[Item, Result]):
             return self._company.is_worth(len(self._waiting), now)
         if len(self._waiting) >= MOST:
             return 0.0
-        if self._company.comes_back(now):
+        if self._company.comes_back:
             return math.inf
         return self._begun + min(SHARE_OF_A_RUN * self._usual, LONGEST_INTERVAL_SECONDS) - now
 
     def _run_some(self) -> tuple[int, Sequence[Result] | None]:
         with self._guard:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            self._company.begun(len(some), alone=not self._out, now=time.monotonic())
+            self._company.begun(len(some), alone=not self._out)
         error: Exception | None = RuntimeError("the run was broken off")
         results: Sequence[Result] | None = None
         try:

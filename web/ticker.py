@@ -4,8 +4,6 @@ mailbox, the end of its token.
 A thread or a timer for each socket would cost more memory than the socket does.
 """
 
-import gc
-import itertools
 import math
 import threading
 import time
@@ -21,10 +19,6 @@ log = structlog.get_logger()
 
 # How late anything due may be.
 TICK_SECONDS = 0.1
-# Positions replace one another, so allocations hardly outnumber what is freed, and Python would look at the
-# youngest objects when they are so many that it takes 30 ms: they are looked at every tick, and those that
-# are left of it every so many.
-YOUNG_TICKS = 10
 # Mailboxes that are read in one round trip; more would hold Redis up for longer than a millisecond.
 TOGETHER = 50
 
@@ -85,11 +79,9 @@ class Ticker:
             self._stopping.clear()
 
     def _run(self) -> None:
-        ticks = itertools.count(1)
         while not self._stopping.wait(TICK_SECONDS):
             try:
                 self._tick(time.monotonic())
-                gc.collect(1 if next(ticks) % YOUNG_TICKS == 0 else 0)
             # Nobody else would start this thread again.
             except Exception:
                 log.exception("ticker failed")

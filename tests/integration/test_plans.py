@@ -217,3 +217,14 @@ def test_a_prepared_statement_that_reads_a_whole_table_or_index_is_noticed(
     assert whole_tables(plans["EXECUTE a (%s)"]) == {"orders"}
     # Few searches are going on: their index is read whole, and would be in the same way with thousands.
     assert unbounded(plans["EXECUTE b (%s)"])
+
+
+def test_what_no_condition_asks_for_has_no_statistics(clean: None) -> None:
+    with db.statements() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT CAST(CAST(attrelid AS regclass) AS text), attname FROM pg_attribute"
+            " JOIN pg_class ON pg_class.oid = attrelid AND relkind = 'r'"
+            " AND relnamespace = CAST('public' AS regnamespace)"
+            " WHERE atttypid = CAST('jsonb' AS regtype) AND coalesce(attstattarget, -1) <> 0"
+        ).all()
+    assert found == []

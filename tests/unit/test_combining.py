@@ -1,6 +1,5 @@
 """What gathers while a run is on is run together, and nobody is forgotten."""
 
-import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -147,7 +146,7 @@ def test_where_they_do_not_the_next_run_follows_after_half_a_run(
 ) -> None:
     monkeypatch.setattr(combining, "LONGEST_INTERVAL_SECONDS", 1.0)
     runs.combiner._usual = 0.6
-    runs.combiner._company._again_at = math.inf
+    runs.combiner._company._rest = 100
     begun = time.monotonic()
     runs.come(0)
     runs.until_begun(1)
@@ -222,13 +221,13 @@ def test_who_is_broken_off_while_he_gathers_leaves_his_turn_to_the_next() -> Non
     assert combiner.run(1) == 1
 
 
-def judged(company: _Company, some: int, came: int, now: float = 0.0) -> bool:
+def judged(company: _Company, some: int, came: int, waiting: int = 0) -> bool:
     """What is thought of a company after a run of ``some``, alone, while so many came."""
-    company.begun(some, alone=True, now=now)
+    company.begun(some, alone=True)
     for _ in range(came):
-        company.came(now)
-    company.landed(some, 0, now)
-    return company.comes_back(now)
+        company.came(0.0)
+    company.landed(some, waiting, 0.0)
+    return company.comes_back
 
 
 def test_whoever_comes_while_all_are_in_one_run_has_not_come_back() -> None:
@@ -239,28 +238,27 @@ def test_whoever_comes_while_all_are_in_one_run_has_not_come_back() -> None:
 
 
 def test_what_does_not_happen_is_tried_ever_less() -> None:
-    company, rests, now = _Company(), [], 100.0
-    for _ in range(10):
-        assert not judged(company, some=4, came=4, now=now)
-        # While it rests nothing is tried, whatever comes.
-        assert not judged(company, some=4, came=0, now=now)
-        rests.append(company._again_at - now)
-        now = company._again_at
-    assert rests == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10])
-    assert judged(company, some=4, came=0, now=now)
-    assert not judged(company, some=4, came=4, now=now)
-    assert company._again_at - now == pytest.approx(0.05)
+    company, rests = _Company(), []
+    for _ in range(9):
+        assert not judged(company, some=4, came=4)
+        runs = 1
+        while not judged(company, some=4, came=4):
+            runs += 1
+        rests.append(runs)
+    assert rests == [2, 4, 8, 16, 32, 64, 128, 128, 128]
+    assert judged(company, some=4, came=0)
+    assert not judged(company, some=4, came=4)
+    assert company._rest == 2
 
 
 def test_one_alone_proves_nothing_and_a_run_beside_another_neither() -> None:
     company = _Company()
     company._misses = 5
     assert judged(company, some=1, came=0)
-    company.begun(4, alone=True, now=0.0)
-    company.begun(4, alone=False, now=0.0)
+    company.begun(4, alone=True)
+    company.begun(4, alone=False)
     company.landed(4, 0, 0.0)
-    assert company._misses == 5
-    assert company.comes_back(0.0)
+    assert (company._misses, company.comes_back) == (5, True)
 
 
 def test_company_is_awaited_while_it_comes_and_no_longer() -> None:
@@ -273,5 +271,5 @@ def test_company_is_awaited_while_it_comes_and_no_longer() -> None:
     assert company.is_worth(4, 100.006) <= 0
     company.came(100.019)
     assert company.is_worth(5, 100.019) == pytest.approx(0.001)
-    company._again_at = 101.0
+    company._rest = 1
     assert company.is_worth(5, 100.0) == 0

@@ -1,6 +1,5 @@
 """Each socket has its turn when it is due, and costs nothing before."""
 
-import gc
 import math
 import time
 from collections.abc import Callable
@@ -105,19 +104,3 @@ def test_who_has_left_has_no_turn() -> None:
     ticker = ticked(left, meanwhile=lambda ticker: ticker.discard(left))  # type: ignore[arg-type]
     assert left.turns == []
     assert ticker.sessions() == []
-
-
-def test_what_replaces_one_another_is_looked_at_before_it_is_much() -> None:
-    places = {number: [number] for number in range(1000)}
-
-    def churn(_: Ticker) -> None:
-        until = time.monotonic() + 3 * TICK_SECONDS
-        while time.monotonic() < until:
-            for number in places:
-                places[number] = [number]
-            time.sleep(TICK_SECONDS / 20)
-
-    gc.collect()
-    ticked(Due(60), seconds=3 * TICK_SECONDS, meanwhile=churn)
-    young = {id(each) for each in gc.get_objects(generation=0)}
-    assert not any(id(place) in young for place in places.values())
