@@ -3,8 +3,12 @@
 import math
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import Mock
 
+from web.auth import Caller
+from web.session import LOOK_SECONDS, Session
 from web.ticker import TICK_SECONDS, Ticker
 
 
@@ -104,3 +108,12 @@ def test_who_has_left_has_no_turn() -> None:
     ticker = ticked(left, meanwhile=lambda ticker: ticker.discard(left))  # type: ignore[arg-type]
     assert left.turns == []
     assert ticker.sessions() == []
+
+
+def test_those_who_came_together_are_not_due_together() -> None:
+    caller = Caller("dev", "driver", datetime.now(UTC) + timedelta(hours=1))
+    before = time.monotonic()
+    dues = [Session(Mock(), caller, None).due_at - before for _ in range(200)]
+    assert min(dues) >= LOOK_SECONDS / 2
+    assert max(dues) <= LOOK_SECONDS + 1
+    assert max(dues) - min(dues) > LOOK_SECONDS / 4
