@@ -14,37 +14,45 @@
 -- used again after a FLUSHALL, stay below 2^53, and leave room between two for ids that cost nothing.
 
 local STEP = 100
--- So many keys are kept without a look at their age.
+-- So many new keys come between two looks at their age, or as many as there are.
 local FEW_KEYS = 400
 local PER_MESSAGE = 5
--- So often the age of a mailbox is seen to (us).
-local RENEWED = 60 * 1000000
+-- A mailbox lives on from the first message in each minute of the clock (us).
+local MINUTE = 60 * 1000000
 
+local call = redis.call
 local seconds, again = ARGV[1], tonumber(ARGV[2])
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local minute = now - now % MINUTE
 
+-- Those who get something in one run have few different ids between them.
+local texts = {}
 local function text(number)
-  return string.format('%.0f', number)
+  local known = texts[number]
+  if not known then
+    known = string.format('%.0f', number)
+    texts[number] = known
+  end
+  return known
 end
 
 -- Ids are times, so the value of a key tells its age. Keys of what the mailbox still holds are kept.
--- Looked at again when there are twice as many, so that it costs little for each message.
 local function forget_old_keys(state, mailbox)
   local before = now - again * 1000000
-  local first = redis.call('XRANGE', mailbox, '-', '+', 'COUNT', 1)[1]
+  local first = call('XRANGE', mailbox, '-', '+', 'COUNT', 1)[1]
   if first then before = math.min(before, tonumber(string.match(first[1], '^%d+'))) end
-  local fields, left = redis.call('HGETALL', state), 0
+  local fields, left = call('HGETALL', state), 0
   for i = 1, #fields, 2 do
     if string.sub(fields[i], 1, 2) == 'k:' then
       if tonumber(fields[i + 1]) < before then
-        redis.call('HDEL', state, fields[i])
+        call('HDEL', state, fields[i])
       else
         left = left + 1
       end
     end
   end
-  redis.call('HSET', state, 'look', math.max(FEW_KEYS, 2 * left))
+  call('HSET', state, 'look', math.max(FEW_KEYS, left))
 end
 
 -- Puts what one mailbox gets, read once and written once however many messages that is; `first` is where
@@ -60,39 +68,49 @@ local function put(mailbox, state, channel, limit, first, count)
       end
     end
   end
-  local values = redis.call('HMGET', state, unpack(asked))
-  local taken = {}
-  for i = 4, names do taken[asked[i]] = values[i] end
-  local last, kept, keeps, lines, fields = tonumber(values[1] or 0), values[2] or '0', false, {}, {}
-  local last_before, kept_before = last, tonumber(kept)
+  local values = call('HMGET', state, unpack(asked))
+  local last, kept = tonumber(values[1] or 0), values[2] or '0'
+  local last_before, kept_before, keeps = last, tonumber(kept), false
+  local taken, lines, name = {}, {}, 3
+  local changed, size = {'HSET', state, 'last', '', 'kept', '', 'look', ''}, 8
   for at = first, last_at, PER_MESSAGE do
-    local key, unless = 'k:' .. ARGV[at + 3], 'k:' .. ARGV[at + 4]
-    if not taken[key] and not taken[unless] then
+    local key, known
+    if ARGV[at + 3] ~= '' then
+      name = name + 1
+      key = asked[name]
+      known = values[name] or taken[key]
+    end
+    if ARGV[at + 4] ~= '' then
+      name = name + 1
+      known = known or values[name] or taken[asked[name]]
+    end
+    if not known then
       last = math.max(last + STEP, now)
       local id, mode, body = text(last), ARGV[at], ARGV[at + 2]
       lines[#lines + 1] = mode .. ' ' .. kept .. ' ' .. id .. ' ' .. body
       if mode == 'keep' then
-        redis.call('XADD', mailbox, 'MAXLEN', limit, id .. '-0',
+        call('XADD', mailbox, 'MAXLEN', limit, id .. '-0',
           'type', ARGV[at + 1], 'key', ARGV[at + 3], 'body', body)
         kept, keeps = id, true
       end
-      if key ~= 'k:' then
-        fields[#fields + 1], fields[#fields + 2] = key, id
-        taken[key] = id
+      if key then
+        changed[size + 1], changed[size + 2] = key, id
+        size = size + 2
+        taken[key] = true
       end
     end
   end
   if #lines == 0 then return 0 end
-  redis.call('HSET', state, 'last', text(last), 'kept', kept, unpack(fields))
-  if #fields > 0 and redis.call('HLEN', state) > tonumber(values[3] or FEW_KEYS) then
-    forget_old_keys(state, mailbox)
+  local look = (values[3] or FEW_KEYS) - (size - 8) / 2
+  changed[4], changed[6], changed[8] = text(last), kept, look
+  call(unpack(changed))
+  if look <= 0 then forget_old_keys(state, mailbox) end
+  if keeps and kept_before < minute then
+    call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
+    call('EXPIRE', mailbox, seconds)
   end
-  if keeps and kept_before < now - RENEWED then
-    redis.call('XTRIM', mailbox, 'MINID', '~', text(now - seconds * 1000000))
-    redis.call('EXPIRE', mailbox, seconds)
-  end
-  if last_before < now - RENEWED then redis.call('EXPIRE', state, seconds) end
-  redis.call('PUBLISH', channel, table.concat(lines, '\n'))
+  if last_before < minute then call('EXPIRE', state, seconds) end
+  call('PUBLISH', channel, #lines == 1 and lines[1] or table.concat(lines, '\n'))
   return #lines
 end
 
