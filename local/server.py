@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from local import leash, ports, unprivileged
 from local.unprivileged import Account
@@ -46,6 +47,8 @@ class Server(ABC):
     # How this server is asked to end without losing anything and without waiting for clients.
     farewell: signal.Signals
     farewell_seconds: float
+    # What it finds in its environment besides a path and a locale.
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
@@ -163,7 +166,7 @@ class Server(ABC):
             self._process = subprocess.Popen(
                 command,
                 cwd=where,
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

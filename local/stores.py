@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg2
 import redis
@@ -203,6 +204,9 @@ class Valkey(Server):
     name = "Valkey"
     farewell = signal.SIGTERM
     farewell_seconds = 1.0
+    # The wheel's has the allocator of the C library, which keeps seven blocks of a size at hand. Scripts give
+    # hundreds back at once; looking for others took a fifth of the time of the one that tells drivers.
+    environment: Mapping[str, str] = MappingProxyType({"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1000"})
 
     @property
     def url(self) -> str:
