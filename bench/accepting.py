@@ -58,7 +58,7 @@ def _round(course: Course) -> Round:
     tokens = [people.token("driver", sub) for sub in subs]
     for one in connect(loop, course.site.web_port, tokens, Heard(), races.take):
         latitude, longitude = people.place(DRIVERS_KM)
-        one.send("update_location", latitude=latitude, longitude=longitude)
+        one.report(latitude, longitude)
     until_indexed(course, loop, subtypes, len(subs))
     arrivals = Arrivals(loop, course.site.web_port, record, lambda: next(requests))
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()

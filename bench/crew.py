@@ -35,7 +35,7 @@ class Crew:
     def report(self, _: float) -> None:
         """Everybody says where he is."""
         for one, (latitude, longitude) in zip(self._sockets, self._places, strict=True):
-            one.send("update_location", latitude=latitude, longitude=longitude)
+            one.report(latitude, longitude)
 
     def leave(self) -> None:
         """Everybody closes his socket."""

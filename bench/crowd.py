@@ -18,11 +18,11 @@ from bench.sockets import DriverSocket, Heard, connect
 
 LEVELS = (1_000, 5_000, 10_000)
 EVERY_SECONDS = 5.0
-# Drivers report in turn, so many groups in the 5 s.
-GROUPS = 100
-# One driver of every other group is looked for in the index until his new position is there.
-PROBES_EVERY = 2
-LOOK_SECONDS = 0.002
+# Drivers report in turn, so many groups in the 5 s: phones do not report a hundred at the same moment.
+GROUPS = 500
+# One driver of every so many groups is looked for in the index until his new position is there.
+PROBES_EVERY = 10
+LOOK_SECONDS = 0.005
 SETTLE_SECONDS = 6.0
 # As fast as orders go beside them, and how long until those have ended.
 PEAK_CONNECTIONS = 64
@@ -76,7 +76,7 @@ class Crowd:
         for number in range(group, len(self.sockets), GROUPS):
             latitude, longitude = self._places[number] = self._moved(self._places[number])
             if not self.sockets[number].gone:
-                self.sockets[number].send("update_location", latitude=latitude, longitude=longitude)
+                self.sockets[number].report(latitude, longitude)
                 self.sent += 1
                 if number == group and group % PROBES_EVERY == 0:
                     self._looked_for[self._subs[number]] = (
