@@ -1,10 +1,10 @@
-"""Drivers' positions on their way to Postgres, every 5 s for all of this process: everybody's last position,
-some hundred drivers at a time, and the ways of running trips.
+"""Drivers' positions on their way to Postgres, for all of this process: every 5 s the ways of running trips,
+every 15 s everybody's last position, some hundred drivers at a time.
 """
 
+import itertools
 import threading
 from collections.abc import Sequence
-from itertools import islice
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,11 +15,12 @@ from workers.tracking import Point, Way
 
 log = structlog.get_logger()
 
-# Postgres keeps the last position for a Redis that has lost it; a few seconds less hurt nobody.
 FLUSH_SECONDS = 5.0
+# Postgres keeps the last position for a Redis that has lost it; whoever drives reports again within seconds.
+LAST_EVERY = 3
 # Ten thousand at once stopped the process for 60 to 100 ms, and kept a core of Postgres busy for as long.
 AT_ONCE = 500
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.3
 # So many positions of trips wait for a Postgres that is away; what is older is given up.
 MAX_WAITING = 50_000
 
@@ -79,7 +80,8 @@ class Positions:
     def _take_some(self) -> dict[str, Position]:
         """Those who have waited longest."""
         with self._lock:
-            return {driver: self._latest.pop(driver) for driver in list(islice(self._latest, AT_ONCE))}
+            first = list(itertools.islice(self._latest, AT_ONCE))
+            return {driver: self._latest.pop(driver) for driver in first}
 
     def _flush_ways(self) -> None:
         with self._lock:
@@ -105,9 +107,13 @@ class Positions:
         self.flush()
 
     def _run(self) -> None:
+        turns = itertools.count(1)
         while not self._stopping.wait(FLUSH_SECONDS):
             try:
-                self.flush(PAUSE_SECONDS)
+                if next(turns) % LAST_EVERY:
+                    self._flush_ways()
+                else:
+                    self.flush(PAUSE_SECONDS)
             # Nobody else would start this thread again.
             except Exception:
                 log.exception("positions not saved")

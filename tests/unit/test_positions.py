@@ -95,3 +95,23 @@ def test_there_is_a_pause_between_two_writes_and_none_at_the_end(
         collected.note(driver, at(1))
     collected.flush(0.05)
     assert pauses == [0.05]
+
+
+def test_ways_are_written_each_time_and_last_positions_every_third_time(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected = Quiet()
+    ways: list[int] = []
+    monkeypatch.setattr(collected, "_flush_ways", lambda: ways.append(len(postgres.writes)))
+    turns = iter([False] * 6 + [True])
+
+    def wait(seconds: float) -> bool:
+        if seconds == positions.PAUSE_SECONDS:
+            return False
+        collected.note("a", at(1))
+        return next(turns)
+
+    monkeypatch.setattr(collected._stopping, "wait", wait)
+    collected._run()
+    assert ways == [0, 0, 0, 1, 1, 1]
+    assert len(postgres.writes) == 2
