@@ -1,10 +1,15 @@
 """Beat's clock: everything in its time, and asleep between."""
 
+import signal
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from celery import Celery
-from celery.beat import ScheduleEntry
+from celery.apps.beat import Beat
+from celery.beat import ScheduleEntry, Service
 
 from tasks.clock import Clock
 
@@ -34,3 +39,43 @@ def test_it_looks_when_something_is_due_and_not_before() -> None:
         assert 8 <= clock.sent.count(name) <= 11
     # Each time one look that sends, and one or two that find the next one not due yet.
     assert looks <= 4 * len(clock.sent)
+
+
+class Dying:
+    """Gone as soon as it is made."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+class Interrupted(Clock):
+    """Is asked to stop while it is where Python drops exceptions."""
+
+    looks = 0
+
+    def tick(self, *args: Any, **options: Any) -> float:
+        self.looks += 1
+        assert self.looks < 3, "it goes on"
+        super().tick(*args, **options)
+
+        Dying()
+        return 0.01
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_to_stop_that_python_drops_ends_it_at_its_next_look() -> None:
+    app = Celery("clock", broker="memory://", set_as_current=False)
+    service = Service(app, scheduler_cls=Interrupted)
+    Beat(app=app).install_sync_handler(service)
+    service.start()
+    scheduler: Any = service.scheduler
+    assert scheduler.looks == 2
