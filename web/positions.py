@@ -20,7 +20,8 @@ FLUSH_SECONDS = 5.0
 LAST_EVERY = 3
 # Ten thousand at once stopped the process for 60 to 100 ms, and kept a core of Postgres busy for as long.
 AT_ONCE = 500
-PAUSE_SECONDS = 0.3
+# Short, since the ways wait meanwhile.
+PAUSE_SECONDS = 0.05
 # So many positions of trips wait for a Postgres that is away; what is older is given up.
 MAX_WAITING = 50_000
 

@@ -106,8 +106,7 @@ def test_ways_are_written_each_time_and_last_positions_every_third_time(
     turns = iter([False] * 6 + [True])
 
     def wait(seconds: float) -> bool:
-        if seconds == positions.PAUSE_SECONDS:
-            return False
+        assert seconds == positions.FLUSH_SECONDS
         collected.note("a", at(1))
         return next(turns)
 
