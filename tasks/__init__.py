@@ -32,9 +32,9 @@ app.config_from_object("celeryconfig")
 AWAY = (redis.RedisError, OperationalError, PoolTimeout)
 
 # A child that is to stop looks ten times a second whether its parent has read all its results, and
-# after 300 looks it goes anyway. billiard miscounts them at one stop in twenty or so. Nobody needs them:
-# a task that is not acknowledged is handed out again.
-RESULT_TRIES = 10
+# after 300 looks it goes anyway. billiard miscounts them at one stop in twenty or so, and the launcher
+# waits for 3 s. Nobody needs them: a task that is not acknowledged is handed out again.
+RESULT_TRIES = 5
 
 # Longest time that publishing a task may hold a request; the row in Postgres is what counts.
 PUBLISH_SECONDS = 1
