@@ -98,6 +98,22 @@ def test_valkey_has_the_same_address_and_data_after_kill_9(valkey: Valkey) -> No
     assert value(before, "kept") == "7"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell of a process's children")
+def test_valkey_rewrites_its_file_in_the_background(valkey: Valkey) -> None:
+    assert valkey.pid
+    children = Path(f"/proc/{valkey.pid}/task/{valkey.pid}/children")
+    with redis.Redis.from_url(valkey.url) as client:
+        client.mset({f"key{n}": n for n in range(50)})
+        # A tenth of a second for each of them, so that it can be looked at.
+        client.config_set("rdb-key-save-delay", 100_000)
+        client.bgrewriteaof()
+    idle, deadline = os.SCHED_IDLE, time.monotonic() + 4
+    while (found := [os.sched_getscheduler(int(pid)) for pid in children.read_text().split()]) != [idle]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    assert os.sched_getscheduler(valkey.pid) == os.SCHED_OTHER
+
+
 def test_a_second_server_over_the_same_data_is_refused_and_the_first_goes_on(postgres: Postgres) -> None:
     with pytest.raises(AlreadyRunning, match=f"pid {postgres.pid}"):
         Postgres(postgres.directory).start()
