@@ -16,19 +16,24 @@ LOOK_SECONDS = 0.05
 LISTING_BYTES = 4096
 
 
+def children_of(pid: int) -> Path:
+    """Where Linux lists the ids of the children that the first thread of a process has forked."""
+    return Path(f"/proc/{pid}/task/{pid}/children")
+
+
 def keep(process: "subprocess.Popen[bytes]") -> None:
     """From now on the children that ``process`` forks run in the background, for as long as it lives.
 
     Where the kernel does not tell of them or has no such priority (macOS) they run as they do by themselves.
     """
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    if hasattr(os, "SCHED_IDLE") and children.exists():
-        threading.Thread(target=_watch, args=(process, children), daemon=True).start()
+    if hasattr(os, "SCHED_IDLE"):
+        threading.Thread(target=_watch, args=(process,), daemon=True).start()
 
 
-def _watch(process: "subprocess.Popen[bytes]", children: Path) -> None:
+def _watch(process: "subprocess.Popen[bytes]") -> None:
     known: set[bytes] = set()
-    with children.open("rb") as listing:
+    # There is no listing where the kernel keeps none, and none any more if the process has ended already.
+    with contextlib.suppress(FileNotFoundError), children_of(process.pid).open("rb") as listing:
         while process.poll() is None:
             # One that has ended meanwhile needs nothing.
             with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import psycopg2
 import pytest
 import redis
 
-from local import ports, unprivileged
+from local import background, ports, unprivileged
 from local.server import AlreadyRunning
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 
@@ -98,10 +99,12 @@ def test_valkey_has_the_same_address_and_data_after_kill_9(valkey: Valkey) -> No
     assert value(before, "kept") == "7"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not tell of a process's children")
+@pytest.mark.skipif(
+    not background.children_of(os.getpid()).exists(), reason="this kernel does not list a process's children"
+)
 def test_valkey_rewrites_its_file_in_the_background(valkey: Valkey) -> None:
     assert valkey.pid
-    children = Path(f"/proc/{valkey.pid}/task/{valkey.pid}/children")
+    children = background.children_of(valkey.pid)
     with redis.Redis.from_url(valkey.url) as client:
         client.mset({f"key{n}": n for n in range(50)})
         # A tenth of a second for each of them, so that it can be looked at.
@@ -112,6 +115,18 @@ def test_valkey_rewrites_its_file_in_the_background(valkey: Valkey) -> None:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
     assert os.sched_getscheduler(valkey.pid) == os.SCHED_OTHER
+
+
+def test_what_has_ended_already_is_not_looked_at() -> None:
+    """An error in the thread fails this test too."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    before = threading.active_count()
+    background.keep(ended)
+    deadline = time.monotonic() + 2
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_second_server_over_the_same_data_is_refused_and_the_first_goes_on(postgres: Postgres) -> None:
