@@ -2,12 +2,15 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeAlias
 
+import psycopg2
 import structlog
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from sqlalchemy import Connection, CursorResult, text
+from psycopg2.extras import NamedTupleCursor
+from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import DBAPIError
 
@@ -23,6 +26,10 @@ KEPT_SECONDS = 10.0
 # Not there, there already, or of tables that have changed since: whoever answers is not who was asked to
 # prepare (a pooler hands out servers), or not as he was.
 LOST = frozenset({"26000", "42P05", "0A000"})
+
+
+# A named tuple: the columns are its attributes.
+Row: TypeAlias = Any
 
 
 class _Process:
@@ -49,11 +56,11 @@ class Prepared:
 
     def execute(
         self, connection: Connection, values: Mapping[str, Any], begin: bool = False, commit: bool = False
-    ) -> CursorResult[Any]:
+    ) -> Sequence[Row]:
         """Runs the statement, and prepares it first where this connection has not, or long ago.
 
         With ``begin`` or ``commit`` it begins or ends a transaction on a connection of
-        `models.db.terse_transaction`; one that ends it returns no rows.
+        `models.db.terse_transaction`; one that ends it returns no rows. Raises SQLAlchemy's errors.
 
         A lost statement is run unprepared, and so is every later one of this process. It fails only where
         its transaction had begun before.
@@ -61,9 +68,9 @@ class Prepared:
         before, after = ("BEGIN; " if begin else "") + self._before, "; COMMIT" if commit else ""
         plain = before + self._sql + after
         if not (_Process.prepares and settings.load().database_prepare):
-            return connection.execute(text(plain), values)
+            return _plainly(connection, plain, values)
         driver: Any = connection.connection.driver_connection
-        first = driver.info.transaction_status == TRANSACTION_STATUS_IDLE
+        first = driver.get_transaction_status() == TRANSACTION_STATUS_IDLE
         try:
             return self._run(connection, values, before, after)
         except DBAPIError as error:
@@ -76,19 +83,56 @@ class Prepared:
         driver.rollback()
         if begin:
             connection.exec_driver_sql("ROLLBACK")
-        return connection.execute(text(plain), values)
+        return _plainly(connection, plain, values)
 
     def _run(
         self, connection: Connection, values: Mapping[str, Any], before: str, after: str
-    ) -> CursorResult[Any]:
+    ) -> Sequence[Row]:
         known = connection.info.setdefault(KNOWN, {})
         now, since = time.monotonic(), known.get(self.name)
         if since is None or now - since > KEPT_SECONDS:
             former = "" if since is None else f"DEALLOCATE {self.name}; "
-            connection.exec_driver_sql(former + self._prepare)
+            _send(connection, former + self._prepare, ())
             known[self.name] = now
         arguments = tuple(_sent(values[one]) for one in self._order)
-        return connection.exec_driver_sql(before + self._execute + after, arguments)
+        return _send(connection, before + self._execute + after, arguments)
+
+
+def _plainly(connection: Connection, statement: str, values: Mapping[str, Any]) -> Sequence[Row]:
+    result = connection.execute(text(statement), values)
+    return result.all() if result.returns_rows else []
+
+
+def _send(connection: Connection, statement: str, arguments: tuple[Any, ...]) -> Sequence[Row]:
+    """Past SQLAlchemy, whose way around a statement takes longer than the statement."""
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
+            cursor.execute(statement, arguments)
+            return cursor.fetchall() if cursor.description else []
+    except psycopg2.Error as error:
+        raise _told(connection, statement, error) from error
+    except Exception:
+        raise
+    except BaseException:
+        # An answer that nobody has read must not meet the next question.
+        connection.invalidate()
+        raise
+
+
+def _told(connection: Connection, statement: str, error: psycopg2.Error) -> Exception:
+    """SQLAlchemy's error for the driver's. It hears of a connection that has ended by using it, and throws
+    away what is as old.
+    """
+    dialect: Any = connection.dialect
+    if dialect.is_disconnect(error, connection.connection.driver_connection, None):
+        with suppress(DBAPIError):
+            connection.exec_driver_sql("SELECT 1")
+        connection.invalidate(error)
+    gone = connection.invalidated
+    return DBAPIError.instance(
+        statement, None, error, psycopg2.Error, connection_invalidated=gone, dialect=dialect
+    )
 
 
 def _sent(value: Any) -> Any:

@@ -108,7 +108,7 @@ def admit(requests: Sequence[Request], now: datetime | None = None) -> set[str]:
     ]
     with db.statements() as connection:
         admitted = INSERT.execute(connection, {"requests": orjson.dumps(rows).decode(), "now": now})
-        return {str(order_id) for order_id in admitted.scalars()}
+        return {str(row.order_id) for row in admitted}
 
 
 def admitted_after_all(request: Request) -> bool:

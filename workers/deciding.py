@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from models import outbox, settings
 from models.errors import ActiveOrderExists
 from models.outbox import Wave
-from models.prepared import Prepared
+from models.prepared import Prepared, Row
 from workers import events, offering, reading, waves
 from workers.drafting import Draft
 from workers.events import Event
@@ -138,7 +138,7 @@ def decide(connection: Connection, drafts: Sequence[Draft], now: datetime | None
         "candidates": _json([proposal for some in proposals.values() for proposal in some]),
         "followup": FIRST_WAVE,
     }
-    rows = PLACE.execute(connection, values, begin=True).all()
+    rows = PLACE.execute(connection, values, begin=True)
     active = _active(connection, [row.customer_id for row in rows if row.created_at is None])
     by_id = {one.id: one for one in drafts}
     outcomes = []
@@ -156,7 +156,7 @@ def decide(connection: Connection, drafts: Sequence[Draft], now: datetime | None
     return outcomes
 
 
-def _placed(one: Draft, row: Row[Any], asked: Sequence[Offered], happened: list[Event]) -> Outcome:
+def _placed(one: Draft, row: Row, asked: Sequence[Offered], happened: list[Event]) -> Outcome:
     one.created_at = one.updated_at = row.created_at
     one.expires_at = row.expires_at
     happened.append(Event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)}))
@@ -169,14 +169,14 @@ def _placed(one: Draft, row: Row[Any], asked: Sequence[Offered], happened: list[
     return _outcome(row, "placed", answer=answer, followup=followup)
 
 
-def _refused(row: Row[Any], active: str | None) -> Outcome:
+def _refused(row: Row, active: str | None) -> Outcome:
     """An unanswered request hears 409 and keeps its key free; one answered 202 stays visible."""
     state = "rejected" if row.answer_status == 202 else "refused"
     data = {"activeOrderId": active} if active else None
     return _outcome(row, state, rejection=ActiveOrderExists.code, error_data=data)
 
 
-def _outcome(row: Row[Any], state: str, **how: Any) -> Outcome:
+def _outcome(row: Row, state: str, **how: Any) -> Outcome:
     return Outcome(
         str(row.order_id),
         row.customer_id,

@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row
 from uuid_utils import uuid7
 
 from models.live.driver_index import vehicle_key
+from models.prepared import Row
 from workers.matching import Candidate, MissingTruck, Search
 
 
@@ -78,7 +78,7 @@ class Draft:
         return Search(missing, place["latitude"], place["longitude"], wave=1)
 
 
-def draft(admission: Row[Any]) -> Draft:
+def draft(admission: Row) -> Draft:
     """The order that an admission asks for."""
     payload, order_id = admission.payload, str(admission.order_id)
     trucks = _trucks(order_id, payload["vehicleRequirements"])

@@ -6,15 +6,13 @@ still succeeds or fails alone, since a batch that fails is tried again one by on
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import redis
 import structlog
-from sqlalchemy import Row
 
 from models import db, live
 from models.live import order_lock
-from models.prepared import Prepared
+from models.prepared import Prepared, Row
 from workers import matching
 from workers.deciding import Outcome, decide
 from workers.drafting import Draft, draft
@@ -82,12 +80,12 @@ def _claim(one: Draft) -> order_lock.Claim:
     return order_lock.Claim(one.id, one.customer_id, one.request_id)
 
 
-def _queued(order_ids: Sequence[str]) -> Sequence[Row[Any]]:
+def _queued(order_ids: Sequence[str]) -> Sequence[Row]:
     with db.statements() as connection:
-        return QUEUED.execute(connection, {"ids": list(order_ids)}).all()
+        return QUEUED.execute(connection, {"ids": list(order_ids)})
 
 
-def _drafts(admissions: Sequence[Row[Any]]) -> Iterator[Draft]:
+def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
     """Whatever is wrong with one of them, the others do not wait for it: the sweep counts its tries."""
     for admission in admissions:
         try:

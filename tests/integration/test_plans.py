@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -69,9 +71,16 @@ def statements() -> Iterator[Sent]:
             if part.strip().upper().startswith(BEGINNINGS):
                 sent.setdefault(part.strip(), parameters)
 
+    def execute(cursor: NamedTupleCursor, statement: str, parameters: Any = None) -> Any:
+        note(None, cursor, statement, parameters, None, False)
+        return by_driver(cursor, statement, parameters)
+
+    # The prepared ones go past SQLAlchemy.
+    by_driver: Any = NamedTupleCursor.execute
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        yield sent
+        with patch.object(NamedTupleCursor, "execute", execute):
+            yield sent
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 

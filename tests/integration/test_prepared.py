@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
@@ -43,7 +45,8 @@ def names(connection: Connection) -> list[str]:
 
 
 def select(connection: Connection, **values: Any) -> Any:
-    return TYPES.execute(connection, VALUES | values).one()
+    (row,) = TYPES.execute(connection, VALUES | values)
+    return row
 
 
 @pytest.mark.parametrize("prepares", [True, False])
@@ -156,7 +159,7 @@ def test_a_terse_transaction_is_one_and_takes_two_trips(prepares: bool) -> None:
     prepared._Process.prepares = prepares
     for _ in range(2):
         with db.terse_transaction() as connection:
-            assert TYPES.execute(connection, VALUES, begin=True).one().percent == "100%"
+            assert TYPES.execute(connection, VALUES, begin=True)[0].percent == "100%"
             NOTED.execute(connection, ROW)
             assert noted() == 0
             NOTED.execute(connection, ROW, commit=True)
@@ -193,11 +196,42 @@ def test_a_terse_transaction_whose_connection_ends_is_rolled_back_and_the_next_g
                 other.execute(end, {"process": driver.info.backend_pid})
             NOTED.execute(connection, ROW, commit=True)
 
-    with pytest.raises(DBAPIError):
+    with pytest.raises(DBAPIError) as caught:
         broken_off()
+    assert db.unreachable(caught.value)
+    assert not db.refused(caught.value)
     with db.terse_transaction() as connection:
         NOTED.execute(connection, ROW, begin=True, commit=True)
     assert noted() == 1
+
+
+def test_an_answer_that_nobody_has_read_costs_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    def once() -> list[str]:
+        with db.statements() as connection:
+            before = names(connection)
+            assert select(connection).percent == "100%"
+        return before
+
+    assert once() == []
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(NamedTupleCursor, "fetchall", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            once()
+    assert once() == []
+    assert once() == [TYPES.name]
+
+
+def test_a_server_that_has_ended_all_connections_costs_one_statement() -> None:
+    with db.statements() as one, db.statements() as other, db.transaction() as third:
+        for each in (one, other):
+            select(each)
+            driver: Any = each.connection.driver_connection
+            third.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": driver.info.backend_pid})
+    with pytest.raises(DBAPIError) as caught, db.statements() as connection:
+        select(connection)
+    assert db.unreachable(caught.value)
+    with db.statements() as one, db.statements() as other:
+        assert select(one).percent == select(other).percent == "100%"
 
 
 def test_a_statement_lost_at_the_beginning_of_a_terse_transaction_is_run_all_the_same() -> None:
