@@ -94,7 +94,7 @@ class Prepared:
             former = "" if since is None else f"DEALLOCATE {self.name}; "
             _send(connection, former + self._prepare, ())
             known[self.name] = now
-        arguments = tuple(_sent(values[one]) for one in self._order)
+        arguments = tuple(_argument(values[one]) for one in self._order)
         return _send(connection, before + self._execute + after, arguments)
 
 
@@ -104,7 +104,7 @@ def _plainly(connection: Connection, statement: str, values: Mapping[str, Any]) 
 
 
 def _send(connection: Connection, statement: str, arguments: tuple[Any, ...]) -> Sequence[Row]:
-    """Past SQLAlchemy, whose way around a statement takes longer than the statement."""
+    """Past SQLAlchemy, whose way around a statement takes longer than the driver's own."""
     driver: Any = connection.connection.driver_connection
     try:
         with driver.cursor(cursor_factory=NamedTupleCursor) as cursor:
@@ -135,7 +135,7 @@ def _told(connection: Connection, statement: str, error: psycopg2.Error) -> Exce
     )
 
 
-def _sent(value: Any) -> Any:
+def _argument(value: Any) -> Any:
     """A list goes as the text of an array, which takes the type of its place; ``ARRAY[...]`` has its own."""
     if not isinstance(value, list):
         return value
