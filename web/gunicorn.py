@@ -26,6 +26,7 @@ from models import db, settings
 from server import listener, packet
 from server.passage import Passage
 from server.slots import Slots, next_role
+from server.turns import Turns
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request  # type: ignore[import-untyped]
@@ -97,6 +98,7 @@ wsgi.Response = packet.Response
 
 listener.Listener.slots = _slots = Slots(2 * workers)
 listener.Listener.passage = Passage()
+_turns = Turns()
 
 
 def on_starting(server: Any) -> None:
@@ -118,9 +120,10 @@ def post_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def pre_request(worker: "GeventWorker", req: "Request") -> None:
-    """Refuses a request without a host, keeps two keys apart that would be joined to one, and gives
-    up a client that does not read its answer.
+    """Has a client wait for his turn, refuses a request without a host, keeps two keys apart that would be
+    joined to one, and gives up a client that does not read its answer.
     """
+    _turns.take(req.unreader.sock)
     req.unreader.sock.settimeout(STALLED_SECONDS)
     if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
         raise InvalidHeader("HOST", req=req)

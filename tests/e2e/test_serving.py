@@ -6,6 +6,9 @@ from tests import raw
 from tests.system import System
 
 REQUESTS = 100
+# One client's, sent at once, and how many of them may be answered before another client's.
+AT_ONCE = 400
+BEFORE_OTHERS = 20
 
 
 def test_an_answer_leaves_in_one_piece(system: System) -> None:
@@ -18,3 +21,18 @@ def test_an_answer_leaves_in_one_piece(system: System) -> None:
             length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
             assert length
             assert len(body) == int(length[1]) > 0
+
+
+def test_whoever_asks_again_at_once_lets_others_come_first(system: System) -> None:
+    """A client whose next request is there already was served before all who came since."""
+    ask = raw.request("GET", "/health")
+    with raw.connect(system.urls[0]) as busy, raw.connect(system.urls[0]) as other:
+        for line in (busy, other):
+            line.sendall(ask)
+            length = len(line.recv(65_536))
+        busy.sendall(AT_ONCE * ask)
+        busy.recv(length)
+        other.sendall(ask)
+        other.recv(length)
+        busy.setblocking(False)
+        assert len(busy.recv(AT_ONCE * length)) < BEFORE_OTHERS * length
