@@ -32,8 +32,8 @@ POSTGRES = {
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
-    # Every statement finds its rows by an index whatever the tables look like, and under load their
-    # statistics are made anew once a minute: from 3,000 rows each, and not from 30,000.
+    # Under load the statistics are made anew once a minute: from 3,000 rows of a table, and not from 30,000.
+    # The statements of an order's way find their rows by an index with either.
     "default_statistics_target": "10",
     "timezone": "UTC",
     "log_timezone": "UTC",
