@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -28,14 +27,12 @@ metadata = MetaData(
 )
 
 # All below the customer's lock (10 s), so that whoever holds it has ended before it runs out.
-# A prepared statement has one plan for all values (`models/prepared.py`).
+# A prepared statement has one plan for all values (`models/prepared.py`), which may have been made while a
+# table was empty, when reading it from end to end looked cheaper: rows are found by an index.
 SESSION = (
-    "-c lock_timeout=3000 -c statement_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=8000 -c timezone=UTC -c plan_cache_mode=force_generic_plan"
+    "-c lock_timeout=3000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=8000 "
+    "-c timezone=UTC -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
 )
-# Transactions find their rows by an index: a plan that is kept may have been made while a table was empty,
-# when reading it from end to end looked cheaper.
-TRANSACTIONS = SESSION + " -c enable_seqscan=off"
 CONNECT_TIMEOUT_SECONDS = 2
 # One process runs one statement's Python at a time. More transactions at once would only take turns
 # while they hold their locks, until nobody gets on; waiting for a connection holds nothing.
@@ -53,14 +50,14 @@ def sqlalchemy_url(url: str) -> str:
     return url
 
 
-def _engine(session: str = SESSION, **options: Any) -> Engine:
+def _engine(**options: Any) -> Engine:
     made = create_engine(
         sqlalchemy_url(settings.load().database_url),
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_use_lifo=True,
-        connect_args={"options": session, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+        connect_args={"options": SESSION, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
         **options,
     )
     event.listen(made, "checkin", _note_use)
@@ -71,7 +68,7 @@ def _engine(session: str = SESSION, **options: Any) -> Engine:
 @lru_cache(maxsize=1)
 def engine() -> Engine:
     """The connections for transactions; one that died while idle is replaced before its use."""
-    return _engine(TRANSACTIONS)
+    return _engine()
 
 
 @lru_cache(maxsize=1)
@@ -82,13 +79,7 @@ def autocommit_engine() -> Engine:
     return _engine(isolation_level="AUTOCOMMIT")
 
 
-@lru_cache(maxsize=1)
-def terse_engine() -> Engine:
-    """Connections of their own for `terse_transaction`, which begins and commits by its statements."""
-    return _engine(TRANSACTIONS, isolation_level="AUTOCOMMIT")
-
-
-ENGINES = (engine, autocommit_engine, terse_engine)
+ENGINES = (engine, autocommit_engine)
 
 
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
@@ -114,30 +105,6 @@ def transaction() -> Iterator[Connection]:
     """One transaction: commits at the end of the block, rolls back on any exception."""
     with engine().begin() as connection:
         yield connection
-
-
-@contextmanager
-def terse_transaction() -> Iterator[Connection]:
-    """One transaction in as many round trips as it has statements: the first one brings its beginning along
-    and the last one its commit (`Prepared.execute`). What is not committed is rolled back.
-    """
-    with terse_engine().connect() as connection:
-        try:
-            yield connection
-        finally:
-            _roll_back(connection)
-
-
-def _roll_back(connection: Connection) -> None:
-    if connection.invalidated:
-        return
-    driver: Any = connection.connection.driver_connection
-    if driver.info.transaction_status != TRANSACTION_STATUS_IDLE:
-        try:
-            with driver.cursor() as cursor:
-                cursor.execute("ROLLBACK")
-        except psycopg2.Error:
-            connection.invalidate()
 
 
 @contextmanager

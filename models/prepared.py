@@ -54,25 +54,19 @@ class Prepared:
         self._prepare = f"PREPARE {self.name} AS {compiled}".replace("%", "%%")
         self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * len(self._order))})"
 
-    def execute(
-        self, connection: Connection, values: Mapping[str, Any], begin: bool = False, commit: bool = False
-    ) -> Sequence[Row]:
+    def execute(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Row]:
         """Runs the statement, and prepares it first where this connection has not, or long ago.
 
-        With ``begin`` or ``commit`` it begins or ends a transaction on a connection of
-        `models.db.terse_transaction`; one that ends it returns no rows. Raises SQLAlchemy's errors.
-
-        A lost statement is run unprepared, and so is every later one of this process. It fails only where
-        its transaction had begun before.
+        Raises SQLAlchemy's errors. A lost statement is run unprepared, and so is every later one of this
+        process. It fails only where its transaction had begun before.
         """
-        before, after = ("BEGIN; " if begin else "") + self._before, "; COMMIT" if commit else ""
-        plain = before + self._sql + after
+        plain = self._before + self._sql
         if not (_Process.prepares and settings.load().database_prepare):
             return _plainly(connection, plain, values)
         driver: Any = connection.connection.driver_connection
         first = driver.get_transaction_status() == TRANSACTION_STATUS_IDLE
         try:
-            return self._run(connection, values, before, after)
+            return self._run(connection, values)
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in LOST:
                 raise
@@ -81,13 +75,9 @@ class Prepared:
             if not first:
                 raise
         driver.rollback()
-        if begin:
-            connection.exec_driver_sql("ROLLBACK")
         return _plainly(connection, plain, values)
 
-    def _run(
-        self, connection: Connection, values: Mapping[str, Any], before: str, after: str
-    ) -> Sequence[Row]:
+    def _run(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Row]:
         known = connection.info.setdefault(KNOWN, {})
         now, since = time.monotonic(), known.get(self.name)
         if since is None or now - since > KEPT_SECONDS:
@@ -95,7 +85,7 @@ class Prepared:
             _send(connection, former + self._prepare, ())
             known[self.name] = now
         arguments = tuple(_argument(values[one]) for one in self._order)
-        return _send(connection, before + self._execute + after, arguments)
+        return _send(connection, self._before + self._execute, arguments)
 
 
 def _plainly(connection: Connection, statement: str, values: Mapping[str, Any]) -> Sequence[Row]:

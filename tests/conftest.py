@@ -47,7 +47,6 @@ def forget_configuration() -> None:
         settings.load,
         db.engine,
         db.autocommit_engine,
-        db.terse_engine,
         live.commands,
         live.script,
         queues._broker,

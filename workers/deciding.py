@@ -1,17 +1,17 @@
-"""What a batch of admissions becomes, in one transaction of two statements: orders with their truck
+"""What a batch of admissions becomes, in one statement that is one transaction: orders with their truck
 requests and first offers, or refusals.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from models import outbox, settings
+from models import outbox
 from models.errors import ActiveOrderExists
+from models.messages import Message
 from models.outbox import Wave
 from models.prepared import Prepared, Row
 from workers import events, offering, reading, waves
@@ -21,6 +21,10 @@ from workers.offering import Offered
 
 # Whoever holds an admission's row places it; the others pass by. Orders are written in the order of the
 # customers, so that two batches that meet in the unique index cannot wait for each other.
+#
+# What an order's customer is answered and what its audit says come with it, so they say whom it asks. Where
+# one of those cannot be asked nothing is written of that order but the admission's lock: it is decided anew
+# without them.
 #
 # The plan is kept for a while, so it must not live on an index being short now: `state || ''` keeps those of
 # the queued out, which would be read whole and grow when orders wait.
@@ -33,6 +37,15 @@ PLACE = Prepared(
         FROM admissions
         WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'queued'
         FOR UPDATE SKIP LOCKED
+    ), drafts AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:drafts AS jsonb))
+            AS d(id uuid, total_trucks smallint, total_amount numeric, wave smallint,
+                created_at timestamptz, expires_at timestamptz, answer text)
+    ), proposed AS MATERIALIZED (
+        SELECT * FROM {offering.PROPOSALS}
+    ), unfit AS MATERIALIZED (
+        SELECT order_id, array_agg(driver_id) AS drivers FROM proposed c WHERE NOT ({offering.FIT})
+        GROUP BY order_id
     ), placed AS (
         INSERT INTO orders
             (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude,
@@ -43,18 +56,15 @@ PLACE = Prepared(
              CAST(c.payload #>> '{{pickup,coordinates,longitude}}' AS float8),
              CAST(c.payload->>'distanceKm' AS float8), d.total_trucks, d.total_amount,
              c.payload->>'goodsType', CAST(c.payload->>'cargoWeightKg' AS float8), d.wave,
-             t.at + d.wave * interval '{waves.WAVE_SECONDS} seconds', c.request_id,
-             t.at + :ttl * interval '1 second', t.at, t.at
-        FROM claimed c
-        JOIN jsonb_to_recordset(CAST(:drafts AS jsonb))
-            AS d(id uuid, total_trucks smallint, total_amount numeric, wave smallint) ON d.id = c.order_id,
-            (SELECT coalesce(:now, now()) AS at) t
-        WHERE NOT EXISTS (
+             d.created_at + d.wave * interval '{waves.WAVE_SECONDS} seconds', c.request_id,
+             d.expires_at, d.created_at, d.created_at
+        FROM claimed c JOIN drafts d ON d.id = c.order_id
+        WHERE NOT EXISTS (SELECT FROM unfit u WHERE u.order_id = c.order_id) AND NOT EXISTS (
             SELECT FROM orders o WHERE o.customer_id = c.customer_id AND o.searching OFFSET 0
         )
         ORDER BY c.customer_id
         ON CONFLICT (customer_id) WHERE searching AND round = 1 DO NOTHING
-        RETURNING id, created_at, expires_at
+        RETURNING id, created_at
     ), trucks AS (
         INSERT INTO truck_requests
             (id, order_id, request_number, vehicle_type, vehicle_subtype, vehicle, price_per_truck,
@@ -66,37 +76,39 @@ PLACE = Prepared(
                 vehicle text, price_per_truck numeric)
         JOIN placed p ON p.id = t.order_id
     ), asked AS (
-        {offering.insert_offers("JOIN placed p ON p.id = c.order_id", conflicts="")}
+        {offering.insert_offers("p.created_at")} FROM proposed c JOIN placed p ON p.id = c.order_id
+    ), told AS (
+        INSERT INTO order_events (order_id, at, type, data)
+        SELECT p.id, p.created_at, e.type, e.data FROM {events.HAPPENED} JOIN placed p ON p.id = e.order_id
     ), followed AS (
         INSERT INTO outbox (order_id, body) SELECT id, :followup FROM placed RETURNING id, order_id
+    ), decided AS (
+        SELECT c.order_id, d.created_at, d.answer, CASE
+            WHEN p.id IS NOT NULL THEN 'placed'
+            WHEN c.answer_status = 202 THEN 'rejected'
+            ELSE 'refused'
+        END AS state
+        FROM claimed c JOIN drafts d ON d.id = c.order_id LEFT JOIN placed p ON p.id = c.order_id
+        WHERE NOT EXISTS (SELECT FROM unfit u WHERE u.order_id = c.order_id)
+    ), recorded AS (
+        UPDATE admissions a SET
+            state = d.state, decided_at = d.created_at,
+            rejection = CASE WHEN d.state <> 'placed' THEN '{ActiveOrderExists.code}' END,
+            answer = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN d.answer
+                ELSE a.answer END,
+            answer_status = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN 201
+                ELSE a.answer_status END,
+            idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
+        FROM decided d
+        WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
     )
     SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
-        c.answer_status, p.created_at, p.expires_at, f.id AS followup_id, a.asked
-    FROM claimed c LEFT JOIN placed p ON p.id = c.order_id LEFT JOIN followed f ON f.order_id = p.id
-    LEFT JOIN (
-        SELECT order_id, array_agg(CAST(id AS text)) AS asked FROM asked GROUP BY order_id
-    ) a ON a.order_id = p.id
-""",
-)
-
-ACTIVE = text("SELECT customer_id, id FROM orders WHERE customer_id = ANY(:customers) AND searching")
-
-# The ids say the same as the decisions; by them the rows are found by their key whatever else is planned.
-RECORD = Prepared(
-    "record",
-    f"""
-    WITH told AS (
-        {events.INSERT_ALL}
-    )
-    UPDATE admissions a SET
-        state = d.state, rejection = d.rejection, decided_at = coalesce(:now, now()),
-        answer = CASE WHEN a.answer_status IS NULL THEN d.answer ELSE a.answer END,
-        answer_status = CASE WHEN a.answer_status IS NULL AND d.state = 'placed' THEN 201
-            ELSE a.answer_status END,
-        idempotency_key = CASE WHEN d.state = 'refused' THEN NULL ELSE a.idempotency_key END
-    FROM jsonb_to_recordset(CAST(:decisions AS jsonb))
-        AS d(order_id uuid, state text, rejection text, answer text)
-    WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
+        c.answer_status, u.drivers AS unfit, d.state, f.id AS followup_id,
+        CASE WHEN d.state <> 'placed' THEN (
+            SELECT o.id FROM orders o WHERE o.customer_id = c.customer_id AND o.searching LIMIT 1
+        ) END AS active
+    FROM claimed c LEFT JOIN unfit u ON u.order_id = c.order_id LEFT JOIN decided d ON d.order_id = c.order_id
+    LEFT JOIN followed f ON f.order_id = c.order_id
 """,
 )
 
@@ -126,57 +138,56 @@ class Outcome:
     followup: outbox.Followup | None = None
 
 
-def decide(connection: Connection, drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
-    """Places them and records how each admission ended, from the transaction's beginning to its commit."""
+def decide(connection: Connection, drafts: Sequence[Draft]) -> tuple[list[Outcome], list[Draft]]:
+    """Places them and records how each admission ended, on a connection whose statements commit.
+
+    Undecided, and second in the result, are those for which drivers were found who cannot be asked, without
+    these drivers.
+    """
     proposals = {one.id: offering.propose(one.id, one.round, one.wave, one.found or ()) for one in drafts}
+    answers = {one.id: _json(reading.created_view(one, one.trucks, proposals[one.id])) for one in drafts}
     values = {
         "ids": [one.id for one in drafts],
-        "ttl": settings.load().order_ttl_seconds,
-        "now": now,
-        "drafts": _json([one.counts for one in drafts]),
+        "drafts": _json([one.columns | {"answer": answers[one.id]} for one in drafts]),
         "trucks": _json([truck for one in drafts for truck in one.trucks]),
         "candidates": _json([proposal for some in proposals.values() for proposal in some]),
+        "events": events.rows([event for one in drafts for event in _happened(one, proposals[one.id])]),
         "followup": FIRST_WAVE,
     }
-    rows = PLACE.execute(connection, values, begin=True)
-    active = _active(connection, [row.customer_id for row in rows if row.created_at is None])
     by_id = {one.id: one for one in drafts}
-    outcomes = []
-    happened: list[Event] = []
-    for row in rows:
+    outcomes, undecided = [], []
+    for row in PLACE.execute(connection, values):
         one = by_id[str(row.order_id)]
-        if row.created_at is None:
-            outcomes.append(_refused(row, active.get(row.customer_id)))
+        if row.unfit:
+            one.found = [found for found in one.found or () if found.driver_id not in row.unfit]
+            undecided.append(one)
+        elif row.state == "placed":
+            followup = outbox.Followup(row.followup_id, one.id, _told(one, proposals[one.id]), new=True)
+            outcomes.append(_outcome(row, answer=answers[one.id], followup=followup))
         else:
-            asked = set(row.asked or ())
-            outcomes.append(
-                _placed(one, row, [p for p in proposals[one.id] if p.offer_id in asked], happened)
-            )
-    _record(connection, outcomes, happened, now)
-    return outcomes
+            outcomes.append(_refused(row))
+    return outcomes, undecided
 
 
-def _placed(one: Draft, row: Row, asked: Sequence[Offered], happened: list[Event]) -> Outcome:
-    one.created_at = one.updated_at = row.created_at
-    one.expires_at = row.expires_at
-    happened.append(Event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)}))
-    if one.wave:
-        happened.append(Event(one.id, "wave_sent", offering.wave_event(one.wave, asked)))
+def _happened(one: Draft, asked: Sequence[Offered]) -> list[Event]:
+    placed = Event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
+    if not one.wave:
+        return [placed]
+    return [placed, Event(one.id, "wave_sent", offering.wave_event(one.wave, asked))]
+
+
+def _told(one: Draft, asked: Sequence[Offered]) -> list[Message]:
     search = offering.search_of(one, one.trucks)
-    told = [offering.new_broadcast(search, each) for each in asked]
-    answer = _json(reading.created_view(one, one.trucks, asked))
-    followup = outbox.Followup(row.followup_id, one.id, told, new=True)
-    return _outcome(row, "placed", answer=answer, followup=followup)
+    return [offering.new_broadcast(search, each) for each in asked]
 
 
-def _refused(row: Row, active: str | None) -> Outcome:
+def _refused(row: Row) -> Outcome:
     """An unanswered request hears 409 and keeps its key free; one answered 202 stays visible."""
-    state = "rejected" if row.answer_status == 202 else "refused"
-    data = {"activeOrderId": active} if active else None
-    return _outcome(row, state, rejection=ActiveOrderExists.code, error_data=data)
+    data = {"activeOrderId": str(row.active)} if row.active else None
+    return _outcome(row, rejection=ActiveOrderExists.code, error_data=data)
 
 
-def _outcome(row: Row, state: str, **how: Any) -> Outcome:
+def _outcome(row: Row, **how: Any) -> Outcome:
     return Outcome(
         str(row.order_id),
         row.customer_id,
@@ -185,36 +196,9 @@ def _outcome(row: Row, state: str, **how: Any) -> Outcome:
         row.request_id,
         row.reply_to,
         row.answer_status == 202,
-        state,
+        row.state,
         **how,
     )
-
-
-def _active(connection: Connection, customers: Sequence[str]) -> dict[str, str]:
-    """The searching orders of these customers, by customer."""
-    if not customers:
-        return {}
-    rows = connection.execute(ACTIVE, {"customers": list(customers)})
-    return {row.customer_id: str(row.id) for row in rows}
-
-
-def _record(
-    connection: Connection, outcomes: Sequence[Outcome], happened: Sequence[Event], now: datetime | None
-) -> None:
-    """Writes what goes with the orders, and how each admission ended, and commits."""
-    if not outcomes:
-        return
-    values = {
-        "now": now,
-        "events": events.rows(happened),
-        "ids": [one.order_id for one in outcomes],
-        "decisions": _json([_decision(one) for one in outcomes]),
-    }
-    RECORD.execute(connection, values, commit=True)
-
-
-def _decision(one: Outcome) -> dict[str, Any]:
-    return {"order_id": one.order_id, "state": one.state, "rejection": one.rejection, "answer": one.answer}
 
 
 def _json(value: Any) -> str:

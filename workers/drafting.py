@@ -1,13 +1,14 @@
 """Orders on their way into the tables: what an admission asks for, in the shape of its rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from uuid_utils import uuid7
 
+from models import settings
 from models.live.driver_index import vehicle_key
 from models.prepared import Row
 from workers.matching import Candidate, MissingTruck, Search
@@ -30,7 +31,8 @@ class Truck:
 
 @dataclass(slots=True)
 class Draft:
-    """An order as its row will be; the fields are the columns, and the times are Postgres's to give.
+    """An order as its row will be; the fields are the columns. It begins when Postgres said so on reading its
+    admission.
 
     ``found`` is whom the first wave asks; ``None`` without Redis: the wave is then due at once.
     """
@@ -47,13 +49,12 @@ class Draft:
     goods_type: str | None
     cargo_weight_kg: float | None
     trucks: Sequence[Truck]
+    created_at: datetime
+    expires_at: datetime
     found: Sequence[Candidate] | None = None
     status: str = "active"
     trucks_filled: int = 0
     round: int = 1
-    created_at: datetime = field(init=False)
-    updated_at: datetime = field(init=False)
-    expires_at: datetime = field(init=False)
 
     @property
     def wave(self) -> int:
@@ -61,13 +62,20 @@ class Draft:
         return 0 if self.found is None else 1
 
     @property
-    def counts(self) -> dict[str, Any]:
+    def updated_at(self) -> datetime:
+        """Nothing has changed since."""
+        return self.created_at
+
+    @property
+    def columns(self) -> dict[str, Any]:
         """The columns that the admission does not have."""
         return {
             "id": self.id,
             "total_trucks": self.total_trucks,
             "total_amount": str(self.total_amount),
             "wave": self.wave,
+            "created_at": self.created_at,
+            "expires_at": self.expires_at,
         }
 
     @property
@@ -95,6 +103,8 @@ def draft(admission: Row) -> Draft:
         payload["goodsType"],
         payload["cargoWeightKg"],
         trucks,
+        admission.at,
+        admission.at + timedelta(seconds=settings.load().order_ttl_seconds),
     )
 
 

@@ -13,10 +13,11 @@ INSERT = text(
 )
 
 
-INSERT_ALL = text("""
+# Events of several orders: ``:events`` is JSON of ``Event``.
+HAPPENED = "jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)"
+INSERT_ALL = text(f"""
     INSERT INTO order_events (order_id, at, type, data)
-    SELECT order_id, coalesce(:now, now()), type, data
-    FROM jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)
+    SELECT order_id, coalesce(:now, now()), type, data FROM {HAPPENED}
 """)
 
 
@@ -29,7 +30,7 @@ class Event(NamedTuple):
 
 
 def rows(happened: Sequence[Event]) -> str:
-    """The parameter ``:events`` of `INSERT_ALL`."""
+    """The parameter ``:events``."""
     return orjson.dumps([one._asdict() for one in happened], default=dict).decode()
 
 

@@ -15,40 +15,38 @@ from models.orders import RUNNING
 from models.outbox import Wave
 from workers.matching import Candidate, radius_km
 
+# The proposed offers: ``:candidates`` is JSON of ``Offered``.
+PROPOSALS = """jsonb_to_recordset(CAST(:candidates AS jsonb))
+    AS c(offer_id uuid, order_id uuid, driver_id text, truck_request_id uuid, vehicle text,
+        fare numeric, round smallint, wave smallint, distance_km float8)"""
 
-def insert_offers(
-    join: str = "", conflicts: str = "ON CONFLICT (order_id, driver_id, round) DO NOTHING"
-) -> str:
-    """SQL that writes the proposed offers (``:candidates``, JSON of ``Offered``) and returns their ids.
+# Whether the driver of a proposal ``c`` can be asked. The index in Redis proposes; Postgres knows who is
+# registered, available and free. ``OFFSET 0`` has each driver, and each driver's trip, looked up by his id:
+# the planner cannot know how few they are, and would read the whole table of drivers and the index of trips.
+FIT = f"""EXISTS (
+        SELECT FROM drivers d WHERE d.id = c.driver_id AND d.available AND d.vehicle = c.vehicle OFFSET 0
+    ) AND NOT EXISTS (
+        SELECT FROM truck_requests t WHERE t.driver_id = c.driver_id AND t.status IN {RUNNING} OFFSET 0
+    )"""
 
-    The index in Redis proposes; Postgres knows who is registered, available and free. ``join`` may ask for
-    more of a proposal ``c``; a new order has no ``conflicts`` with what was asked before. ``OFFSET 0`` has
-    each driver, and each driver's trip, looked up by his id: the planner cannot know how few they are, and
-    would read the whole table of drivers and the index of trips.
-    """
+
+def insert_offers(at: str) -> str:
+    """The beginning of the SQL that writes proposals ``c``; what follows says which."""
     return f"""
         INSERT INTO offers
             (id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km,
                 offered_at)
-        SELECT c.offer_id, c.order_id, d.id, c.truck_request_id, d.vehicle, c.fare, c.round, c.wave,
-            c.distance_km, coalesce(:now, now())
-        FROM jsonb_to_recordset(CAST(:candidates AS jsonb))
-            AS c(offer_id uuid, order_id uuid, driver_id text, truck_request_id uuid, vehicle text,
-                fare numeric, round smallint, wave smallint, distance_km float8)
-        {join}
-        CROSS JOIN LATERAL (
-            SELECT id, vehicle FROM drivers
-            WHERE id = c.driver_id AND available AND vehicle = c.vehicle OFFSET 0
-        ) d
-        WHERE NOT EXISTS (
-            SELECT FROM truck_requests t WHERE t.driver_id = d.id AND t.status IN {RUNNING} OFFSET 0
-        )
-        {conflicts}
-        RETURNING id, order_id
+        SELECT c.offer_id, c.order_id, c.driver_id, c.truck_request_id, c.vehicle, c.fare, c.round, c.wave,
+            c.distance_km, {at}
     """
 
 
-INSERT_OFFERS = text(insert_offers())
+INSERT_OFFERS = text(f"""
+    {insert_offers("coalesce(:now, now())")}
+    FROM {PROPOSALS} WHERE {FIT}
+    ON CONFLICT (order_id, driver_id, round) DO NOTHING
+    RETURNING id
+""")
 
 SEARCHES = text("""
     SELECT id, customer_id, pickup, drop, route_points, pickup_latitude, pickup_longitude, distance_km,

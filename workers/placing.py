@@ -23,7 +23,7 @@ log = structlog.get_logger()
 QUEUED = Prepared(
     "queued",
     """
-    SELECT order_id, customer_id, request_id, payload FROM admissions
+    SELECT order_id, customer_id, request_id, payload, coalesce(:now, now()) AS at FROM admissions
     WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state || '' = 'queued'
 """,
 )
@@ -39,13 +39,13 @@ def place(
     ``tell``, if there is one, gets the outcomes and a trip to Redis that begins with the release of their
     locks, for what follows; without it, or if it does not go, they are released all the same.
     """
-    waiting = list(_drafts(_queued(order_ids)))
+    waiting = list(_drafts(_queued(order_ids, now)))
     trip = live.Trip()
     found = _look_for_drivers(waiting, trip)
     with order_lock.held([_claim(one) for one in waiting], trip) as locks:
         found()
         ours = locks.tokens
-        outcomes = _place([one for one in waiting if one.id in ours], now)
+        outcomes = _place([one for one in waiting if one.id in ours])
         if tell:
             trip = live.Trip()
             locks.release(trip)
@@ -58,20 +58,20 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
     Redis took for a request long over must not hold an accepted order up. The unique indexes decide. The
     lock that the door took for this order is given up, so that its customer can order again.
     """
-    waiting = _queued([order_id])
+    waiting = _queued([order_id], now)
     if not waiting:
         return None
     try:
-        return next(iter(_together([draft(waiting[0])], now)), None)
+        return next(iter(_together([draft(waiting[0])])), None)
     finally:
         order_lock.give_up(waiting[0].customer_id, order_id)
 
 
 def place_overdue_together(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
     """The same for several that were never tried; one that fails by itself is logged and has no outcome."""
-    waiting = list(_drafts(_queued(order_ids)))
+    waiting = list(_drafts(_queued(order_ids, now)))
     try:
-        return _place(waiting, now)
+        return _place(waiting)
     finally:
         order_lock.release_all([_claim(one) for one in waiting])
 
@@ -80,9 +80,9 @@ def _claim(one: Draft) -> order_lock.Claim:
     return order_lock.Claim(one.id, one.customer_id, one.request_id)
 
 
-def _queued(order_ids: Sequence[str]) -> Sequence[Row]:
+def _queued(order_ids: Sequence[str], now: datetime | None) -> Sequence[Row]:
     with db.statements() as connection:
-        return QUEUED.execute(connection, {"ids": list(order_ids)})
+        return QUEUED.execute(connection, {"ids": list(order_ids), "now": now})
 
 
 def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
@@ -94,20 +94,20 @@ def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
             log.exception("placing failed", order_id=str(admission.order_id), request_id=admission.request_id)
 
 
-def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
+def _place(drafts: Sequence[Draft]) -> list[Outcome]:
     """All together, or one by one if that fails: then only what fails by itself is left to the sweep."""
     if len(drafts) < 2:
-        return _together(drafts, now)
+        return _together(drafts)
     try:
-        return _together(drafts, now)
+        return _together(drafts)
     except Exception as error:
         log.warning("placed one by one", orders=len(drafts), error=type(error).__name__)
-    return [outcome for one in drafts for outcome in _alone(one, now)]
+    return [outcome for one in drafts for outcome in _alone(one)]
 
 
-def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
+def _alone(one: Draft) -> list[Outcome]:
     try:
-        return _together([one], now)
+        return _together([one])
     except Exception as error:
         if db.unreachable(error):
             raise
@@ -115,13 +115,18 @@ def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
     return []
 
 
-def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
-    if not drafts:
-        return []
+def _together(drafts: Sequence[Draft]) -> list[Outcome]:
+    """All or none, but for those who are decided anew: where that fails, the sweeps tell of what was placed
+    before, as if this worker had died.
+    """
+    outcomes: list[Outcome] = []
     if unknown := [one for one in drafts if one.found is None]:
         _find_drivers(unknown)
-    with db.terse_transaction() as connection:
-        return decide(connection, drafts, now)
+    with db.statements() as connection:
+        while drafts:
+            decided, drafts = decide(connection, drafts)
+            outcomes += decided
+    return outcomes
 
 
 def _look_for_drivers(drafts: Sequence[Draft], trip: live.Trip) -> Callable[[], None]:

@@ -2,6 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -9,14 +11,15 @@ from sqlalchemy import text
 from models import db, live
 from models.errors import OrderNotFound
 from models.live import order_lock
+from models.messages import iso
 from tasks import orders
 from tests import scenes
-from workers import admitting, placing, reading
+from workers import accepting, admitting, placing, reading
 
 pytestmark = pytest.mark.usefixtures("clean")
 
 
-def rows(sql: str, **values: object) -> list[tuple[object, ...]]:
+def rows(sql: str, **values: object) -> list[tuple[Any, ...]]:
     with db.transaction() as connection:
         return [tuple(row) for row in connection.execute(text(sql), values)]
 
@@ -101,6 +104,49 @@ def test_a_driver_whom_only_redis_believes_free_is_not_asked() -> None:
     outcome = scenes.placed()
     assert outcome.followup is not None
     assert outcome.followup.messages == []
+
+
+def test_whoever_only_redis_believes_free_is_left_out_of_the_answer_and_the_story_too() -> None:
+    for number, name in enumerate(("ghost", "ravi", "busy", "mira")):
+        scenes.driver(name, 1 + number)
+    taken = scenes.placed("bina")
+    assert accepting.accept("busy", taken.order_id, None)
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE drivers SET available = false WHERE id = 'ghost'"))
+    outcome = scenes.placed("asha")
+    assert outcome.followup is not None
+    assert [message.to for message in outcome.followup.messages] == ["driver:ravi", "driver:mira"]
+    summary = json.loads(outcome.answer or "")["broadcastSummary"]
+    assert (summary["totalDriversNotified"], summary["groupedBy"][0]["driversNotified"]) == (2, 2)
+    told = rows("SELECT type, data FROM order_events WHERE order_id = :id ORDER BY id", id=outcome.order_id)
+    assert [kind for kind, _ in told] == ["order_placed", "wave_sent"]
+    assert [one["driverId"] for one in told[1][1]["drivers"]] == ["ravi", "mira"]
+    asked = "SELECT driver_id FROM offers WHERE order_id = :id ORDER BY pickup_distance_km"
+    assert rows(asked, id=outcome.order_id) == [("ravi",), ("mira",)]
+
+
+def test_an_order_begins_when_its_admission_was_read_and_says_so_everywhere() -> None:
+    scenes.driver("ravi")
+    outcome = scenes.placed()
+    order = json.loads(outcome.answer or "")["order"]
+    ((row,),) = rows("SELECT to_jsonb(o) FROM orders o")
+    columns = {"createdAt": "created_at", "updatedAt": "updated_at", "expiresAt": "expires_at"}
+    for name, column in columns.items():
+        assert order[name] == iso(datetime.fromisoformat(row[column]))
+    assert outcome.followup is not None
+    assert outcome.followup.messages[0].data["expiresAt"] == order["expiresAt"]
+    assert rows("""
+        SELECT expires_at - created_at = interval '60 seconds',
+            next_wave_at - created_at = interval '10 seconds',
+            created_at BETWEEN now() - interval '5 seconds' AND now()
+        FROM orders
+    """) == [(True, True, True)]
+    assert rows("""
+        SELECT o.created_at = f.offered_at AND o.created_at = t.updated_at AND o.created_at = e.at
+            AND o.created_at = a.decided_at AND o.created_at >= a.created_at
+        FROM orders o JOIN offers f ON f.order_id = o.id JOIN truck_requests t ON t.order_id = o.id
+        JOIN order_events e ON e.order_id = o.id JOIN admissions a ON a.order_id = o.id
+    """) == [(True,), (True,)]
 
 
 def test_at_most_ten_drivers_are_asked_for_a_truck() -> None:

@@ -13,7 +13,7 @@ from models.live import mailbox
 from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
-from workers import admitting, placing, recovering
+from workers import admitting, deciding, placing, recovering
 from workers.deciding import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -53,6 +53,59 @@ def test_each_has_its_own_trucks_offers_and_story() -> None:
     for order_id in (one, other):
         kinds = [row.type for row in told if str(row.order_id) == order_id]
         assert kinds == ["order_placed", "wave_sent"]
+
+
+def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other = _one_whose_nearest_driver_is_not_there()
+    placed, sizes = deciding.PLACE.execute, []
+
+    def note(connection: Any, values: Any) -> Any:
+        sizes.append(len(values["ids"]))
+        return placed(connection, values)
+
+    monkeypatch.setattr(deciding.PLACE, "execute", note)
+    outcomes = placing.place([one, other])
+    assert sizes == [2, 1]
+    assert {outcome.order_id: _told(outcome) for outcome in outcomes} == {
+        one: ["driver:mira"],
+        other: ["driver:carl"],
+    }
+    assert states() == {one: "placed", other: "placed"}
+
+
+def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other = _one_whose_nearest_driver_is_not_there()
+    placed, calls = deciding.PLACE.execute, iter([True, False])
+
+    def fail_at_second(connection: Any, values: Any) -> Any:
+        if not next(calls, True):
+            raise OperationalError("EXECUTE", None, Exception("gone"))
+        return placed(connection, values)
+
+    monkeypatch.setattr(deciding.PLACE, "execute", fail_at_second)
+    assert [outcome.order_id for outcome in placing.place([one, other])] == [one]
+    assert states() == {one: "placed", other: "placed"}
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
+    assert followups.deliver_overdue() == 2
+    assert [frame.type for frame in mailbox.open("driver:carl").pending] == ["new_broadcast"]
+
+
+def _one_whose_nearest_driver_is_not_there() -> tuple[str, str]:
+    scenes.driver("ravi", 1)
+    scenes.driver("mira", 2)
+    scenes.driver("carl", 1, vehicle=("TRUCK", "OPEN_17FT"))
+    with db.transaction() as connection:
+        connection.execute(text("UPDATE drivers SET available = false WHERE id = 'ravi'"))
+    return scenes.admitted("asha"), scenes.admitted("bina", vehicle=("TRUCK", "OPEN_17FT"))
+
+
+def _told(outcome: Outcome) -> list[str]:
+    return [message.to for message in outcome.followup.messages] if outcome.followup else []
 
 
 def test_all_their_locks_are_released() -> None:

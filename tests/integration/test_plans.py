@@ -42,8 +42,8 @@ SEARCHES = """
     FROM (SELECT * FROM orders LIMIT 1) AS one, generate_series(1, 2000) AS n
 """
 BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "PREPARE", "EXECUTE")
-# Of placing an order: what admits it, and the two statements of its transaction.
-PREPARED = 5
+# Of placing an order: what admits it, reads it, places it, and ends its follow-up.
+PREPARED = 4
 
 Sent = dict[str, Any]
 
@@ -199,7 +199,7 @@ def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
             continue
         with db.statements() as connection:
             connection.exec_driver_sql(step)
-    plans = explained(kept, stores.postgres.url, db.TRANSACTIONS)
+    plans = explained(kept, stores.postgres.url, db.SESSION)
     assert len(plans) == PREPARED
     read = {index for plan in plans.values() for index in unbounded(plan)}
     assert read == set()

@@ -1,7 +1,6 @@
 """Statements that are prepared: once a connection, and never at the cost of an answer."""
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -145,66 +144,6 @@ def test_in_the_midst_of_a_transaction_a_lost_statement_fails_once() -> None:
         select(connection)
 
 
-NOTED = Prepared("noted", "INSERT INTO outbox (order_id, body) VALUES (CAST(:order_id AS uuid), :body)")
-ROW = {"order_id": ORDER_ID, "body": "{}"}
-
-
-def noted() -> int:
-    with db.statements() as connection:
-        return int(connection.execute(text("SELECT count(*) FROM outbox")).scalar_one())
-
-
-@pytest.mark.parametrize("prepares", [True, False])
-def test_a_terse_transaction_is_one_and_takes_two_trips(prepares: bool) -> None:
-    prepared._Process.prepares = prepares
-    for _ in range(2):
-        with db.terse_transaction() as connection:
-            assert TYPES.execute(connection, VALUES, begin=True)[0].percent == "100%"
-            NOTED.execute(connection, ROW)
-            assert noted() == 0
-            NOTED.execute(connection, ROW, commit=True)
-            assert noted() == 2
-            connection.exec_driver_sql("DELETE FROM outbox")
-
-
-@pytest.mark.parametrize("prepares", [True, False])
-def test_a_terse_transaction_that_does_not_end_is_rolled_back(prepares: bool) -> None:
-    prepared._Process.prepares = prepares
-    for statement, values, error in (
-        (NOTED, ROW, None),
-        (TYPES, VALUES | {"ids": ["no uuid"]}, DBAPIError),
-    ):
-        with pytest.raises(error) if error else nullcontext(), db.terse_transaction() as connection:
-            NOTED.execute(connection, ROW, begin=True)
-            statement.execute(connection, values, commit=error is not None)
-    with pytest.raises(DBAPIError, match="uuid"), db.terse_transaction() as connection:
-        TYPES.execute(connection, VALUES | {"ids": ["no uuid"]}, begin=True)
-    assert noted() == 0
-    with db.terse_transaction() as connection:
-        NOTED.execute(connection, ROW, begin=True, commit=True)
-    assert noted() == 1
-    assert db.terse_engine().pool.checkedin() == 1, "none of that has cost the connection"  # type: ignore[attr-defined]
-
-
-def test_a_terse_transaction_whose_connection_ends_is_rolled_back_and_the_next_goes_through() -> None:
-    def broken_off() -> None:
-        with db.terse_transaction() as connection:
-            NOTED.execute(connection, ROW, begin=True)
-            driver: Any = connection.connection.driver_connection
-            with db.statements() as other:
-                end = text("SELECT pg_terminate_backend(:process, 5000)")
-                other.execute(end, {"process": driver.info.backend_pid})
-            NOTED.execute(connection, ROW, commit=True)
-
-    with pytest.raises(DBAPIError) as caught:
-        broken_off()
-    assert db.unreachable(caught.value)
-    assert not db.refused(caught.value)
-    with db.terse_transaction() as connection:
-        NOTED.execute(connection, ROW, begin=True, commit=True)
-    assert noted() == 1
-
-
 def test_an_answer_that_nobody_has_read_costs_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     def once() -> list[str]:
         with db.statements() as connection:
@@ -230,18 +169,9 @@ def test_a_server_that_has_ended_all_connections_costs_one_statement() -> None:
     with pytest.raises(DBAPIError) as caught, db.statements() as connection:
         select(connection)
     assert db.unreachable(caught.value)
+    assert not db.refused(caught.value)
     with db.statements() as one, db.statements() as other:
         assert select(one).percent == select(other).percent == "100%"
-
-
-def test_a_statement_lost_at_the_beginning_of_a_terse_transaction_is_run_all_the_same() -> None:
-    with db.terse_transaction() as connection:
-        NOTED.execute(connection, ROW, begin=True, commit=True)
-        connection.exec_driver_sql("DEALLOCATE ALL")
-    with db.terse_transaction() as connection:
-        NOTED.execute(connection, ROW, begin=True)
-        NOTED.execute(connection, ROW, commit=True)
-    assert noted() == 3
 
 
 def test_an_order_is_placed_by_servers_that_know_nothing_of_each_other() -> None:
