@@ -4,6 +4,7 @@ requests and first offers, or refusals.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -19,12 +20,16 @@ from workers.drafting import Draft
 from workers.events import Event
 from workers.offering import Offered
 
+# A worker may be held up between reading an admission and placing it, by a frozen Redis or altogether; its
+# order must not begin with less time than others have.
+FRESH_SECONDS = 1
+
 # Whoever holds an admission's row places it; the others pass by. Orders are written in the order of the
 # customers, so that two batches that meet in the unique index cannot wait for each other.
 #
-# What an order's customer is answered and what its audit says come with it, so they say whom it asks. Where
-# one of those cannot be asked nothing is written of that order but the admission's lock: it is decided anew
-# without them.
+# What an order's customer is answered and what its audit says come with it: whom it asks, and since when it
+# is there. Where one of those cannot be asked, or that is long ago, nothing is written of that order; it is
+# decided anew.
 #
 # The plan is kept for a while, so it must not live on an index being short now: `state || ''` keeps those of
 # the queued out, which would be read whole and grow when orders wait.
@@ -40,12 +45,16 @@ PLACE = Prepared(
     ), drafts AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:drafts AS jsonb))
             AS d(id uuid, total_trucks smallint, total_amount numeric, wave smallint,
-                created_at timestamptz, expires_at timestamptz, answer text)
+                created_at timestamptz, expires_at timestamptz, answer text),
+            (SELECT coalesce(:now, now()) AS at) t
     ), proposed AS MATERIALIZED (
         SELECT * FROM {offering.PROPOSALS}
-    ), unfit AS MATERIALIZED (
+    ), unfit AS (
         SELECT order_id, array_agg(driver_id) AS drivers FROM proposed c WHERE NOT ({offering.FIT})
         GROUP BY order_id
+    ), undecided AS MATERIALIZED (
+        SELECT d.id AS order_id, d.at, u.drivers FROM drafts d LEFT JOIN unfit u ON u.order_id = d.id
+        WHERE u.drivers IS NOT NULL OR d.created_at < d.at - interval '{FRESH_SECONDS} seconds'
     ), placed AS (
         INSERT INTO orders
             (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude,
@@ -59,7 +68,7 @@ PLACE = Prepared(
              d.created_at + d.wave * interval '{waves.WAVE_SECONDS} seconds', c.request_id,
              d.expires_at, d.created_at, d.created_at
         FROM claimed c JOIN drafts d ON d.id = c.order_id
-        WHERE NOT EXISTS (SELECT FROM unfit u WHERE u.order_id = c.order_id) AND NOT EXISTS (
+        WHERE NOT EXISTS (SELECT FROM undecided u WHERE u.order_id = c.order_id) AND NOT EXISTS (
             SELECT FROM orders o WHERE o.customer_id = c.customer_id AND o.searching OFFSET 0
         )
         ORDER BY c.customer_id
@@ -89,7 +98,7 @@ PLACE = Prepared(
             ELSE 'refused'
         END AS state
         FROM claimed c JOIN drafts d ON d.id = c.order_id LEFT JOIN placed p ON p.id = c.order_id
-        WHERE NOT EXISTS (SELECT FROM unfit u WHERE u.order_id = c.order_id)
+        WHERE NOT EXISTS (SELECT FROM undecided u WHERE u.order_id = c.order_id)
     ), recorded AS (
         UPDATE admissions a SET
             state = d.state, decided_at = d.created_at,
@@ -103,12 +112,12 @@ PLACE = Prepared(
         WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
     )
     SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
-        c.answer_status, u.drivers AS unfit, d.state, f.id AS followup_id,
+        c.answer_status, u.at AS undecided_at, u.drivers AS unfit, d.state, f.id AS followup_id,
         CASE WHEN d.state <> 'placed' THEN (
             SELECT o.id FROM orders o WHERE o.customer_id = c.customer_id AND o.searching LIMIT 1
         ) END AS active
-    FROM claimed c LEFT JOIN unfit u ON u.order_id = c.order_id LEFT JOIN decided d ON d.order_id = c.order_id
-    LEFT JOIN followed f ON f.order_id = c.order_id
+    FROM claimed c LEFT JOIN undecided u ON u.order_id = c.order_id
+    LEFT JOIN decided d ON d.order_id = c.order_id LEFT JOIN followed f ON f.order_id = c.order_id
 """,
 )
 
@@ -138,11 +147,13 @@ class Outcome:
     followup: outbox.Followup | None = None
 
 
-def decide(connection: Connection, drafts: Sequence[Draft]) -> tuple[list[Outcome], list[Draft]]:
+def decide(
+    connection: Connection, drafts: Sequence[Draft], now: datetime | None
+) -> tuple[list[Outcome], list[Draft]]:
     """Places them and records how each admission ended, on a connection whose statements commit.
 
-    Undecided, and second in the result, are those for which drivers were found who cannot be asked, without
-    these drivers.
+    Undecided, and second in the result, are those for which drivers were found who cannot be asked, and those
+    whose time is long ago: without these drivers, and with the time as it is now.
     """
     proposals = {one.id: offering.propose(one.id, one.round, one.wave, one.found or ()) for one in drafts}
     answers = {one.id: _json(reading.created_view(one, one.trucks, proposals[one.id])) for one in drafts}
@@ -153,13 +164,16 @@ def decide(connection: Connection, drafts: Sequence[Draft]) -> tuple[list[Outcom
         "candidates": _json([proposal for some in proposals.values() for proposal in some]),
         "events": events.rows([event for one in drafts for event in _happened(one, proposals[one.id])]),
         "followup": FIRST_WAVE,
+        "now": now,
     }
     by_id = {one.id: one for one in drafts}
     outcomes, undecided = [], []
     for row in PLACE.execute(connection, values):
         one = by_id[str(row.order_id)]
-        if row.unfit:
-            one.found = [found for found in one.found or () if found.driver_id not in row.unfit]
+        if row.undecided_at:
+            one.created_at = row.undecided_at
+            if row.unfit:
+                one.found = [found for found in one.found or () if found.driver_id not in row.unfit]
             undecided.append(one)
         elif row.state == "placed":
             followup = outbox.Followup(row.followup_id, one.id, _told(one, proposals[one.id]), new=True)

@@ -31,8 +31,8 @@ class Truck:
 
 @dataclass(slots=True)
 class Draft:
-    """An order as its row will be; the fields are the columns. It begins when Postgres said so on reading its
-    admission.
+    """An order as its row will be; the fields are the columns. ``created_at`` is by the clock of Postgres, as
+    it gave the admission.
 
     ``found`` is whom the first wave asks; ``None`` without Redis: the wave is then due at once.
     """
@@ -50,7 +50,6 @@ class Draft:
     cargo_weight_kg: float | None
     trucks: Sequence[Truck]
     created_at: datetime
-    expires_at: datetime
     found: Sequence[Candidate] | None = None
     status: str = "active"
     trucks_filled: int = 0
@@ -65,6 +64,11 @@ class Draft:
     def updated_at(self) -> datetime:
         """Nothing has changed since."""
         return self.created_at
+
+    @property
+    def expires_at(self) -> datetime:
+        """When its search ends."""
+        return self.created_at + timedelta(seconds=settings.load().order_ttl_seconds)
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -104,7 +108,6 @@ def draft(admission: Row) -> Draft:
         payload["cargoWeightKg"],
         trucks,
         admission.at,
-        admission.at + timedelta(seconds=settings.load().order_ttl_seconds),
     )
 
 

@@ -45,7 +45,7 @@ def place(
     with order_lock.held([_claim(one) for one in waiting], trip) as locks:
         found()
         ours = locks.tokens
-        outcomes = _place([one for one in waiting if one.id in ours])
+        outcomes = _place([one for one in waiting if one.id in ours], now)
         if tell:
             trip = live.Trip()
             locks.release(trip)
@@ -62,7 +62,7 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
     if not waiting:
         return None
     try:
-        return next(iter(_together([draft(waiting[0])])), None)
+        return next(iter(_together([draft(waiting[0])], now)), None)
     finally:
         order_lock.give_up(waiting[0].customer_id, order_id)
 
@@ -71,7 +71,7 @@ def place_overdue_together(order_ids: Sequence[str], now: datetime | None = None
     """The same for several that were never tried; one that fails by itself is logged and has no outcome."""
     waiting = list(_drafts(_queued(order_ids, now)))
     try:
-        return _place(waiting)
+        return _place(waiting, now)
     finally:
         order_lock.release_all([_claim(one) for one in waiting])
 
@@ -94,20 +94,20 @@ def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
             log.exception("placing failed", order_id=str(admission.order_id), request_id=admission.request_id)
 
 
-def _place(drafts: Sequence[Draft]) -> list[Outcome]:
+def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
     """All together, or one by one if that fails: then only what fails by itself is left to the sweep."""
     if len(drafts) < 2:
-        return _together(drafts)
+        return _together(drafts, now)
     try:
-        return _together(drafts)
+        return _together(drafts, now)
     except Exception as error:
         log.warning("placed one by one", orders=len(drafts), error=type(error).__name__)
-    return [outcome for one in drafts for outcome in _alone(one)]
+    return [outcome for one in drafts for outcome in _alone(one, now)]
 
 
-def _alone(one: Draft) -> list[Outcome]:
+def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
     try:
-        return _together([one])
+        return _together([one], now)
     except Exception as error:
         if db.unreachable(error):
             raise
@@ -115,7 +115,7 @@ def _alone(one: Draft) -> list[Outcome]:
     return []
 
 
-def _together(drafts: Sequence[Draft]) -> list[Outcome]:
+def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
     """All or none, but for those who are decided anew: where that fails, the sweeps tell of what was placed
     before, as if this worker had died.
     """
@@ -124,7 +124,7 @@ def _together(drafts: Sequence[Draft]) -> list[Outcome]:
         _find_drivers(unknown)
     with db.statements() as connection:
         while drafts:
-            decided, drafts = decide(connection, drafts)
+            decided, drafts = decide(connection, drafts, now)
             outcomes += decided
     return outcomes
 

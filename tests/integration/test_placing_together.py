@@ -1,6 +1,7 @@
 """Orders that are placed in one batch: each succeeds or fails alone."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from models import db, live
 from models.live import mailbox
+from models.messages import iso
 from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
@@ -73,6 +75,39 @@ def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
         other: ["driver:carl"],
     }
     assert states() == {one: "placed", other: "placed"}
+
+
+def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenes.driver("ravi")
+    read, placed, sizes = placing.QUEUED.execute, deciding.PLACE.execute, []
+    old, new = scenes.admitted("asha"), scenes.admitted("bina")
+
+    def read_long_ago(connection: Any, values: Any) -> Any:
+        minute = timedelta(minutes=1)
+        return [
+            row._replace(at=row.at - minute) if str(row.order_id) == old else row
+            for row in read(connection, values)
+        ]
+
+    def note(connection: Any, values: Any) -> Any:
+        sizes.append(len(values["ids"]))
+        return placed(connection, values)
+
+    monkeypatch.setattr(placing.QUEUED, "execute", read_long_ago)
+    monkeypatch.setattr(deciding.PLACE, "execute", note)
+    assert sorted(outcome.order_id for outcome in placing.place([old, new])) == sorted([old, new])
+    assert sizes == [2, 1]
+    with db.statements() as connection:
+        left = text("SELECT extract(epoch FROM expires_at - now()) FROM orders")
+        assert all(58 < seconds <= 60 for seconds in connection.execute(left).scalars())
+        assert connection.execute(text("SELECT count(*) FROM offers")).scalar_one() == 2
+
+
+def test_an_order_begins_at_the_time_that_is_given() -> None:
+    then = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    (outcome,) = placing.place([scenes.admitted("asha")], then)
+    order = orjson.loads(outcome.answer or "")["order"]
+    assert (order["createdAt"], order["expiresAt"]) == (iso(then), iso(then + timedelta(seconds=60)))
 
 
 def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
