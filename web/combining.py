@@ -14,8 +14,10 @@ Result = TypeVar("Result")
 MOST = 32
 # So many runs may be out at once.
 RUNS_OUT = 2
-# The next one follows so much of a run's usual time after the one before, if that is still out.
+# The next one follows so much of a run's usual time after the one before, if that is still out; not sooner
+# than the shortest interval, since a run has a cost of its own, and not later than the longest.
 SHARE_OF_A_RUN = 0.5
+SHORTEST_INTERVAL_SECONDS = 0.012
 LONGEST_INTERVAL_SECONDS = 0.02
 # A run's usual time is that of the last few.
 MEMORY = 0.1
@@ -25,8 +27,12 @@ GATHER_SECONDS_EACH = 0.0015
 GATHER_SECONDS = 0.02
 # When nobody has come for so long, nobody comes back at once.
 LULL_SECONDS = 0.003
-# Where they do not, it is tried again after so many runs at most.
-LONGEST_REST = 128
+# Of so many as would come in the time of a run at the rate of before, more than such a share comes if they
+# are others, and at most such a one if they are those who come back.
+SHARE_OF_OTHERS = 0.5
+SHARE_OF_COMPANY = 0.25
+# Where they are others, it is tried again after 2, 4, 8 ... runs, doubled so often at most.
+MOST_MISSES = 7
 
 
 @dataclass
@@ -42,8 +48,9 @@ class _Entry(Generic[Item, Result]):
 class _Company:
     """Whether those who are answered come back at once, as customers do who order one after the other.
 
-    Then nobody comes while all of them are in one run. Whether that is so is seen while they are taken for
-    such, and tried now and then, ever less, while they are not.
+    Then hardly anybody comes while all of them are in one run; others go on coming as they have since the run
+    before began. Which of the two it is is seen while they are taken for such, and tried now and then, ever
+    less, while they are not.
     """
 
     def __init__(self) -> None:
@@ -51,6 +58,8 @@ class _Company:
         self._misses = self._rest = 0
         # How many are in the run that tries it, and how many have come since it began.
         self._tried = self._came = 0
+        # When the last run began, and how long after the one before.
+        self._begun = self._interval = 0.0
         # How many are awaited, until when, and when a run has landed or somebody has come last.
         self._wanted, self._until, self._last = 0, 0.0, 0.0
 
@@ -69,27 +78,31 @@ class _Company:
             return 0.0
         return min(self._until, self._last + LULL_SECONDS) - now
 
-    def begun(self, some: int, alone: bool) -> None:
+    def begun(self, some: int, alone: bool, now: float) -> None:
         """A run of ``some`` begins, ``alone`` or while another is out."""
         self._tried, self._came = some if alone and not self._rest else 0, 0
+        self._interval, self._begun = now - self._begun, now
 
     def landed(self, some: int, waiting: int, now: float) -> None:
         """A run of ``some`` has landed, and so many others wait."""
         if self._rest:
             self._rest -= 1
         elif self._tried:
-            self._judge()
+            self._judge(now)
         self._tried = 0
         self._wanted, self._last = min(some + waiting, MOST), now
         self._until = now + min(GATHER_SECONDS_EACH * self._wanted, GATHER_SECONDS)
 
-    def _judge(self) -> None:
-        if 2 * self._came >= self._tried:
-            self._misses += 1
-            self._rest = min(2**self._misses, LONGEST_REST)
-        elif self._tried > 1:
-            # One alone proves nothing.
-            self._misses = 0
+    def _judge(self, now: float) -> None:
+        # How many came during the run, and how many would have at the rate of those in it; both times the
+        # interval in which those have come.
+        came, usual = self._came * self._interval, self._tried * (now - self._begun)
+        if came > SHARE_OF_OTHERS * usual:
+            self._misses = min(self._misses + 1, MOST_MISSES)
+            self._rest = 2**self._misses
+        elif self._tried > 1 and came <= SHARE_OF_COMPANY * usual:
+            # One alone proves nothing. And once proves little, since it happens among others too.
+            self._misses = max(self._misses - 1, 0)
 
 
 class Combiner(Generic[Item, Result]):
@@ -165,12 +178,13 @@ class Combiner(Generic[Item, Result]):
             return 0.0
         if self._company.comes_back:
             return math.inf
-        return self._begun + min(SHARE_OF_A_RUN * self._usual, LONGEST_INTERVAL_SECONDS) - now
+        interval = max(SHARE_OF_A_RUN * self._usual, SHORTEST_INTERVAL_SECONDS)
+        return self._begun + min(interval, LONGEST_INTERVAL_SECONDS) - now
 
     def _run_some(self) -> tuple[int, Sequence[Result] | None]:
         with self._guard:
             some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            self._company.begun(len(some), alone=not self._out)
+            self._company.begun(len(some), alone=not self._out, now=time.monotonic())
         error: Exception | None = RuntimeError("the run was broken off")
         results: Sequence[Result] | None = None
         try:

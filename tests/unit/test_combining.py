@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 
 import pytest
 
@@ -141,11 +142,13 @@ def test_where_people_come_back_the_next_run_waits_for_the_one_before(runs: Runs
     runs.until_begun(1, 2)
 
 
-def test_where_they_do_not_the_next_run_follows_after_half_a_run(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("usual", "shortest"), [(0.6, 0.0), (0.1, 0.3)])
+def test_where_they_do_not_the_next_run_follows_after_half_a_run_or_the_shortest_interval(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, usual: float, shortest: float
 ) -> None:
+    monkeypatch.setattr(combining, "SHORTEST_INTERVAL_SECONDS", shortest)
     monkeypatch.setattr(combining, "LONGEST_INTERVAL_SECONDS", 1.0)
-    runs.combiner._usual = 0.6
+    runs.combiner._usual = usual
     runs.combiner._company._rest = 100
     begun = time.monotonic()
     runs.come(0)
@@ -221,20 +224,29 @@ def test_who_is_broken_off_while_he_gathers_leaves_his_turn_to_the_next() -> Non
     assert combiner.run(1) == 1
 
 
-def judged(company: _Company, some: int, came: int, waiting: int = 0) -> bool:
-    """What is thought of a company after a run of ``some``, alone, while so many came."""
-    company.begun(some, alone=True)
+def judged(company: _Company, some: int, came: int, interval: float = 1.0) -> bool:
+    """What is thought of a company after a run of a second, alone, while so many came, with ``some`` in it
+    who had come within ``interval`` seconds.
+    """
+    now = company._begun + interval
+    company.begun(some, alone=True, now=now)
     for _ in range(came):
-        company.came(0.0)
-    company.landed(some, waiting, 0.0)
+        company.came(now)
+    company.landed(some, 0, now + 1)
     return company.comes_back
 
 
 def test_whoever_comes_while_all_are_in_one_run_has_not_come_back() -> None:
-    assert judged(_Company(), some=8, came=3)
-    assert not judged(_Company(), some=8, came=4)
+    assert judged(_Company(), some=8, came=4)
+    assert not judged(_Company(), some=8, came=5)
     assert judged(_Company(), some=1, came=0)
     assert not judged(_Company(), some=1, came=1)
+
+
+def test_so_many_are_compared_as_come_in_the_time_of_the_run() -> None:
+    # Eight in two seconds are four in one, in which the run was on.
+    assert judged(_Company(), some=8, came=2, interval=2.0)
+    assert not judged(_Company(), some=8, came=3, interval=2.0)
 
 
 def test_what_does_not_happen_is_tried_ever_less() -> None:
@@ -246,17 +258,36 @@ def test_what_does_not_happen_is_tried_ever_less() -> None:
             runs += 1
         rests.append(runs)
     assert rests == [2, 4, 8, 16, 32, 64, 128, 128, 128]
-    assert judged(company, some=4, came=0)
+    # What is seen once does not count for more than what was seen often.
+    assert judged(company, some=4, came=1)
+    assert not judged(company, some=4, came=4)
+    assert company._rest == 128
+    company._rest = 0
+    assert all(judged(company, some=4, came=1) for _ in range(9))
     assert not judged(company, some=4, came=4)
     assert company._rest == 2
+
+
+@pytest.mark.parametrize("customers", [2, 16])
+def test_who_comes_at_random_is_not_taken_for_company(customers: int) -> None:
+    """So many come in the time of a run, and as many more before it: few runs wait for the one before."""
+    company, random, runs, together = _Company(), Random(1), 2000, 0
+
+    def drawn(mean: int) -> int:
+        return sum(random.random() < 0.02 for _ in range(50 * mean))
+
+    for _ in range(runs):
+        together += company.comes_back
+        judged(company, max(1, drawn(2 * customers)), drawn(customers), interval=2.0)
+    assert together < 0.03 * runs
 
 
 def test_one_alone_proves_nothing_and_a_run_beside_another_neither() -> None:
     company = _Company()
     company._misses = 5
     assert judged(company, some=1, came=0)
-    company.begun(4, alone=True)
-    company.begun(4, alone=False)
+    company.begun(4, alone=True, now=1.0)
+    company.begun(4, alone=False, now=2.0)
     company.landed(4, 0, 0.0)
     assert (company._misses, company.comes_back) == (5, True)
 
