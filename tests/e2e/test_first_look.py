@@ -81,10 +81,12 @@ def _order_and_drive(console: Visit) -> None:
     map_ = page.locator("#map")
     map_.click(position={"x": 380, "y": 260})
     map_.click(position={"x": 470, "y": 330})
+    # The first click has moved the driver too: to order faster than a person can would overtake his position.
+    page.wait_for_timeout(1000)
     page.get_by_role("button", name="Order two trucks").click()
-    # The city's customers ask him too.
+    # The city's customers ask him too. Where his position is late all the same the second wave asks him.
     offer = page.locator("#offers li").filter(has_text="₹500")
-    expect(offer).to_contain_text(re.compile(r"km to the pickup, ₹500, (60|5\d) s left"))
+    expect(offer).to_contain_text(re.compile(r"km to the pickup, ₹500, (60|[45]\d) s left"))
     console.see("first-3-offer")
     offer.get_by_role("button", name="Accept").click()
     expect(page.locator("#driver-news")).to_have_text("The truck is yours.")
