@@ -4,9 +4,7 @@ From the commit on the order is durable; everything after it only decides how so
 hears of it.
 """
 
-import re
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,14 +12,14 @@ from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from uuid_utils import uuid7
 
-from models import db, settings
+from models import db
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
 from web import answered, fingerprint, hub, intake
 from web.answers import content_of, success_text, whole
-from web.errors import Invalid
+from web.order_headers import Preference, idempotency_key, preference_of
 from web.parsing import content, validated
 from web.schemas import NewOrder
 from workers import admitting
@@ -29,24 +27,10 @@ from workers.admitting import Admission
 
 log = structlog.get_logger()
 
-KEY_HEADER = "X-Idempotency-Key"
-# As WSGI names both of its names.
-KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
-# Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
-KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
-
 LOCATION = "/api/v1/orders/"
 
 # The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
 LOOK_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Preference:
-    """RFC 7240: not to wait at all, or how long at most (seconds)."""
-
-    asynchronous: bool
-    wait: float
 
 
 def create(request: Request, customer_id: str, body: bytes) -> Response:
@@ -54,7 +38,7 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     key = idempotency_key(request)
     if key and (given := answered.find(customer_id, key, body)):
         return _repeat(given.order_id, given.status, given.content)
-    preference = _preference(request)
+    preference = preference_of(request)
     data = content(body)
     order = validated(NewOrder, data)
     mark = fingerprint.of(data)
@@ -80,32 +64,6 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     if key:
         answered.keep(customer_id, key, body, order_id, answer)
     return answer
-
-
-def idempotency_key(request: Request) -> str | None:
-    """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
-    values = [value for name in KEY_HEADERS if (value := request.environ.get(name)) is not None]
-    if not values:
-        return None
-    # The server puts a line feed between repeated lines.
-    key, *others = {line for value in values for line in str(value).split("\n")}
-    if others:
-        raise Invalid([(KEY_HEADER, "two different keys in one request")])
-    if not KEY_SHAPE.fullmatch(key):
-        raise Invalid([(KEY_HEADER, "must be 1 to 255 visible ASCII characters without ':' and '*'")])
-    return key
-
-
-def _preference(request: Request) -> Preference:
-    wait = settings.load().order_wait_seconds
-    asynchronous = False
-    for token in request.headers.get("Prefer", "").split(","):
-        name, _, value = token.strip().partition("=")
-        if name.lower() == "respond-async":
-            asynchronous = True
-        elif name.lower() == "wait" and re.fullmatch(r"[0-9]{1,4}", value.strip()):
-            wait = min(wait, int(value))
-    return Preference(asynchronous, wait)
 
 
 def _admit(asked: admitting.Request) -> Admission | intake.Entry:

@@ -4,11 +4,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import redis
 import structlog
-from pydantic import Field
 from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.events import Ping, Pong
@@ -21,9 +20,10 @@ from tasks import offers, trips
 from web import positions, reports
 from web.connection import Violation, WebSocket
 from web.errors import Invalid
-from web.parsing import UUID_SHAPE, validated
-from web.schemas import WHOLE, Body, GiveBack, ReportedPosition, TripStatus
+from web.parsing import validated
+from web.schemas import ReportedPosition
 from web.session import UNAVAILABLE, Session
+from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 from workers import locating
 
 log = structlog.get_logger()
@@ -39,33 +39,6 @@ FAILED = {"code": "INTERNAL_ERROR", "message": "Something went wrong on our side
 
 # Sent every few seconds: nobody waits for an answer, and the next one makes up for this one.
 REPEATED = frozenset({"heartbeat", "update_location"})
-
-Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
-
-
-class Accept(Body):
-    orderId: Id
-    truckRequestId: Id | None = None
-
-
-class Decline(Body):
-    orderId: Id
-
-
-class TripStep(TripStatus):
-    truckRequestId: Id
-
-
-class TripReturn(GiveBack):
-    truckRequestId: Id
-
-
-class Acknowledge(Body):
-    id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID), WHOLE]
-
-
-class Nothing(Body):
-    pass
 
 
 class Incoming:

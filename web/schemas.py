@@ -1,89 +1,27 @@
-"""What may be sent, field by field, with the contract's limits."""
+"""What may be sent as a body or a query, field by field."""
 
-import re
-import time
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from models.live.driver_index import Position
-from models.orders import TRUCK_REQUEST_STATES
+from web.fields import (
+    WHOLE,
+    Address,
+    Id,
+    Instant,
+    Latitude,
+    Longitude,
+    Moment,
+    Price,
+    Reason,
+    Text,
+    TruckState,
+    VehicleName,
+)
 
 MAXIMUM_TRUCKS = 100
-# NUMERIC(12,2) holds the total of a hundred trucks at this price.
-MAXIMUM_PRICE = Decimal("99999999.99")
-# How far ahead of ours the clock of a phone may be.
-FUTURE_SECONDS = 60
-VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
-# What shows on a page: Python and JavaScript call different characters white space, and neither these.
-VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
-
-
-def _printable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("contains half of a surrogate pair")
-    if not re.search(VISIBLE, text):
-        raise ValueError("must not be blank")
-    return text
-
-
-def _vehicle_name(text: str) -> str:
-    if not VEHICLE_NAME.fullmatch(text) or not text.strip():
-        raise ValueError("must be 1 to 64 letters, digits, spaces, '_', '-' or '.'")
-    return text.strip()
-
-
-def _truck_state(text: str) -> str:
-    if text not in TRUCK_REQUEST_STATES:
-        raise ValueError("must be one of " + ", ".join(TRUCK_REQUEST_STATES))
-    return text
-
-
-def _whole(value: Any) -> Any:
-    """JSON has one kind of number: 2.0 is 2, as in JSON Schema and in our comparison of payloads."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _price(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("must be a number")
-    price = Decimal(repr(value))
-    if not 0 <= price <= MAXIMUM_PRICE:
-        raise ValueError(f"must be from 0 to {MAXIMUM_PRICE}")
-    if price != round(price, 2):
-        raise ValueError("must have at most two decimals")
-    return price
-
-
-# What the published documents say where a validator of ours decides.
-_NAME = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 64,
-    # Says of ASCII what VEHICLE_NAME says; no class of all letters is known to both Python and JavaScript.
-    "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
-    "description": "Letters, digits, spaces, '_', '-' and '.'; compared without regard to case.",
-}
-_RUPEES = {
-    "type": "number",
-    "minimum": 0,
-    "maximum": float(MAXIMUM_PRICE),
-    "description": "INR, at most two decimals.",
-}
-_TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
 
 
 def _given(*names: str) -> JsonValue:
@@ -92,15 +30,6 @@ def _given(*names: str) -> JsonValue:
 
 
 _WAYS: dict[str, JsonValue] = {"anyOf": [_given("pickup", "drop"), _given("routePoints")]}
-
-Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)]
-VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
-WHOLE = BeforeValidator(_whole)
-Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
-Address = Annotated[Text, Field(min_length=1, max_length=500)]
-Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 
 
 class Body(BaseModel):
@@ -222,9 +151,7 @@ class GiveBack(Body):
 
 
 class Accept(Body):
-    truckRequestId: (
-        Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")] | None
-    ) = None
+    truckRequestId: Id | None = None
 
 
 class Nothing(Body):
@@ -251,29 +178,13 @@ class CityWish(Body):
 
 class TripStatus(Body):
     # Every state there is: those that do not follow are refused as transitions, not as words.
-    status: Annotated[
-        str,
-        AfterValidator(_truck_state),
-        WithJsonSchema({"type": "string", "enum": list(TRUCK_REQUEST_STATES)}),
-    ]
-
-
-def _moment(text: str) -> str:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a time as in 2026-01-31T12:00:00.000Z") from None
-    if moment.tzinfo is None:
-        raise ValueError("needs its time zone, best Z")
-    if moment.timestamp() > time.time() + FUTURE_SECONDS:
-        raise ValueError(f"lies more than {FUTURE_SECONDS} s in the future")
-    return text
+    status: TruckState
 
 
 class After(Body):
     """Where a list of positions is to begin."""
 
-    after: Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+    after: Instant
 
 
 class ReportedPosition(Body):
@@ -281,15 +192,7 @@ class ReportedPosition(Body):
 
     latitude: Latitude
     longitude: Longitude
-    at: (
-        Annotated[
-            str,
-            Field(max_length=40),
-            AfterValidator(_moment),
-            WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 40}),
-        ]
-        | None
-    ) = None
+    at: Moment | None = None
     heading: Annotated[float, Field(ge=0, le=360)] | None = None
     speed: Annotated[float, Field(ge=0, le=500)] | None = None
 

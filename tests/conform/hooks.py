@@ -12,7 +12,8 @@ from hypothesis import strategies
 
 from tests.faults.scene import token
 from tests.scenes import NOIDA
-from web.schemas import MAXIMUM_TRUCKS, VEHICLE_NAME
+from web.fields import VEHICLE_NAME
+from web.schemas import MAXIMUM_TRUCKS
 
 NAME = os.environ["CONFORM_NAME"]
 # Everybody asks with this role; without one, each route is asked by its own.

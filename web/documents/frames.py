@@ -20,8 +20,8 @@ from web.documents.shapes import (
     TruckState,
 )
 from web.documents.shapes_of_drivers import Broadcast, Trip
-from web.incoming import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 from web.schemas import ReportedPosition
+from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 
 
 class DriverConnected(Shape):

@@ -1,0 +1,103 @@
+"""What one field may be, with the contract's limits, and what the published documents say of it."""
+
+import re
+import time
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+
+from models.orders import TRUCK_REQUEST_STATES
+from web.parsing import UUID_SHAPE
+
+# NUMERIC(12,2) holds the total of a hundred trucks at this price.
+MAXIMUM_PRICE = Decimal("99999999.99")
+# How far ahead of ours the clock of a phone may be.
+FUTURE_SECONDS = 60
+VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
+# What shows on a page: Python and JavaScript call different characters white space, and neither these.
+VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
+
+
+def _printable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not contain a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("contains half of a surrogate pair")
+    if not re.search(VISIBLE, text):
+        raise ValueError("must not be blank")
+    return text
+
+
+def _vehicle_name(text: str) -> str:
+    if not VEHICLE_NAME.fullmatch(text) or not text.strip():
+        raise ValueError("must be 1 to 64 letters, digits, spaces, '_', '-' or '.'")
+    return text.strip()
+
+
+def _truck_state(text: str) -> str:
+    if text not in TRUCK_REQUEST_STATES:
+        raise ValueError("must be one of " + ", ".join(TRUCK_REQUEST_STATES))
+    return text
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 2.0 is 2, as in JSON Schema and in our comparison of payloads."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _price(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number")
+    price = Decimal(repr(value))
+    if not 0 <= price <= MAXIMUM_PRICE:
+        raise ValueError(f"must be from 0 to {MAXIMUM_PRICE}")
+    if price != round(price, 2):
+        raise ValueError("must have at most two decimals")
+    return price
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a time as in 2026-01-31T12:00:00.000Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("needs its time zone, best Z")
+    if moment.timestamp() > time.time() + FUTURE_SECONDS:
+        raise ValueError(f"lies more than {FUTURE_SECONDS} s in the future")
+    return text
+
+
+# What the published documents say where a validator of ours decides.
+_NAME = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 64,
+    # Says of ASCII what VEHICLE_NAME says; no class of all letters is known to both Python and JavaScript.
+    "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
+    "description": "Letters, digits, spaces, '_', '-' and '.'; compared without regard to case.",
+}
+_RUPEES = {
+    "type": "number",
+    "minimum": 0,
+    "maximum": float(MAXIMUM_PRICE),
+    "description": "INR, at most two decimals.",
+}
+_TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
+_MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
+_TRUCK_STATE = {"type": "string", "enum": list(TRUCK_REQUEST_STATES)}
+
+Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)]
+VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
+WHOLE = BeforeValidator(_whole)
+Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
+Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Address = Annotated[Text, Field(min_length=1, max_length=500)]
+Reason = Annotated[Text, Field(min_length=1, max_length=500)]
+Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
+TruckState = Annotated[str, AfterValidator(_truck_state), WithJsonSchema(_TRUCK_STATE)]
+Instant = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+Moment = Annotated[Instant, WithJsonSchema(_MOMENT)]

@@ -1,0 +1,50 @@
+"""What the headers of a new order say: which key it has, and how long its customer waits."""
+
+import re
+from dataclasses import dataclass
+
+from flask import Request
+
+from models import settings
+from web.errors import Invalid
+
+KEY_HEADER = "X-Idempotency-Key"
+# As WSGI names both of its names.
+KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
+# Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
+KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
+
+
+@dataclass(frozen=True)
+class Preference:
+    """RFC 7240: not to wait at all, or how long at most (seconds)."""
+
+    asynchronous: bool
+    wait: float
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
+    values = [value for name in KEY_HEADERS if (value := request.environ.get(name)) is not None]
+    if not values:
+        return None
+    # The server puts a line feed between repeated lines.
+    key, *others = {line for value in values for line in str(value).split("\n")}
+    if others:
+        raise Invalid([(KEY_HEADER, "two different keys in one request")])
+    if not KEY_SHAPE.fullmatch(key):
+        raise Invalid([(KEY_HEADER, "must be 1 to 255 visible ASCII characters without ':' and '*'")])
+    return key
+
+
+def preference_of(request: Request) -> Preference:
+    """What is preferred; a longer wait than ours is ours."""
+    wait = settings.load().order_wait_seconds
+    asynchronous = False
+    for token in request.headers.get("Prefer", "").split(","):
+        name, _, value = token.strip().partition("=")
+        if name.lower() == "respond-async":
+            asynchronous = True
+        elif name.lower() == "wait" and re.fullmatch(r"[0-9]{1,4}", value.strip()):
+            wait = min(wait, int(value))
+    return Preference(asynchronous, wait)
