@@ -21,6 +21,8 @@ from local import binaries
 SCRIPT = Path(__file__).parent / "order_rows.sql"
 PGBENCH_CLIENTS = 8
 TASKS_A_SECOND = 400
+# Fewer are over before the worker is known to be there.
+LEAST_TASKS = 2400
 TOKENS = 500
 GEO_KEY = "bench:geo"
 RADIUS_KM = 5
@@ -67,7 +69,7 @@ def tasks(course: Course) -> list[Row]:
     `orders`; with Celery's own settings, and with the product's. The CPU time of a task is that of
     publishing, Redis and the worker.
     """
-    count = int(TASKS_A_SECOND * course.seconds)
+    count = max(LEAST_TASKS, int(TASKS_A_SECOND * course.seconds))
     return [
         course.repeat("ceiling", "empty task", lambda _: _tasks(course, "plain", count)),
         course.repeat("ceiling", "empty task, our settings", lambda _: _tasks(course, "ours", count)),

@@ -145,6 +145,8 @@ def _round(course: Course, loop: Loop, crowd: Crowd, kilobytes: float, pace: flo
     loop.run(time.monotonic() + END_SECONDS)
     at_half = placing.paced(course, placing.SHARE_OF_PEAK * peak, loop)
     values |= _offers("(b) at half of that", at_half)
+    # The next round's positions are measured beside no end of orders.
+    loop.run(time.monotonic() + END_SECONDS)
     counts = {"looked for": len(alone), "sockets closed": crowd.heard.closed}
     for name, found in {"(b)": meanwhile, "(a)": fastest, "(b) at half": at_half}.items():
         counts |= {f"{name} {what}": count for what, count in found.counts.items()}
