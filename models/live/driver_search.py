@@ -30,7 +30,7 @@ _position = struct.Struct("<ddd")
 _crowded: set[tuple[str, float]] = set()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """Who are the k nearest drivers of a vehicle within a radius (km) of a point (WGS84 degrees)?"""
 
@@ -63,10 +63,9 @@ def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> lis
     All in one round trip, or in two where a guess was wrong. Drivers last heard of before
     ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
     """
-    trip = live.Trip()
-    found = ask(trip, questions, now_ms, presence_ms)
-    trip.go(repeatable=True)
-    return found()
+    min_seen = now_ms - presence_ms
+    asked = _asked(questions, min_seen)
+    return _found(questions, asked, live.read_all([one.call for one in asked]), min_seen)
 
 
 def ask(
@@ -74,9 +73,13 @@ def ask(
 ) -> Callable[[], list[list[Nearby]]]:
     """Asks the same on the way of others; who was found can be had once the trip is over."""
     min_seen = now_ms - presence_ms
-    asked = [_plain(q) or _script(q, min_seen) for q in questions]
+    asked = _asked(questions, min_seen)
     answers = trip.add([one.call for one in asked])
     return lambda: _found(questions, asked, answers(), min_seen)
+
+
+def _asked(questions: Sequence[Question], min_seen: int) -> list[_Asked]:
+    return [_plain(q) or _script(q, min_seen) for q in questions]
 
 
 def _found(
