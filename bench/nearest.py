@@ -122,10 +122,12 @@ def _round(land: Land, number: int) -> Round:
             break
         point = land.place(random)
         name = list(rivals)[search % 2]
+        # By chance: in turn, only one of the rivals would stand beside searches of ours that follow ours.
+        ours_first = random.random() < 0.5
         both = [(f"ours to {name}", _ours), (name, rivals[name])]
         answers = []
         try:
-            for what, ask in both if search % 4 < 2 else reversed(both):
+            for what, ask in both if ours_first else reversed(both):
                 begun = time.perf_counter()
                 answers.append(ask(land, point))
                 times[what].append(time.perf_counter() - begun)
@@ -133,7 +135,7 @@ def _round(land: Land, number: int) -> Round:
             failed += 1
             time.sleep(BREAK_SECONDS)
             continue
-        ours, theirs = answers if search % 4 < 2 else reversed(answers)
+        ours, theirs = answers if ours_first else reversed(answers)
         different += not _same(
             [near.distance_km for near in ours], [near.distance_km for near in theirs], land
         )
