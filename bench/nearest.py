@@ -1,7 +1,7 @@
 """Case (f): the ten nearest of 10 thousand, 100 thousand, a million drivers, dense and sparse, beside
 GEOSEARCH with the same answer.
 
-Both are asked for the same points from one process, by chance the one or the other first, and both answer with
+Both are asked for the same points from one process, by chance the one or the other first, and answer with
 ids and distances in order. Ours goes the short way of `live.read_all`; GEOSEARCH goes through the
 product's client for commands in one half of the searches, and that short way too in the other.
 """
