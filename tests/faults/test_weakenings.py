@@ -44,3 +44,5 @@ def test_a_weakening_turns_its_test_red(tmp_path: Path, name: str) -> None:
     assert done.returncode == 1, done.stdout
     assert f"FAILED {weakening.test}" in done.stdout, done.stdout
     assert "\nERROR " not in done.stdout, done.stdout
+    # Whatever breaks the code turns tests red.
+    assert "NameError" not in done.stdout, done.stdout

@@ -34,7 +34,7 @@ WEAKENINGS = {
     "tokens without a signature": Weakening(
         "web/auth.py",
         "    for known in keys.usable():\n",
-        '    if algorithm == "none":\n'
+        '    if jwt.get_unverified_header(token).get("alg") == "none":\n'
         '        return jwt.PyJWS().decode(token, "", options={"verify_signature": False})\n'
         "    for known in keys.usable():\n",
         AUTH + "test_headers_other_than_ours_are_refused",
