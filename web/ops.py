@@ -8,10 +8,10 @@ from models.errors import InvalidTransition, OrderCancelled, OrderExpired, Order
 from tasks import operating
 from web.access import caller, requires
 from web.answers import success
-from web.orders import page_of
+from web.orders import page_of, story_of
 from web.parsing import body, identifier, validated
 from web.schemas import Nothing
-from workers import listing, reading, surveying
+from workers import reading, surveying
 
 blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 
@@ -33,9 +33,9 @@ def index() -> Response:
 @blueprint.get("/orders/<order_id>")
 @requires("ops")
 def show(order_id: str) -> Response:
-    """One order with its truck requests, its search, and its whole story."""
+    """One order with its truck requests, its search, and a page of its story."""
     known = identifier(order_id, OrderNotFound)
-    return success(_whole(known) | listing.story(known))
+    return success(_whole(known) | story_of(known))
 
 
 @blueprint.post("/orders/<order_id>/expire")

@@ -1,5 +1,6 @@
 """Orders as their customers submit, read and cancel them, and as drivers answer them."""
 
+import re
 from typing import Any
 
 import orjson
@@ -14,11 +15,16 @@ from web import admission
 from web.access import caller, requires
 from web.answers import success, success_text
 from web.errors import Invalid
-from web.parsing import body, identifier, sent, validated, whole_number
+from web.parsing import UUID_SHAPE, body, identifier, sent, validated, whole_number
 from web.schemas import Accept, Cancel, Nothing
 from workers import listing, reading
+from workers.listing import STORY_ROWS, Mark
 
 blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders")
+
+# An event's number, and an offer's id or nothing.
+MARK = re.compile(rf"(?P<event>[0-9]{{1,18}})\.(?P<offer>{UUID_SHAPE.pattern})?")
+MOST_STORY_ROWS = 100
 
 STATUSES = (*ORDER_STATES, "queued", "rejected")
 
@@ -56,7 +62,7 @@ def show(order_id: str) -> Response:
 def events(order_id: str) -> Response:
     """Who was offered what, when, and how it ended."""
     _own(order_id)
-    return success(listing.story(identifier(order_id, OrderNotFound)))
+    return success(story_of(identifier(order_id, OrderNotFound)))
 
 
 @blueprint.post("/<order_id>/cancel")
@@ -95,6 +101,24 @@ def page_of(customer_id: str | None) -> dict[str, Any]:
     if cursor is not None:
         cursor = identifier(cursor, OrderNotFound)
     return listing.orders(customer_id, whole_number("limit", 20, 1, 100), cursor, status)
+
+
+def story_of(order_id: str) -> dict[str, Any]:
+    """The page of this order's story that the query asks for."""
+    cursor = request.args.get("cursor")
+    return listing.story(
+        order_id,
+        whole_number("limit", STORY_ROWS, 1, MOST_STORY_ROWS),
+        _mark(cursor) if cursor is not None else None,
+    )
+
+
+def _mark(cursor: str) -> Mark:
+    """Raises ``Invalid`` for what no page has ended with."""
+    found = MARK.fullmatch(cursor)
+    if found is None:
+        raise Invalid([("cursor", "must be the nextCursor of the page before")])
+    return Mark(int(found["event"]), found["offer"])
 
 
 def _own(order_id: str) -> str:

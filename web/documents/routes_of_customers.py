@@ -12,8 +12,9 @@ from models.errors import (
 )
 from web.documents import shapes
 from web.documents.operations import Answer, Example, Operation, header, links, query
-from web.orders import STATUSES
+from web.orders import MARK, MOST_STORY_ROWS, STATUSES
 from web.schemas import Cancel, NewOrder
+from workers.listing import STORY_ROWS
 
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-)+-9;-~]{1,255}$"}
 _NOIDA: dict[str, Any] = {"latitude": 28.5355, "longitude": 77.3910, "address": "Sector 18, Noida"}
@@ -24,6 +25,16 @@ PAGE = (
     query("status", "Only orders in this state.", {"type": "string", "enum": list(STATUSES)}, "active"),
     query("limit", "How many at most.", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, 20),
     query("cursor", "`nextCursor` of the page before.", {"type": "string", "format": "uuid"}),
+)
+
+STORY = (
+    query(
+        "limit",
+        "How many events and how many offers at most.",
+        {"type": "integer", "minimum": 1, "maximum": MOST_STORY_ROWS, "default": STORY_ROWS},
+        STORY_ROWS,
+    ),
+    query("cursor", "`nextCursor` of the page before.", {"type": "string", "pattern": f"^{MARK.pattern}$"}),
 )
 
 _CREATE = """\
@@ -135,7 +146,12 @@ ROUTES = {
         "Orders", {200: Answer("The order.", shapes.OrderWhole)}, errors=(OrderNotFound,)
     ),
     "orders.events": Operation(
-        "Orders", {200: Answer("The story of the order.", shapes.OrderStory)}, errors=(OrderNotFound,)
+        "Orders",
+        {200: Answer("A page of the order's story, oldest first.", shapes.OrderStory)},
+        parameters=STORY,
+        errors=(OrderNotFound,),
+        text="The event of a wave names at most 10 of its drivers, and in `driversAsked` how many there were;"
+        " `offers` has all of them, page by page.",
     ),
     "orders.cancel": Operation(
         "Orders",

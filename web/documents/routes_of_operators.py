@@ -6,7 +6,7 @@ from web.documents import shapes
 from web.documents import shapes_of_console as console
 from web.documents import shapes_of_drivers as views
 from web.documents.operations import Answer, Example, Operation, query
-from web.documents.routes_of_customers import PAGE
+from web.documents.routes_of_customers import PAGE, STORY
 from web.schemas import CityWish, Nothing
 
 _EMPTY = (Example("empty", "An empty body", {}),)
@@ -27,7 +27,10 @@ ROUTES = {
         errors=(OrderNotFound,),
     ),
     "ops.show": Operation(
-        "Operators", {200: Answer("The order.", views.OrderForOperators)}, errors=(OrderNotFound,)
+        "Operators",
+        {200: Answer("The order, and a page of its story.", views.OrderForOperators)},
+        parameters=STORY,
+        errors=(OrderNotFound,),
     ),
     "ops.expire": Operation(
         "Operators",

@@ -173,3 +173,4 @@ class Offer(Shape):
 class OrderStory(Shape):
     events: list[Event]
     offers: list[Offer]
+    nextCursor: str | None = Field(description="Where the next page begins; null where the story ends.")

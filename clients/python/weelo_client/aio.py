@@ -171,8 +171,8 @@ class AsyncCustomer:
     ) -> OrderPage:
         return await self._door.do(calls.orders(limit, cursor, status))
 
-    async def events(self, order_id: str) -> OrderStory:
-        return await self._door.do(calls.story(order_id))
+    async def events(self, order_id: str, cursor: str | None = None) -> OrderStory:
+        return await self._door.do(calls.story(order_id, cursor))
 
     async def track(self, truck_request_id: str, after: str | None = None) -> Track:
         return await self._door.do(calls.track(truck_request_id, after))

@@ -100,8 +100,8 @@ def orders(limit: int | None, cursor: str | None, status: str | None) -> Call[Or
     return _get("/orders", limit=limit, cursor=cursor, status=status)
 
 
-def story(order_id: str) -> Call[OrderStory]:
-    return _get(f"/orders/{_id(order_id)}/events")
+def story(order_id: str, cursor: str | None) -> Call[OrderStory]:
+    return _get(f"/orders/{_id(order_id)}/events", cursor=cursor)
 
 
 def track(truck_request_id: str, after: str | None) -> Call[Track]:

@@ -46,9 +46,9 @@ class Customer(Closing):
         """Own orders, newest first; ``cursor`` is the ``nextCursor`` of the page before."""
         return self._door.do(calls.orders(limit, cursor, status))
 
-    def events(self, order_id: str) -> OrderStory:
-        """Who was asked, when, and how it ended."""
-        return self._door.do(calls.story(order_id))
+    def events(self, order_id: str, cursor: str | None = None) -> OrderStory:
+        """Who was asked, when, and how it ended; ``cursor`` is the ``nextCursor`` of the page before."""
+        return self._door.do(calls.story(order_id, cursor))
 
     def track(self, truck_request_id: str, after: str | None = None) -> Track:
         """Where the truck was while its trip was running."""

@@ -172,6 +172,7 @@ class Offer(TypedDict):
 class OrderStory(TypedDict):
     events: list[OrderEvent]
     offers: list[Offer]
+    nextCursor: str | None
 
 
 class Position(Coordinates):

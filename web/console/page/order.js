@@ -22,6 +22,9 @@ const DEEDS = {
   },
 };
 
+// The dialogue is drawn anew while the search goes on, so a long story is cut at 1,000 rows.
+const MOST_PAGES = 10;
+
 export class OrderDialogue {
   constructor() {
     this.dialogue = byId("order");
@@ -50,7 +53,7 @@ export class OrderDialogue {
   /** Fetches the order anew and shows what has changed. */
   async refresh() {
     const id = this.id;
-    const found = await ops("GET", `/orders/${id}`);
+    const found = await whole(id);
     if (id !== this.id || JSON.stringify(found) === this.drawn) return;
     this.drawn = JSON.stringify(found);
     byId("order-facts").replaceChildren(...facts(found).flatMap(([name, value]) => [
@@ -83,6 +86,18 @@ export class OrderDialogue {
   say(text) {
     byId("order-result").textContent = text;
   }
+}
+
+/** An order with its story, page after page, up to MOST_PAGES of it. @param {string} id */
+async function whole(id) {
+  const found = await ops("GET", `/orders/${id}?limit=100`);
+  for (let pages = 1; found.nextCursor && pages < MOST_PAGES; pages += 1) {
+    const next = await ops("GET", `/orders/${id}?limit=100&cursor=${found.nextCursor}`);
+    found.events.push(...next.events);
+    found.offers.push(...next.offers);
+    found.nextCursor = next.nextCursor;
+  }
+  return found;
 }
 
 function facts({ order, search }) {

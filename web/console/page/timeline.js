@@ -15,9 +15,9 @@ const ENDS = {
 
 const SENTENCES = {
   order_placed: () => "Placed; the search began.",
-  wave_sent: ({ wave, radiusKm, drivers }) =>
+  wave_sent: ({ wave, radiusKm, drivers, driversAsked = drivers.length }) =>
     drivers.length
-      ? `Wave ${wave}: asked ${several(drivers.length, "driver")} within ${radiusKm} km.`
+      ? `Wave ${wave}: asked ${several(driversAsked, "driver")} within ${radiusKm} km.`
       : `Wave ${wave}: nobody new within ${radiusKm} km.`,
   wave_ordered: ({ operator }) => `${operator ?? "An operator"} had the next drivers asked.`,
   no_supply: ({ radiusKm }) => `No driver within ${radiusKm} km; the customer was told.`,
@@ -44,8 +44,15 @@ export function steps({ events, offers }) {
   return events.map(({ at, type, data }) => ({
     at,
     text: (SENTENCES[type] ?? (() => `${words(type)}.`))(data),
-    asked: type === "wave_sent" ? data.drivers.map((driver) => outcome(driver, at, of, offers)) : [],
+    asked: type === "wave_sent" ? asked(data, at, of, offers) : [],
   }));
+}
+
+/** Who was asked in a wave; the event of a large one names the first of them only. */
+function asked({ drivers, driversAsked = drivers.length }, at, of, offers) {
+  const named = drivers.map((driver) => outcome(driver, at, of, offers));
+  const left = driversAsked - drivers.length;
+  return left ? [...named, { text: `and ${left} more`, at: null, state: "open" }] : named;
 }
 
 /** How it ended with one driver who was asked. */
