@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     reads_per_minute: int = Field(
         default_factory=lambda known: 6_000 if known.get("orders_per_minute") else 0, ge=0
     )
+    writes_per_minute: int = Field(
+        default_factory=lambda known: 1_500 if known.get("orders_per_minute") else 0, ge=0
+    )
+    socket_openings_per_minute: int = Field(
+        default_factory=lambda known: 60 if known.get("orders_per_minute") else 0, ge=0
+    )
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
     sockets_per_address: int = Field(default=1_000, ge=0)
 
@@ -88,8 +94,17 @@ class Settings(BaseSettings):
 
     @property
     def hands_out_tokens(self) -> bool:
-        """Whether the console gives a token to whoever opens it: with a secret of development only."""
-        return self.app_env == "development" and not self.jwt_public_key
+        """Whether the console gives out tokens: only in development, and only where anybody can sign them."""
+        return (
+            self.app_env == "development"
+            and not self.jwt_public_key
+            and self.jwt_secret == DEVELOPMENT_SECRET
+        )
+
+    @cached_property
+    def takes_development_tokens(self) -> bool:
+        """Whether a token is taken that anybody can sign who has read this file."""
+        return not self.jwt_public_key and DEVELOPMENT_SECRET in (self.jwt_secret, self.jwt_secret_previous)
 
     @property
     def broker_url(self) -> str:

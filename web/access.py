@@ -5,9 +5,11 @@ from functools import wraps
 from typing import ParamSpec
 
 from flask import Response, g, request
+from werkzeug.datastructures import Headers
 
-from web import pace, quotas, revocations
-from web.auth import Caller, Forbidden, Unauthenticated, of_request
+from models import settings
+from web import auth, loopback, pace, quotas, revocations
+from web.auth import Caller, Forbidden, Unauthenticated
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Response]
@@ -19,7 +21,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
     def declare(view: View[Arguments]) -> View[Arguments]:
         @wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
-            g.caller = known = _known()
+            g.caller = known = admit(auth.of_request)
             if known.role not in roles:
                 raise Forbidden
             return view(*args, **kwargs)
@@ -30,17 +32,34 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
     return declare
 
 
-def _known() -> Caller:
-    """The caller, counted; a wrong token counts for its address."""
+def admit(named_in: Callable[[Headers], Caller]) -> Caller:
+    """The caller that the request's headers name, counted; a wrong token counts for its address.
+
+    Every door goes through here, the socket's too.
+    """
     try:
-        found = of_request(request.headers)
+        found = named_in(request.headers)
         revocations.refuse(found)
     except Unauthenticated:
         quotas.count(None)
         raise
+    _refuse_a_rebound_name()
     pace.wait(found)
     quotas.count(found)
     return found
+
+
+def _refuse_a_rebound_name() -> None:
+    """Anybody can sign with the development secret, so a page that has pointed its own name at this machine
+    could too, and read the answers.
+    """
+    configured = settings.load()
+    if not configured.takes_development_tokens or configured.hosts:
+        return
+    if not loopback.cannot_be_rebound(request.host):
+        raise Forbidden(
+            "The development secret counts on localhost and by address only: set JWT_SECRET or TRUSTED_HOSTS."
+        )
 
 
 def public(view: View[Arguments]) -> View[Arguments]:

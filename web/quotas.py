@@ -1,4 +1,4 @@
-"""What one caller and one address may read in a minute, said in every answer that counted; and orders.
+"""What one caller and one address may do in a minute, said in every answer that counted; and orders.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers. Without Redis there is no limit,
 and a metric counts who has passed.
@@ -26,6 +26,13 @@ from web.traffic import board
 log = structlog.get_logger()
 
 READING = frozenset({"GET", "HEAD"})
+# What is counted, by the name of its quota in the answers.
+COUNTED = {
+    "caller": "reads",
+    "address": "requests from this address",
+    "writes": "changes",
+    "sockets": "sockets",
+}
 # Whoever floods sends the next request when the answer to this one comes. The pause costs us an idle
 # greenlet and leaves the processor to others; were it always the same, all would come back at once.
 PAUSE_SECONDS = (0.5, 1.5)
@@ -80,9 +87,7 @@ _reads = Reads()
 
 
 def count(caller: Caller | None) -> None:
-    """Counts a read, or a request of nobody we know. Raises ``RateLimitExceeded``."""
-    if caller and request.method not in READING:
-        return
+    """Counts a request, for its address alone where nobody is known. Raises ``RateLimitExceeded``."""
     limits = _limits(caller)
     if not limits:
         return
@@ -98,20 +103,36 @@ def count(caller: Caller | None) -> None:
     g.quotas = [
         Quota(one.partition(":")[0], limit, max(0, limit - used[one]), reset) for one, limit in limits.items()
     ]
-    if any(used[subject] > limit for subject, limit in limits.items()):
-        raise RateLimitExceeded("Too many requests in a minute.", {"retryAfter": reset})
+    for quota, (subject, limit) in zip(g.quotas, limits.items(), strict=True):
+        if used[subject] > limit:
+            raise RateLimitExceeded(
+                f"More than {limit} {COUNTED[quota.name]} in a minute.", {"retryAfter": reset}
+            )
 
 
 def _limits(caller: Caller | None) -> dict[str, int]:
-    """The limit of each subject that is to be counted."""
+    """The limit of each subject that is to be counted: reads for their address too, what changes something
+    and sockets for their caller alone, since thousands may share an address.
+    """
     configured = settings.load()
     found = {}
-    if caller and configured.reads_per_minute:
-        found[f"caller:{caller.role}:{caller.sub}"] = configured.reads_per_minute
-    address = addresses.of_request(request)
-    if address and configured.reads_per_minute_per_address:
-        found[f"address:{address}"] = configured.reads_per_minute_per_address
-    return found
+    name, limit = _kind(configured)
+    if caller:
+        found[f"{name}:{caller.role}:{caller.sub}"] = limit
+    if not caller or name == "caller":
+        address = addresses.of_request(request)
+        found[f"address:{address}"] = configured.reads_per_minute_per_address if address else 0
+    return {subject: limit for subject, limit in found.items() if limit}
+
+
+def _kind(configured: settings.Settings) -> tuple[str, int]:
+    """What this request counts as for its caller, and how many a minute there may be."""
+    if request.endpoint == "socket":
+        return "sockets", configured.socket_openings_per_minute
+    if request.method in READING:
+        return "caller", configured.reads_per_minute
+    # Orders have a limit of their own, counted where their key is looked up.
+    return "writes", 0 if request.endpoint == "orders.create" else configured.writes_per_minute
 
 
 def _tell(answer: Response) -> Response:

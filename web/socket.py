@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
 
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import addresses, auth, hub, keys, positions, revocations, ticker, traffic, writers
+from web import access, addresses, auth, hub, keys, positions, revocations, ticker, traffic, writers
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -163,10 +164,7 @@ def _open() -> Response:
     """Opens the socket of a customer or a driver."""
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
-    if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
-        raise Unauthenticated("Send the token in a header, never in the URL.")
-    caller = auth.of_socket(request.headers)
-    revocations.refuse(caller)
+    caller = access.admit(_named_in)
     if caller.role not in ROLES:
         raise Forbidden
     protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
@@ -174,6 +172,12 @@ def _open() -> Response:
     if address and _held[address] >= settings.load().sockets_per_address > 0:
         raise RateLimitExceeded("Too many sockets from this address.", {"retryAfter": FULL_RETRY_SECONDS})
     return Upgrade(caller, address, _last_event_id(), protocol)
+
+
+def _named_in(headers: Headers) -> Caller:
+    if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
+        raise Unauthenticated("Send the token in a header, never in the URL.")
+    return auth.of_socket(headers)
 
 
 _open.roles = ROLES  # type: ignore[attr-defined]

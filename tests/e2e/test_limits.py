@@ -10,6 +10,7 @@ from functools import partial
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 from websockets.sync.client import ClientConnection, connect
 
 from tests import raw, scenes
@@ -171,6 +172,70 @@ def _let_in(url: str, who: Person) -> bool:
             return bool(hear(app, "connected"))
     except InvalidStatus:
         return False
+
+
+# --- every door has a pace ---
+
+
+@pytest.fixture
+def doors(system: System) -> Iterator[str]:
+    """A web process that lets one person change and open little, behind this machine as its proxy."""
+    limits = {
+        "WRITES_PER_MINUTE": "5",
+        "SOCKET_OPENINGS_PER_MINUTE": "5",
+        "READS_PER_MINUTE_PER_ADDRESS": "8",
+    }
+    with system.beside("doors", **limits, TRUSTED_PROXIES="127.0.0.1") as url:
+        yield url
+
+
+def refusal(url: str, who: Person, address: str) -> Response | None:
+    """What the socket's door answers in place of the upgrade."""
+    try:
+        with socket(url, who, address) as app:
+            hear(app, "connected")
+    except InvalidStatus as refused:
+        return refused.response
+    return None
+
+
+def test_one_person_opens_so_many_sockets_a_minute_and_others_of_the_same_address_do_too(
+    doors: str, name: str
+) -> None:
+    people = [Person(doors, "customer", f"{name}{n}") for n in range(12)]
+    answers = [refusal(doors, people[0], "198.51.100.21") for _ in range(7)]
+    assert [answer.status_code if answer else 101 for answer in answers] == [101] * 5 + [429] * 2
+    refused = answers[-1]
+    assert refused is not None
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.headers["RateLimit-Policy"] == '"sockets";q=5;w=60'
+    assert b"More than 5 sockets in a minute." in refused.body
+    # More than this address may read in a minute.
+    assert [refusal(doors, one, "198.51.100.21") for one in people[1:]] == [None] * 11
+
+
+def test_guesses_at_tokens_at_the_sockets_door_count_for_their_address(doors: str) -> None:
+    handshake = (
+        "Authorization: Bearer a.b.c",
+        "X-Forwarded-For: 198.51.100.22",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    )
+    guess = raw.request("GET", "/api/v1/ws", *handshake)
+    assert [raw.send(doors, guess).status for _ in range(10)] == [401] * 8 + [429] * 2
+
+
+def test_what_changes_something_has_a_quota_for_each_person(doors: str, name: str) -> None:
+    ravi, meera = (Person(doors, "driver", name + letter) for letter in "ab")
+    answers = [ravi.http.put("/drivers/me/availability", json={"available": True}) for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [404] * 5 + [429] * 2
+    assert answers[-1].headers["RateLimit-Policy"] == '"writes";q=5;w=60'
+    assert answers[-1].json()["error"]["message"] == "More than 5 changes in a minute."
+    assert meera.http.put("/drivers/me/availability", json={"available": True}).status_code == 404
+    # Reading what is left has a quota of its own.
+    assert ravi.http.get("/drivers/me").status_code == 404
 
 
 # --- headers ---

@@ -6,6 +6,8 @@ from pathlib import Path
 AUTH = "tests/unit/test_auth.py::"
 MATRIX = "tests/e2e/test_access_matrix.py::test_only_who_may_gets_in_and_only_to_what_is_his"
 ORDERS = "tests/e2e/test_bad_input_orders.py::"
+CONSOLE = "tests/unit/test_console.py::"
+LIMITS = "tests/e2e/test_limits.py::"
 SOCKET = "tests/integration/test_socket.py::"
 
 
@@ -99,6 +101,50 @@ WEAKENINGS = {
         "        if len(lines) > 1:\n",
         "        if False:\n",
         ORDERS + "test_a_key_that_is_wrong_is_refused",
+    ),
+    "tokens given out with a secret of one's own": Weakening(
+        "models/settings.py",
+        """            and not self.jwt_public_key
+            and self.jwt_secret == DEVELOPMENT_SECRET
+""",
+        "            and not self.jwt_public_key\n",
+        CONSOLE + "test_elsewhere_nobody_gets_a_token",
+    ),
+    "tokens given out under any host": Weakening(
+        "web/loopback.py",
+        "        names_loopback(request.host)\n        and ",
+        "        ",
+        CONSOLE + "test_a_page_under_a_rebound_name_asks_for_a_token",
+    ),
+    "a city for any host": Weakening(
+        "web/console/city.py",
+        "    loopback.require(request)\n",
+        "",
+        CONSOLE + "test_development_gives_tokens_and_a_city_to_its_own_machine_alone",
+    ),
+    "tokens that anybody can sign, under a name that can be rebound": Weakening(
+        "web/access.py",
+        "    _refuse_a_rebound_name()\n    pace",
+        "    pace",
+        CONSOLE + "test_what_anybody_can_sign_is_not_taken_under_a_name_that_a_page_can_rebind",
+    ),
+    "wrong tokens that nobody counts": Weakening(
+        "web/access.py",
+        "        quotas.count(None)\n",
+        "",
+        LIMITS + "test_guesses_at_tokens_at_the_sockets_door_count_for_their_address",
+    ),
+    "any number of sockets": Weakening(
+        "web/quotas.py",
+        'return "sockets", configured.socket_openings_per_minute',
+        'return "sockets", 0',
+        LIMITS + "test_one_person_opens_so_many_sockets_a_minute_and_others_of_the_same_address_do_too",
+    ),
+    "any number of changes": Weakening(
+        "web/quotas.py",
+        'return "writes", 0 if',
+        'return "writes", 0 if True or',
+        LIMITS + "test_what_changes_something_has_a_quota_for_each_person",
     ),
     "whoever says he is a proxy": Weakening(
         "web/addresses.py",

@@ -110,7 +110,71 @@ def test_in_development_the_page_gets_tokens_that_run_out_soon(configured: pytes
     assert auth.verify(again["customer"]).sub != auth.verify(tokens["customer"]).sub
 
 
-@pytest.mark.parametrize("environment", [PRODUCTION, {"APP_ENV": "test"}])
+REBOUND = {"Host": "evil.test:8000"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        REBOUND,
+        {"Host": "192.168.1.5:8000"},
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-Host": "evil.test"},
+        {"Forwarded": "for=203.0.113.9"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_development_gives_tokens_and_a_city_to_its_own_machine_alone(
+    configured: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    browser = client(
+        configured, APP_ENV="development", REQUESTS_PER_SECOND="0", ALLOWED_ORIGINS="http://localhost:3000"
+    )
+    bearer = {"Authorization": f"Bearer {issue('ops', 'olga', timedelta(hours=1))}"}
+    refused = browser.post("/console/tokens", json={}, headers=headers)
+    assert (refused.status_code, refused.json["error"]["code"]) == (404, "NOT_FOUND")  # type: ignore[index]
+    assert "http://localhost:8000" in refused.json["error"]["message"]  # type: ignore[index]
+    for method in ("GET", "PUT"):
+        answer = browser.open(
+            "/console/city", method=method, headers=headers | bearer, json={"running": True}
+        )
+        assert answer.status_code == (403 if headers == REBOUND else 404), answer.text
+
+
+def test_another_machine_gets_no_tokens_whatever_host_it_names(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured, APP_ENV="development")
+    refused = browser.post("/console/tokens", json={}, environ_base={"REMOTE_ADDR": "192.168.1.9"})
+    assert refused.status_code == 404
+
+
+def test_a_page_under_a_rebound_name_asks_for_a_token(configured: pytest.MonkeyPatch) -> None:
+    browser = client(configured, APP_ENV="development")
+    assert 'data-development="no"' in browser.get("/console", headers=REBOUND).text
+    assert 'data-development="yes"' in browser.get("/console").text
+
+
+@pytest.mark.parametrize(
+    ("environment", "refuses"),
+    [({}, True), ({"JWT_SECRET": "x" * 40}, False), ({"TRUSTED_HOSTS": "evil.test"}, False)],
+    ids=["the development secret", "a secret of our own", "a host that is named"],
+)
+def test_what_anybody_can_sign_is_not_taken_under_a_name_that_a_page_can_rebind(
+    configured: pytest.MonkeyPatch, environment: dict[str, str], refuses: bool
+) -> None:
+    browser = client(configured, **environment, **STORES_AWAY, APP_ENV="development", REQUESTS_PER_SECOND="0")
+    bearer = {"Authorization": f"Bearer {issue('ops', 'olga', timedelta(hours=1))}"}
+    answer = browser.get("/api/v1/ops/orders", headers=REBOUND | bearer)
+    assert (answer.status_code == 403) == refuses, answer.text
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [PRODUCTION, {"APP_ENV": "test"}, {"APP_ENV": "development", "JWT_SECRET": "x" * 40}],
+    ids=["production", "test", "development with a secret of our own"],
+)
 def test_elsewhere_nobody_gets_a_token(configured: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     browser = client(configured, **environment)
     assert 'data-development="no"' in browser.get("/console").text
@@ -121,7 +185,11 @@ def test_elsewhere_nobody_gets_a_token(configured: pytest.MonkeyPatch, environme
     assert browser.get("/console/tokens").status_code in (404, 405)
 
 
-@pytest.mark.parametrize("environment", [PRODUCTION, {"APP_ENV": "test"}])
+@pytest.mark.parametrize(
+    "environment",
+    [PRODUCTION, {"APP_ENV": "test"}, {"APP_ENV": "development", "JWT_SECRET": "x" * 40}],
+    ids=["production", "test", "development with a secret of our own"],
+)
 def test_elsewhere_no_operator_starts_a_city(
     configured: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -6,12 +6,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
+from flask import Blueprint, Response, request
 
 from demo.control import AlreadyRunning, Demo, NotStarted
 from models import settings
 from models.errors import DomainError
+from web import loopback
 from web.access import requires
 from web.answers import success
 from web.parsing import body, validated
@@ -50,10 +50,8 @@ def change() -> Response:
 
 
 def _city() -> Demo:
-    configured = settings.load()
-    if not configured.hands_out_tokens:
-        raise NotFound
-    return _demo(configured.demo_directory)
+    loopback.require(request)
+    return _demo(settings.load().demo_directory)
 
 
 @lru_cache(maxsize=1)

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, render_template, request, send_from_directory
 from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
 from models import settings
 from models.messages import iso
+from web import loopback
 from web.access import public
 from web.answers import success
 from web.issuing import issue
@@ -48,7 +49,7 @@ def page() -> Response:
     configured = settings.load()
     text = render_template(
         "console.html",
-        development=configured.hands_out_tokens,
+        development=configured.hands_out_tokens and loopback.is_own(request),
         tile_url=configured.tile_url,
         tile_attribution=configured.tile_attribution,
     )
@@ -72,8 +73,7 @@ def file(asset: str) -> Response:
 @public
 def tokens() -> Response:
     """An operator's, a customer's and a driver's token for trying things out, in development only."""
-    if not settings.load().hands_out_tokens:
-        raise NotFound
+    loopback.require(request)
     validated(Nothing, body())
     now = datetime.now(UTC)
     # Somebody new each time: a customer has one searching order, a driver one trip.
