@@ -14,10 +14,12 @@ broker_connection_max_retries = None
 task_ignore_result = True
 task_store_errors_even_if_ignored = False
 
-# A task of a killed worker is handed out again after 30 s at most. One value in every process: the
-# shortest wins. The sweeps are faster; this is the second net.
+# A task of a killed worker is handed out again after 60 s. One value in every process: the shortest wins.
+# The sweeps are faster; this is the second net. kombu notes by the clock of one worker when a task was taken
+# and compares by another's, so it is longer than any task takes and two clocks may differ (30 s): else a
+# worker whose clock is ahead hands out again what the others have just taken.
 broker_transport_options = {
-    "visibility_timeout": 30,
+    "visibility_timeout": 60,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
     # Whoever looks for them has a lock, which outlives a worker or a Redis that dies meanwhile; by default
@@ -46,9 +48,9 @@ task_routes = {
     "sweeps.*": {"queue": "sweeps"},
 }
 
-# A sweep that could not start in its own second is not worth starting later: the next one does
-# the same. (Not an ETA: Redis never holds it back.)
-_EVERY_SECOND = {"schedule": timedelta(seconds=1), "options": {"expires": 2}}
+# Without `expires`: Celery counts it by the clocks of two hosts, and a beat that is some seconds behind its
+# workers would have every sweep thrown away. What piles up is thinned out in `tasks.sweeps`.
+_EVERY_SECOND = {"schedule": timedelta(seconds=1)}
 beat_schedule = {
     "expire": {"task": "sweeps.expire", **_EVERY_SECOND},
     "waves": {"task": "sweeps.waves", **_EVERY_SECOND},
@@ -57,7 +59,6 @@ beat_schedule = {
     "cleanup": {
         "task": "sweeps.cleanup",
         "schedule": timedelta(seconds=_settings.cleanup_interval_seconds),
-        "options": {"expires": _settings.cleanup_interval_seconds},
     },
 }
 # Beat looks at its clock at least this often; the schedule's shortest step is a second.

@@ -1,4 +1,4 @@
-"""Revoked tokens: called back before they run out. A row outlives its token by two minutes at most."""
+"""Revoked tokens: called back before they run out. A row outlives its token by three minutes at most."""
 
 from sqlalchemy import Column, DateTime, Index, Table, Text, func
 

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from celery.beat import Scheduler
+import redis
+import structlog
+from celery.beat import ScheduleEntry, Scheduler
+
+from models.live import queues
+
+log = structlog.get_logger()
+
+QUEUE = "sweeps"
+# More than this would be done no sooner: no worker takes them, and the queue must not grow without end.
+MOST_WAITING = 100
 
 
 class Clock(Scheduler):
@@ -19,6 +29,12 @@ class Clock(Scheduler):
         super().close()
         self._closed = True
 
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        if _is_full():
+            log.warning("sweep not sent; no worker takes them", sweep=entry.name)
+        else:
+            super().apply_entry(entry, producer)
+
     def tick(self, *args: Any, **options: Any) -> Any:
         if self._closed:
             raise SystemExit
@@ -26,3 +42,11 @@ class Clock(Scheduler):
 
     def adjust(self, n: Any, drift: float = 0.0) -> Any:
         return super().adjust(n, drift)
+
+
+def _is_full() -> bool:
+    try:
+        return queues.waiting(QUEUE) >= MOST_WAITING
+    except redis.RedisError:
+        # Sending it tells whether the broker is away.
+        return False

@@ -3,7 +3,6 @@
 Done in the caller's process; the driver waits for the answer, or for nothing.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import redis
 import structlog
 
-from models import messages
+from models import clock, messages
 from models.live import mailbox
 from models.live.driver_index import Moved, Position, Report, Trip
 from models.messages import Message
@@ -38,7 +37,7 @@ def set_available(driver_id: str, available: bool) -> dict[str, Any]:
 def _follow_change(driver_id: str) -> None:
     """Out of the searches first, so that no further offer comes while the open ones are withdrawn."""
     try:
-        locating.refresh([driver_id], int(time.time() * 1000))
+        locating.refresh([driver_id], clock.now_ms())
     except redis.RedisError:
         # The next heartbeat does it.
         log.warning("driver index away", driver_id=driver_id)
@@ -58,7 +57,7 @@ def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
             log.info("impossible position", driver_id=driver_id)
         if moved.trip and moved.tell:
             told.append(_location(moved.trip, position))
-    mailbox.pass_on(told, datetime.now(UTC))
+    mailbox.pass_on(told, clock.now())
     return moves
 
 

@@ -4,16 +4,14 @@ Called at once by whoever committed, and by the sweep for whoever died before it
 twice is harmless.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import redis
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import db, live, outbox
+from models import clock, db, live, outbox
 from models.live import mailbox, order_cache
 from models.messages import Message
 from models.outbox import Followup
@@ -52,9 +50,9 @@ def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
     if stale := [one.order_id for one in followups if not one.new]:
         order_cache.drop(stale)
     if changed := [driver for one in followups for driver in one.changed_drivers]:
-        locating.refresh(changed, int(time.time() * 1000))
+        locating.refresh(changed, clock.now_ms())
     if told := [message for one in followups for message in _told(one)]:
-        trip.add([mailbox.putting(told, datetime.now(UTC))])
+        trip.add([mailbox.putting(told, clock.now())])
     trip.go()
 
 

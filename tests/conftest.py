@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
-from models import db, live, settings, tables
+from models import clock, db, live, settings, tables
 from models.live import queues
 from web import answered, auth, keys
 
@@ -54,6 +54,7 @@ def forget_configuration() -> None:
         auth.named_in,
     ):
         cached.cache_clear()
+    clock.forget()
 
 
 def migrate(environment: dict[str, str]) -> None:

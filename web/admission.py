@@ -10,9 +10,8 @@ from typing import Any
 import structlog
 from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from uuid_utils import uuid7
 
-from models import db
+from models import clock, db
 from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
@@ -42,7 +41,7 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     data = content(body)
     order = validated(NewOrder, data)
     mark = fingerprint.of(data)
-    order_id = str(uuid7())
+    order_id = clock.new_id()
     structlog.contextvars.bind_contextvars(order_id=order_id)
     asked = admitting.Request(
         order_id,

@@ -1,12 +1,12 @@
 """Drivers: who they are, whether they want work, where they are, what is open to them, their trips."""
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
 import redis
 from flask import Blueprint, Response, request
 
+from models import clock
 from models.errors import DriverNotRegistered, TripNotFound
 from models.live import driver_index
 from models.messages import iso
@@ -59,7 +59,7 @@ def availability() -> Response:
 def locations() -> Response:
     """A batch of positions, oldest first, for clients without a socket."""
     reported = validated(Positions, body()).locations
-    now_ms = _now_ms()
+    now_ms = clock.now_ms()
     sent = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
     reports = [(caller().sub, position) for position in sent]
     moves = drivers.report_positions(reports, now_ms)
@@ -102,10 +102,6 @@ def trip_cancel(truck_request_id: str) -> Response:
     """Gives the truck back: it is searched for again, without the caller."""
     wanted = validated(GiveBack, body())
     return success(trips.give_back(caller().sub, identifier(truck_request_id, TripNotFound), wanted.reason))
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def _live_position() -> dict[str, Any]:

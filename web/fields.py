@@ -1,13 +1,13 @@
 """What one field may be, with the contract's limits, and what the published documents say of it."""
 
 import re
-import time
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
+from models import clock
 from models.orders import TRUCK_REQUEST_STATES
 from web.parsing import UUID_SHAPE
 
@@ -15,6 +15,8 @@ from web.parsing import UUID_SHAPE
 MAXIMUM_PRICE = Decimal("99999999.99")
 # How far ahead of ours the clock of a phone may be.
 FUTURE_SECONDS = 60
+# Phones keep positions while they have no network; what is older is no news of anybody.
+PAST_DAYS = 7
 VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
 # What shows on a page: Python and JavaScript call different characters white space, and neither these.
 VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
@@ -58,16 +60,29 @@ def _price(value: Any) -> Decimal:
     return price
 
 
-def _moment(text: str) -> str:
+def _instant(text: str) -> str:
+    at = _seconds(text)
+    if at < 0:
+        raise ValueError("must not lie before 1970")
+    if at > clock.seconds() + FUTURE_SECONDS:
+        raise ValueError(f"lies more than {FUTURE_SECONDS} s in the future")
+    return text
+
+
+def _lately(text: str) -> str:
+    if _seconds(text) < clock.seconds() - PAST_DAYS * 86_400:
+        raise ValueError(f"lies more than {PAST_DAYS} days in the past")
+    return text
+
+
+def _seconds(text: str) -> float:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("must be a time as in 2026-01-31T12:00:00.000Z") from None
     if moment.tzinfo is None:
         raise ValueError("needs its time zone, best Z")
-    if moment.timestamp() > time.time() + FUTURE_SECONDS:
-        raise ValueError(f"lies more than {FUTURE_SECONDS} s in the future")
-    return text
+    return moment.timestamp()
 
 
 # What the published documents say where a validator of ours decides.
@@ -86,7 +101,12 @@ _RUPEES = {
     "description": "INR, at most two decimals.",
 }
 _TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
-_MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
+_MOMENT = {
+    "type": "string",
+    "format": "date-time",
+    "maxLength": 40,
+    "description": f"Between {PAST_DAYS} days ago and {FUTURE_SECONDS} s ahead.",
+}
 _TRUCK_STATE = {"type": "string", "enum": list(TRUCK_REQUEST_STATES)}
 
 Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)]
@@ -99,5 +119,5 @@ Address = Annotated[Text, Field(min_length=1, max_length=500)]
 Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
 TruckState = Annotated[str, AfterValidator(_truck_state), WithJsonSchema(_TRUCK_STATE)]
-Instant = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
-Moment = Annotated[Instant, WithJsonSchema(_MOMENT)]
+Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
+Moment = Annotated[Instant, AfterValidator(_lately), WithJsonSchema(_MOMENT)]

@@ -9,12 +9,14 @@ import mmap
 import os
 import signal
 import time
+from email.utils import formatdate
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
 import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
+from gunicorn import util  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
@@ -22,7 +24,7 @@ from psycopg2 import extensions
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from models import db, settings
+from models import clock, db, settings
 from server import listener, packet
 from server.passage import Passage
 from server.slots import Slots, next_role
@@ -93,6 +95,12 @@ def _wait(connection: extensions.connection) -> None:
         wait(connection.fileno(), POSTGRES_SECONDS, silent)
 
 
+def _date(timestamp: float | None = None) -> str:
+    """The ``Date`` of an answer, by the clock of the ``expiresAt`` that it may carry."""
+    return formatdate(clock.seconds() if timestamp is None else timestamp, usegmt=True)
+
+
+util.http_date = _date
 ggevent.StreamServer = listener.Listener
 wsgi.Response = packet.Response
 
@@ -149,6 +157,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
         gevent.spawn(_call, worker, "leave")
 
     signal.signal(signal.SIGTERM, stop)
+    # Before the first request, which would have to wait for it.
+    gevent.spawn(clock.seconds)
     # More workers than slots are possible for a moment; one without a slot counts for itself.
     if worker.slot is not None:
         _slots.take(worker.slot, worker.role)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import redis
@@ -12,6 +11,7 @@ from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.events import Ping, Pong
 
+from models import clock
 from models.errors import DomainError, DriverNotRegistered
 from models.live import mailbox
 from models.live.driver_index import Moved, Position
@@ -135,13 +135,13 @@ class Incoming:
         validated(Nothing, data)
         self._session.look()
         if self._session.caller.role == "driver":
-            locating.heartbeat(self._person_id, _now_ms(), self._last)
+            locating.heartbeat(self._person_id, clock.now_ms(), self._last)
 
     def _acknowledge(self, data: dict[str, Any]) -> None:
         mailbox.acknowledge(self._session.person, validated(Acknowledge, data).id)
 
     def _update_location(self, data: dict[str, Any]) -> None:
-        position = validated(ReportedPosition, data).position(_now_ms())
+        position = validated(ReportedPosition, data).position(clock.now_ms())
         if self._last is None or position.at_ms >= self._last.at_ms:
             self._last = position
             positions.note(self._person_id, position)
@@ -196,7 +196,7 @@ class Incoming:
         """
         answer = asked | self._done(act)
         try:
-            mailbox.put([Message(self._session.person, kind, answer)], datetime.now(UTC))
+            mailbox.put([Message(self._session.person, kind, answer)], clock.now())
         except redis.RedisError:
             self._session.tell(kind, answer)
 
@@ -228,7 +228,3 @@ DRIVER_ACTIONS = ACTIONS | {
 
 def _kind(message: Any) -> str:
     return str(message.get("type")) if isinstance(message, dict) else ""
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

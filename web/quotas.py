@@ -15,7 +15,7 @@ import redis
 import structlog
 from flask import Flask, Response, g, request
 
-from models import settings
+from models import clock, settings
 from models.errors import RateLimitExceeded
 from models.live import read_rate
 from models.live.read_rate import WINDOW_SECONDS
@@ -91,7 +91,7 @@ def count(caller: Caller | None) -> None:
     limits = _limits(caller)
     if not limits:
         return
-    now = time.time()
+    now = clock.seconds()
     window = int(now // WINDOW_SECONDS)
     try:
         used = _reads.count(limits, window)

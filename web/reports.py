@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import structlog
 
+from models import clock
 from models.live.driver_index import Moved, Position
 from tasks import drivers
 from web import positions, writers
@@ -50,7 +51,7 @@ class Reports:
 def _outcomes(some: list[tuple[str, Position, Told]]) -> Sequence[Moved | Exception]:
     reports = [(driver_id, position) for driver_id, position, _ in some]
     try:
-        moves = drivers.report_positions(reports, time.time_ns() // 1_000_000)
+        moves = drivers.report_positions(reports, clock.now_ms())
         positions.note_trips(reports, moves)
     except Exception as error:
         return [error] * len(some)

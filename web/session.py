@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.events import Ping
 
+from models import clock
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
 from models.messages import Message, iso
@@ -200,7 +201,7 @@ class Session(Outgoing[Work]):
             self._subscribed = True
         opening = mailbox.open(self.person, self._seen)
         data, open_offers = self._snapshot()
-        now = datetime.now(UTC)
+        now = clock.now()
         mailbox.put(open_offers, now)
         still_open = {offer.key for offer in open_offers}
         connected_id = max(opening.connected_id, self._sent + 1)
@@ -231,6 +232,6 @@ class Session(Outgoing[Work]):
 
     def _send_own(self, kind: str, data: dict[str, Any]) -> None:
         # Mailboxes leave room after each id for frames that only this socket sees.
-        own_id = (self._sent or min(self._seen or 0, time.time_ns() // 1000)) + 1
-        content = mailbox.body(kind, data, iso(datetime.now(UTC)))
+        own_id = (self._sent or min(self._seen or 0, clock.now_ms() * 1000)) + 1
+        content = mailbox.body(kind, data, iso(clock.now()))
         self._send(Frame(own_id, mailbox.text(own_id, content)))

@@ -1,11 +1,10 @@
 """The safety net, every two minutes: what no other sweep is for."""
 
-import time
 from datetime import datetime
 
 from sqlalchemy import text
 
-from models import db, settings
+from models import clock, db, settings
 from models.live import driver_index
 
 # Short enough to be done well under a statement's 5 s.
@@ -29,5 +28,5 @@ def forget_admissions(now: datetime | None = None) -> int:
 
 def drop_silent_drivers() -> int:
     """Takes drivers out of the index who have been silent for DRIVER_PRESENCE_SECONDS; how many."""
-    before = int((time.time() - settings.load().driver_presence_seconds) * 1000)
-    return driver_index.sweep(before)
+    presence_ms = settings.load().driver_presence_seconds * 1000
+    return driver_index.sweep(clock.now_ms() - presence_ms)

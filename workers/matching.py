@@ -1,12 +1,11 @@
 """Whom to ask: the nearest drivers of the right vehicle, who have not been asked yet."""
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from models import live, settings
+from models import clock, live, settings
 from models.live import driver_search
 
 # The contract's waves: each looks further than the one before, the last radius stays.
@@ -61,7 +60,7 @@ def ask(trip: live.Trip, searches: Sequence[Search]) -> Callable[[], list[list[C
     nearby = driver_search.ask(
         trip,
         [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
-        int(time.time() * 1000),
+        clock.now_ms(),
         settings.load().driver_presence_seconds * 1000,
     )
 

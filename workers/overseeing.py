@@ -3,7 +3,6 @@
 Everything is counted when it is asked for, so it is right in every process and after every restart.
 """
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import redis
 from sqlalchemy import Connection, Row, text
 
-from models import admissions, db, settings
+from models import admissions, clock, db, settings
 from models.live import driver_index
 from models.orders import LOADED, RUNNING
 
@@ -59,9 +58,9 @@ class Figures:
 
 def heard() -> list[str] | None:
     """The drivers who would be asked now; ``None`` without the driver index."""
-    since = time.time() - settings.load().driver_presence_seconds
+    since = clock.now_ms() - settings.load().driver_presence_seconds * 1000
     try:
-        return driver_index.heard_since(int(since * 1000))
+        return driver_index.heard_since(since)
     except redis.RedisError:
         return None
 

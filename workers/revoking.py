@@ -12,13 +12,16 @@ REVOKE = text("""
     ON CONFLICT (token_id) DO NOTHING
 """)
 # A row is visible a moment after its time, when its transaction is over: so a minute is read twice.
+# And it stays for a minute after its token, since the clock of a process that checks tokens may be behind.
 SINCE = text("""
     SELECT token_id, expires_at, revoked_at FROM revoked_tokens
-    WHERE expires_at > now()
+    WHERE expires_at > now() - interval '1 minute'
         AND revoked_at > coalesce(CAST(:moment AS timestamptz) - interval '1 minute', '-infinity')
     ORDER BY revoked_at
 """)
-FORGET = text("DELETE FROM revoked_tokens WHERE expires_at < coalesce(:now, now())")
+FORGET = text("""
+    DELETE FROM revoked_tokens WHERE expires_at < coalesce(:now, now()) - interval '1 minute'
+""")
 
 
 @dataclass(frozen=True, slots=True)

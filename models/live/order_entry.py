@@ -4,7 +4,6 @@ One script for all three, since every order asks, and one round trip for all tha
 Redis there is none of them: the unique indexes in Postgres decide, and nobody is limited.
 """
 
-import time
 from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple
@@ -47,11 +46,8 @@ def enter(requests: Sequence[Request]) -> list[Turn | Wait | Answer]:
     configured = settings.load()
     script = live.script("order_enter")
     lasts_ms, allowed = configured.order_lock_seconds * 1000, configured.orders_per_minute
-    now = time.time()
     calls = [
-        live.Call(
-            script, _keys(one.customer_id, one.key), [one.order_id, lasts_ms, now, WINDOW_SECONDS, allowed]
-        )
+        live.Call(script, _keys(one.customer_id, one.key), [one.order_id, lasts_ms, WINDOW_SECONDS, allowed])
         for one in requests
     ]
     return [_met(answer) for answer in live.run_all(calls)]

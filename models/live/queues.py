@@ -38,6 +38,11 @@ def _broker() -> redis.Redis:
     )
 
 
+def waiting(name: str) -> int:
+    """How many tasks wait in a queue. Raises ``redis.RedisError``."""
+    return cast("int", _broker().llen(name))
+
+
 def depths(names: Sequence[str]) -> Depths:
     """What waits in these queues. Raises ``redis.RedisError``."""
     pipeline = _broker().pipeline(transaction=False)

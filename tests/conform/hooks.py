@@ -12,7 +12,7 @@ from hypothesis import strategies
 
 from tests.faults.scene import token
 from tests.scenes import NOIDA
-from web.fields import VEHICLE_NAME
+from web.fields import PAST_DAYS, VEHICLE_NAME
 from web.schemas import MAXIMUM_TRUCKS
 
 NAME = os.environ["CONFORM_NAME"]
@@ -24,7 +24,8 @@ TALLY = os.open(os.environ["CONFORM_TALLY"], os.O_WRONLY | os.O_CREAT | os.O_APP
 ROLES = ("driver", "customer", "ops")
 TOKENS = {role: token(role, NAME) for role in ROLES}
 NOW = datetime.now(UTC)
-YEARS_SECONDS = 10**8
+# As far back as a position may lie, but for the time that the run takes.
+WEEK_SECONDS = 86_400 * PAST_DAYS - 3600
 Case = schemathesis.Case[Any]
 # A key that was drawn once is drawn again and again, and mostly refused; here each is used twice.
 KEY = "X-Idempotency-Key"
@@ -37,8 +38,8 @@ def _moment(seconds: int) -> str:
     return moment.replace("+00:00", "Z")
 
 
-# A schema has no word for "not in the future".
-schemathesis.openapi.format("date-time", strategies.integers(0, YEARS_SECONDS).map(_moment))
+# A schema has no word for "not in the future" and "not long ago".
+schemathesis.openapi.format("date-time", strategies.integers(0, WEEK_SECONDS).map(_moment))
 
 
 @schemathesis.auth(refresh_interval=None)
