@@ -1,7 +1,8 @@
 """Which address a request comes from, for limits: nothing else may rest on it."""
 
+import re
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Request
 
@@ -9,36 +10,50 @@ from models import settings
 
 Address = IPv4Address | IPv6Address
 
-# One household or host has all the addresses of such a network.
-IPV6_PREFIX = 64
+# One household or host has all the addresses of such a network, of /64.
+IPV6_HOST_BITS = 64
+# More proxies than any deployment has one behind the other.
+MOST_PROXIES = 8
+# An IPv6 address in brackets, with a zone and a port, is shorter.
+LONGEST = 64
+ENTRY = re.compile(
+    r"\[(?P<v6>[0-9a-fA-F:.]+)(%\w+)?\](:[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+|(?P<plain>[0-9a-fA-F:.]+)(%\w+)?"
+)
 
 
 def of_request(request: Request) -> str | None:
     """The caller's address, an IPv6 one by its network; ``None`` for this machine itself.
 
-    ``X-Forwarded-For`` counts only as far as TRUSTED_PROXIES wrote it.
+    ``X-Forwarded-For`` counts only as far as TRUSTED_PROXIES wrote it: from its end, one entry for each
+    trusted proxy on the way.
     """
-    return _named(request.remote_addr or "", ",".join(request.headers.getlist("X-Forwarded-For")))
-
-
-@lru_cache(maxsize=4096)
-def _named(peer: str, forwarded: str) -> str | None:
-    address = _parsed(peer)
-    for hop in reversed(forwarded.split(",")):
-        named = _parsed(hop.strip())
-        if address is None or named is None or not _trusted(address):
+    address = _parsed(request.remote_addr or "")
+    rest = request.headers.get("X-Forwarded-For", "")
+    for _ in range(MOST_PROXIES):
+        if not rest or address is None or not _trusted(address):
+            break
+        rest, _, hop = rest.rpartition(",")
+        if (named := _parsed(hop.strip())) is None:
             break
         address = named
     if address is None or address.is_loopback:
         return None
     if isinstance(address, IPv6Address):
-        return str(ip_network((address, IPV6_PREFIX), strict=False).network_address)
+        return str(IPv6Address(int(address) >> IPV6_HOST_BITS << IPV6_HOST_BITS))
     return str(address)
 
 
 def _parsed(text: str) -> Address | None:
+    return _address(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=1024)
+def _address(text: str) -> Address | None:
+    """The address in an entry, which some proxies write with its port."""
+    if (match := ENTRY.fullmatch(text)) is None:
+        return None
     try:
-        address = ip_address(text)
+        address = ip_address(match["v6"] or match["v4"] or match["plain"])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -23,8 +23,9 @@ from web import keys
 # A token of ours is some 200 bytes; parsing more would be work for whoever sends it.
 MAX_TOKEN_BYTES = 4096
 # Who asks again is known by the text of the header: a check costs half as much as an empty request.
-# So many of the longest that the server takes are 32 MB.
+# A longer header, which spaces can make of a short token, is looked at anew each time: 4 MB at most.
 MOST_TOKENS = 4000
+REMEMBERED_CHARACTERS = 1000
 # Clocks of other machines: for "not before" and "issued at". Expired is expired.
 LEEWAY_SECONDS = 60
 LIFETIME = timedelta(days=30)
@@ -84,7 +85,8 @@ def of_request(headers: Headers) -> Caller:
 
     Raises :class:`Unauthenticated`.
     """
-    caller = named_in(headers.get("Authorization", ""))
+    header = headers.get("Authorization", "")
+    caller = named_in(header) if len(header) <= REMEMBERED_CHARACTERS else _named_in(header)
     if caller.expires_at <= datetime.now(UTC):
         raise _expired()
     return caller
@@ -93,6 +95,10 @@ def of_request(headers: Headers) -> Caller:
 @lru_cache(maxsize=MOST_TOKENS)
 def named_in(header: str) -> Caller:
     """Whom the token speaks for, which stays so until it runs out. What is refused is not remembered."""
+    return _named_in(header)
+
+
+def _named_in(header: str) -> Caller:
     match = BEARER.fullmatch(header)
     if match is None:
         raise Unauthenticated

@@ -21,6 +21,8 @@ from web.frames import PING, PONG, TEXT, close_frame, control_frame, plain_frame
 
 RECEIVE_BYTES = 4096
 MAX_MESSAGE_BYTES = 65536
+# A fragment costs as much to read as a kilobyte, however short it is; browsers send messages whole.
+MAX_FRAGMENTS = 256
 # A reader that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 20.0
 
@@ -63,7 +65,7 @@ class WebSocket:
     """
 
     __slots__ = (
-        *("unsent", "heard_at", "_sock", "_protocol", "_parts", "_length"),
+        *("unsent", "heard_at", "_sock", "_protocol", "_parts", "_length", "_fragments"),
         *("_ignoring", "_broken", "_over", "_closed"),
     )
 
@@ -75,7 +77,7 @@ class WebSocket:
         # Reads everything from the first frame on that is not plain; most clients send no such frame.
         self._protocol: Connection | None = None
         self._parts: list[str] = []
-        self._length = 0
+        self._length = self._fragments = 0
         # Closing, so that only the peer's own end matters; or past all parsing, so that not even that.
         self._ignoring = self._broken = False
         # The peer has said goodbye; we have.
@@ -192,14 +194,15 @@ class WebSocket:
         return self._violation(event.code, "this is not a frame")
 
     def _text(self, event: TextMessage) -> Iterator[str | Violation]:
-        # An empty fragment counts too, or a message could have any number of them.
-        self._length += len(event.data.encode()) or 1
-        if self._length > MAX_MESSAGE_BYTES:
-            yield self._violation(1009, f"at most {MAX_MESSAGE_BYTES} bytes")
+        self._length += len(event.data.encode())
+        self._fragments += event.frame_finished
+        if self._length > MAX_MESSAGE_BYTES or self._fragments > MAX_FRAGMENTS:
+            yield self._violation(1009, f"at most {MAX_MESSAGE_BYTES} bytes in {MAX_FRAGMENTS} fragments")
             return
         self._parts.append(event.data)
         if event.message_finished:
-            message, self._parts, self._length = "".join(self._parts), [], 0
+            message = "".join(self._parts)
+            self._parts, self._length, self._fragments = [], 0, 0
             yield message
 
     def _violation(self, code: int, reason: str) -> Violation:

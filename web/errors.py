@@ -43,13 +43,32 @@ HTTP_CODES = {
 }
 
 
-class Invalid(Exception):
-    """A request that breaks the contract; one ``(field, message)`` for each wrong field."""
+# Longer lists of wrong fields help nobody, and a body of 64 KB can have 8,000 of them.
+MOST_DETAILS = 50
+# What is shown of a name or a text that a client made up (characters).
+LONGEST_SHOWN = 200
 
-    def __init__(self, details: list[tuple[str, str]], message: str = "") -> None:
-        self.details = details
-        self.message = message or f"{details[0][0]}: {details[0][1]}"
+
+class Invalid(Exception):
+    """A request that breaks the contract; one ``(field, message)`` for each wrong field.
+
+    At most 50 of them are kept; ``more`` says how many there are beside these.
+    """
+
+    def __init__(self, details: list[tuple[str, str]], message: str = "", more: int = 0) -> None:
+        self.details = [(shown(field), shown(text)) for field, text in details[:MOST_DETAILS]]
+        self.more = more + len(details) - len(self.details)
+        field, text = self.details[0]
+        self.message = message or f"{field}: {text}"
         super().__init__(self.message)
+
+
+def shown(text: str) -> str:
+    """A text that may come from a client: short, and without the halves of surrogate pairs that have no
+    UTF-8.
+    """
+    short = text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return short.encode(errors="replace").decode()
 
 
 def failure(
@@ -79,7 +98,8 @@ def _domain(error: DomainError) -> Response:
 
 
 def _invalid(error: Invalid) -> Response:
-    return failure(400, "VALIDATION_ERROR", error.message, details=error.details)
+    data: dict[str, object] | None = {"moreDetails": error.more} if error.more else None
+    return failure(400, "VALIDATION_ERROR", error.message, details=error.details, data=data)
 
 
 def _http(error: HTTPException) -> Response:

@@ -18,6 +18,7 @@ FUTURE_SECONDS = 60
 # Phones keep positions while they have no network; what is older is no news of anybody.
 PAST_DAYS = 7
 VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
+SURROGATE = re.compile("[\ud800-\udfff]")
 # What shows on a page: Python and JavaScript call different characters white space, and neither these.
 VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
 
@@ -25,7 +26,7 @@ VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
 def _printable(text: str) -> str:
     if "\x00" in text:
         raise ValueError("must not contain a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if SURROGATE.search(text):
         raise ValueError("contains half of a surrogate pair")
     if not re.search(VISIBLE, text):
         raise ValueError("must not be blank")

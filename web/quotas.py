@@ -40,6 +40,8 @@ PAUSE_SECONDS = (0.5, 1.5)
 # trip to Redis for each of his reads made a request cost a third more. So at worst a caller has, in
 # each further process, this part on top.
 SHARE = 10
+# A stranger has as many addresses as they like. Beyond so many, which are 2 MB, counting alone begins anew.
+MOST_SUBJECTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Reads:
         """Counts one read for each subject and returns how many it has. Raises ``redis.RedisError``."""
         used, shared = {}, {}
         with self._lock:
-            if window != self._window:
+            if window != self._window or len(self._counts) > MOST_SUBJECTS:
                 self._window, self._counts = window, Counter()
             for subject, limit in limits.items():
                 self._counts[subject] += 1
