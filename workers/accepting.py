@@ -22,9 +22,13 @@ from models.messages import Message
 from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, reading
 
+# Of several offers of one order the one that can be taken, else the one that was, else the newest.
 OFFER = text("""
-    SELECT id, order_id, driver_id, truck_request_id, vehicle, fare, round, state FROM offers
-    WHERE order_id = :order_id AND driver_id = :driver_id ORDER BY round DESC LIMIT 1
+    SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.state,
+        o.status AS order_status
+    FROM offers f JOIN orders o ON o.id = f.order_id
+    WHERE f.order_id = :order_id AND f.driver_id = :driver_id
+    ORDER BY f.state = 'open' DESC, f.state = 'accepted' DESC, f.round DESC, f.offered_at DESC LIMIT 1
 """)
 
 # Everybody who wants a truck of one order queues here, for a few milliseconds each.
@@ -34,18 +38,24 @@ LOCK = text("""
 """)
 
 DRIVER = text("SELECT id, name, phone, vehicle_number FROM drivers WHERE id = :driver_id")
+FIT = text("SELECT 1 FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle")
 BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
 
-# The truck that was named if it is still free, else any of the same kind that pays no less; with the
-# counts as they are afterwards. One statement, since others wait for the order's lock meanwhile.
+# The truck that was named if it is still free, else any of the same kind at the same price; with the counts
+# as they are afterwards. One statement, since others wait for the order's lock meanwhile. The driver must
+# still drive what they were asked for: the lock keeps them from changing it (`registering`) until the commit,
+# and nobody from saving their position.
 CLAIM = text(f"""
-    WITH claimed AS (
+    WITH me AS (
+        SELECT FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle FOR KEY SHARE
+    ), claimed AS (
         UPDATE truck_requests SET status = 'assigned', driver_id = :driver_id,
             assigned_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
         WHERE id = (
             SELECT id FROM truck_requests
             WHERE order_id = :order_id AND status = 'searching' AND vehicle = :vehicle
-                AND price_per_truck >= :fare
+                AND price_per_truck = :fare
+                AND EXISTS (SELECT FROM me)
                 AND EXISTS (SELECT FROM offers WHERE id = :offer_id AND state = 'open')
                 AND NOT EXISTS (
                     SELECT FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}
@@ -59,11 +69,15 @@ CLAIM = text(f"""
     ), before AS (
         SELECT count(*) FILTER (WHERE status = 'searching') AS missing,
             count(*) FILTER (WHERE status = 'searching' AND vehicle = :vehicle) AS missing_of_kind,
+            count(*) FILTER (
+                WHERE status = 'searching' AND vehicle = :vehicle AND price_per_truck = :fare
+            ) AS missing_at_price,
             {COUNTS}
         FROM truck_requests WHERE order_id = :order_id
     )
     SELECT claimed.*, (SELECT count(*) FROM won) AS won, missing - 1 AS missing,
-        missing_of_kind - 1 AS missing_of_kind, filled + 1 AS filled, under_way, completed
+        missing_of_kind - 1 AS missing_of_kind, missing_at_price - 1 AS missing_at_price,
+        filled + 1 AS filled, under_way, completed
     FROM claimed CROSS JOIN before
 """)
 
@@ -80,8 +94,11 @@ FILL = text("""
 # What an accept changes beside the truck and the offer, in one round trip under the lock.
 RECORD = text("; ".join(clause.text for clause in (FILL, events.INSERT, outbox.INSERT)))
 
-# What an offer that is no longer open answers to an accept.
+# What an order that has ended answers to an accept, whatever became of the offer; and else an offer that is
+# no longer open.
+ENDED: dict[str, type[DomainError]] = {"cancelled": OrderCancelled, "expired": OrderExpired}
 CLOSED: dict[str, type[DomainError]] = {
+    "accepted": TruckTaken,
     "taken": TruckTaken,
     "expired": OrderExpired,
     "cancelled": OrderCancelled,
@@ -104,7 +121,8 @@ def accept(
 ) -> Accepted:
     """Assigns one truck of the order to this driver.
 
-    ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well.
+    ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well. What was won
+    is the same success again while it stands.
     Raises ``NotOffered``, ``TruckTaken``, ``OrderExpired``, ``OrderCancelled``, ``DriverBusy``.
     """
     with db.statements() as connection:
@@ -127,7 +145,7 @@ def decline(driver_id: str, order_id: str, now: datetime | None = None) -> None:
         if offer.state == "declined":
             return
         if not connection.execute(DECLINE, {"id": offer.id, "now": now}).rowcount:
-            raise TruckTaken if offer.state in ("open", "accepted") else CLOSED[offer.state]
+            raise TruckTaken if offer.state == "open" else _refusal(offer)
         events.record(connection, order_id, "offer_declined", now, {"driverId": driver_id})
 
 
@@ -139,14 +157,20 @@ def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
 
 
 def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
-    """The same success again for what was won; else why it is too late."""
+    """The same success again for what was won and still stands; else why it is too late."""
     if offer.state != "accepted":
-        raise CLOSED[offer.state]
+        raise _refusal(offer)
     trip = reading.trip(connection, str(offer.truck_request_id), offer.driver_id)
     if trip is None:
         # Given back since the offer was read.
         raise NotOffered
+    if trip["status"] == "cancelled":
+        raise OrderCancelled
     return Accepted(trip)
+
+
+def _refusal(offer: Row[Any]) -> DomainError:
+    return ENDED.get(offer.order_status, CLOSED[offer.state])()
 
 
 def _accept(
@@ -156,7 +180,7 @@ def _accept(
     searching = order.searching and order.in_time
     truck = _claim(connection, offer, driver.id, wanted, now) if searching else None
     if truck is None:
-        return _too_late(connection, str(order.id), driver.id, searching)
+        return _too_late(connection, offer, searching)
     if not truck.won:
         raise InvalidTransition("You declined this offer in the same moment.")
     return _fill(connection, order, offer, truck, driver, now)
@@ -179,14 +203,17 @@ def _claim(
     ).one_or_none()
 
 
-def _too_late(connection: Connection, order_id: str, driver_id: str, searching: bool) -> Accepted:
-    """Whoever held the order before us has changed something: what?"""
-    offer = _offer(connection, order_id, driver_id)
+def _too_late(connection: Connection, before: Row[Any], searching: bool) -> Accepted:
+    """Something has changed since the offer was read: what?"""
+    offer = _offer(connection, str(before.order_id), before.driver_id)
     if offer.state != "open":
         return _answer_closed(connection, offer)
-    if connection.execute(BUSY, {"driver_id": driver_id}).first():
+    if not searching:
+        raise OrderExpired
+    me = {"driver_id": offer.driver_id, "vehicle": offer.vehicle}
+    if connection.execute(BUSY, me).first():
         raise DriverBusy
-    raise TruckTaken if searching else OrderExpired
+    raise TruckTaken if connection.execute(FIT, me).first() else NotOffered
 
 
 def _fill(

@@ -54,11 +54,11 @@ def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> list[Mess
 def to_the_others(
     connection: Connection, order: Row[Any], truck: Row[Any], now: datetime | None
 ) -> list[Message]:
-    """To those who were asked for the same kind of truck: one less, or none left."""
+    """To those who were asked for the same kind of truck: one less, or at their price none left."""
     order_id = str(order.id)
-    if not truck.missing_of_kind:
-        losers = close_offers(connection, order_id, "taken", now, truck.vehicle)
-        return told_of_end(losers, "request_no_longer_available", order_id, order.round, {"reason": "taken"})
+    if not truck.missing_at_price:
+        losers = close_offers(connection, order_id, "taken", now, truck)
+        return told_of_end(losers, "request_no_longer_available", order_id, {"reason": "taken"})
     asked = connection.execute(STILL_ASKED, {"order_id": order_id, "vehicle": truck.vehicle}).scalars()
     data = _remaining(order, truck)
     return [

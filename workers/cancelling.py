@@ -5,16 +5,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from models import db, outbox
+from models import db, messages, outbox
 from models.errors import OrderNotCancellable, OrderNotFound
+from models.messages import Message
 from models.orders import LOADED, RUNNING
 from workers import events
 from workers.admitting import ANSWERED_QUEUED
 from workers.closing import close_offers, told_of_end
 
-LOCK = text(
-    "SELECT id, status, round FROM orders WHERE id = :order_id AND customer_id = :customer_id FOR UPDATE"
-)
+CANCELLED = "order_cancelled"
+
+LOCK = text("SELECT id, status FROM orders WHERE id = :order_id AND customer_id = :customer_id FOR UPDATE")
 
 # Waits for a placing that holds the row; then the order exists and is cancelled as such.
 CANCEL_QUEUED = text(f"""
@@ -78,9 +79,15 @@ def _cancel(
     connection.execute(CANCEL_TRUCKS, {"order_id": order_id, "now": now})
     waiting = close_offers(connection, order_id, "cancelled", now)
     assigned = sorted(truck.driver_id for truck in trucks if truck.status in RUNNING)
-    data = {"reason": reason, "drivers": waiting, "assignedDrivers": assigned}
+    data = {
+        "reason": reason,
+        "drivers": [one.driver_id for one in waiting],
+        "assignedDrivers": assigned,
+    }
     events.record(connection, order_id, "order_cancelled", now, data)
-    told = told_of_end(
-        sorted({*waiting, *assigned}), "order_cancelled", order_id, order.round, {"reason": reason}
-    )
+    news = {"orderId": order_id, "reason": reason}
+    told = [
+        *(Message(messages.driver(one), CANCELLED, news, key=f"cancelled:{order_id}") for one in assigned),
+        *told_of_end(waiting, CANCELLED, order_id, {"reason": reason}),
+    ]
     return outbox.add(connection, order_id, told, changed_drivers=assigned)

@@ -1,9 +1,10 @@
 """Ends the search of an order: what expiry, cancelling and the last accept have in common."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from models import messages
 from models.messages import Message
@@ -11,24 +12,39 @@ from workers.offering import closing_key
 
 CLOSE_OFFERS = text("""
     UPDATE offers SET state = :state, closed_at = coalesce(:now, now())
-    WHERE order_id = :order_id AND state = 'open' AND (CAST(:vehicle AS text) IS NULL OR vehicle = :vehicle)
-    RETURNING driver_id
+    WHERE order_id = :order_id AND state = 'open'
+        AND (CAST(:vehicle AS text) IS NULL OR vehicle = :vehicle AND fare = :fare)
+    RETURNING id, driver_id
 """)
 
 
+class Closed(NamedTuple):
+    """An offer that was open until now, and whose it was."""
+
+    offer_id: str
+    driver_id: str
+
+
 def close_offers(
-    connection: Connection, order_id: str, state: str, now: datetime | None, vehicle: str | None = None
-) -> list[str]:
-    """Closes the open offers of an order, or those for one vehicle; the drivers who had them."""
-    rows = connection.execute(
-        CLOSE_OFFERS, {"order_id": order_id, "state": state, "now": now, "vehicle": vehicle}
-    )
-    return sorted(row.driver_id for row in rows)
+    connection: Connection, order_id: str, state: str, now: datetime | None, truck: Row[Any] | None = None
+) -> list[Closed]:
+    """Closes the open offers of an order, or those for trucks of the kind and price of one; by driver."""
+    values = {
+        "order_id": order_id,
+        "state": state,
+        "now": now,
+        "vehicle": truck.vehicle if truck else None,
+        "fare": truck.price_per_truck if truck else None,
+    }
+    rows = connection.execute(CLOSE_OFFERS, values)
+    return sorted((Closed(str(row.id), row.driver_id) for row in rows), key=lambda one: one.driver_id)
 
 
-def told_of_end(
-    drivers: list[str], kind: str, order_id: str, search_round: int, data: dict[str, Any]
-) -> list[Message]:
-    """The message to each driver that the offer of this order is over."""
-    key = closing_key(order_id, search_round)
-    return [Message(messages.driver(one), kind, {"orderId": order_id} | data, key=key) for one in drivers]
+def told_of_end(closed: Iterable[Closed], kind: str, order_id: str, data: dict[str, Any]) -> list[Message]:
+    """The message to each driver that their offer is over."""
+    return [
+        Message(
+            messages.driver(one.driver_id), kind, {"orderId": order_id} | data, key=closing_key(one.offer_id)
+        )
+        for one in closed
+    ]

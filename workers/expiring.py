@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, outbox
 from models.messages import Message
 from workers import events, trips
-from workers.closing import told_of_end
+from workers.closing import Closed, told_of_end
 from workers.events import Event
 
 DUE = text("""
@@ -42,7 +42,7 @@ END_SEARCHES = text("""
     )
     UPDATE offers SET state = 'expired', closed_at = coalesce(:now, now())
     WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'open'
-    RETURNING order_id, driver_id
+    RETURNING id, order_id, driver_id
 """)
 
 
@@ -79,16 +79,16 @@ def _end_searches(
     connection: Connection, orders: Sequence[Row[Any]], now: datetime | None
 ) -> list[outbox.Followup]:
     closed = connection.execute(END_SEARCHES, {"ids": [str(one.id) for one in orders], "now": now})
-    asked: dict[str, list[str]] = {str(one.id): [] for one in orders}
+    asked: dict[str, list[Closed]] = {str(one.id): [] for one in orders}
     for row in closed:
-        asked[str(row.order_id)].append(row.driver_id)
+        asked[str(row.order_id)].append(Closed(str(row.id), row.driver_id))
     happened, told = [], []
     for order in orders:
         order_id, partly = str(order.id), order.trucks_filled > 0
-        drivers = sorted(asked[order_id])
-        data = {"trucksFilled": order.trucks_filled, "drivers": drivers}
+        ended = sorted(asked[order_id], key=lambda one: one.driver_id)
+        data = {"trucksFilled": order.trucks_filled, "drivers": [one.driver_id for one in ended]}
         happened.append(Event(order_id, "search_ended" if partly else "order_expired", data))
-        told.append((order_id, [_tell_customer(order, partly), *_tell_drivers(order, drivers, partly)]))
+        told.append((order_id, [_tell_customer(order, partly), *_tell_drivers(order_id, ended, partly)]))
     events.record_all(connection, happened, now)
     for order in orders:
         if order.trucks_filled:
@@ -103,9 +103,7 @@ def _tell_customer(order: Row[Any], partly: bool) -> Message:
     return Message(messages.customer(order.customer_id), kind, data, key=f"ended:{order_id}:{order.round}")
 
 
-def _tell_drivers(order: Row[Any], drivers: list[str], partly: bool) -> list[Message]:
+def _tell_drivers(order_id: str, ended: list[Closed], partly: bool) -> list[Message]:
     if partly:
-        return told_of_end(
-            drivers, "request_no_longer_available", str(order.id), order.round, {"reason": "expired"}
-        )
-    return told_of_end(drivers, "order_expired", str(order.id), order.round, {})
+        return told_of_end(ended, "request_no_longer_available", order_id, {"reason": "expired"})
+    return told_of_end(ended, "order_expired", order_id, {})

@@ -1,7 +1,7 @@
 """Whom to ask: the nearest drivers of the right vehicle, who have not been asked yet."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,12 +14,23 @@ WAVE_RADII_KM = (5, 10, 15, 30, 50)
 DRIVERS_PER_TRUCK = 10
 
 
+class Kind(NamedTuple):
+    """What one truck of an order has in common with others: drivers are asked for it once a search."""
+
+    vehicle: str
+    fare: Decimal
+
+
 class MissingTruck(NamedTuple):
     """A truck request that still needs a driver."""
 
     id: str
     vehicle: str
     fare: Decimal
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.vehicle, self.fare)
 
 
 class Candidate(NamedTuple):
@@ -37,13 +48,21 @@ def radius_km(wave: int) -> int:
 
 @dataclass(frozen=True)
 class Search:
-    """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees)."""
+    """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees).
+
+    ``asked`` are the kinds that each driver is not asked for any more, ``None`` for all of them.
+    """
 
     trucks: Sequence[MissingTruck]
     latitude: float
     longitude: float
     wave: int
-    asked: Collection[str] = ()
+    asked: Mapping[str, Collection[Kind] | None] = field(default_factory=dict)
+
+    def may_ask(self, driver_id: str, truck: MissingTruck) -> bool:
+        """Whether this driver can be asked for this truck."""
+        kinds = self.asked.get(driver_id, ())
+        return kinds is not None and truck.kind not in kinds
 
 
 def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
@@ -88,8 +107,16 @@ def _question(search: Search, vehicle: str, trucks: int) -> driver_search.Questi
 def _candidates(
     search: Search, trucks: Sequence[MissingTruck], nearby: Sequence[driver_search.Nearby]
 ) -> list[Candidate]:
-    new = [near for near in nearby if near.driver_id not in search.asked][: DRIVERS_PER_TRUCK * len(trucks)]
-    # The offers name the trucks in turn, so that the first accepts do not all want the same one.
-    return [
-        Candidate(near.driver_id, trucks[i % len(trucks)], near.distance_km) for i, near in enumerate(new)
-    ]
+    """The nearest drivers, each with a truck; the trucks in turn, so that the first accepts do not all want
+    the same one.
+    """
+    found: list[Candidate] = []
+    for near in nearby:
+        turn = len(found)
+        if turn == DRIVERS_PER_TRUCK * len(trucks):
+            break
+        in_turn = (trucks[(turn + i) % len(trucks)] for i in range(len(trucks)))
+        truck = next((each for each in in_turn if search.may_ask(near.driver_id, each)), None)
+        if truck is not None:
+            found.append(Candidate(near.driver_id, truck, near.distance_km))
+    return found

@@ -1,7 +1,7 @@
 """Asks drivers: the rows of a wave's offers, and what each driver is shown."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -41,11 +41,23 @@ def insert_offers(at: str) -> str:
     """
 
 
+# Trucks may have been taken since they were proposed: another of that kind and price is named in their place,
+# and without one nobody is asked.
 INSERT_OFFERS = text(f"""
+    WITH proposed AS (
+        SELECT c.offer_id, c.order_id, c.driver_id, open.id AS truck_request_id, c.vehicle, c.fare, c.round,
+            c.wave, c.distance_km
+        FROM {PROPOSALS} CROSS JOIN LATERAL (
+            SELECT t.id FROM truck_requests t
+            WHERE t.order_id = c.order_id AND t.status = 'searching' AND t.vehicle = c.vehicle
+                AND t.price_per_truck = c.fare
+            ORDER BY t.id <> c.truck_request_id, t.request_number LIMIT 1
+        ) AS open
+    )
     {insert_offers("coalesce(:now, now())")}
-    FROM {PROPOSALS} WHERE {FIT}
-    ON CONFLICT (order_id, driver_id, round) DO NOTHING
-    RETURNING id
+    FROM proposed c WHERE {FIT}
+    ON CONFLICT DO NOTHING
+    RETURNING id, truck_request_id
 """)
 
 SEARCHES = text("""
@@ -54,10 +66,14 @@ SEARCHES = text("""
     FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND searching
 """)
 
+# With the first wave of a further search go the offers of the ones before that are still open: they end later
+# now.
 OPEN_OF_WAVE = text("""
     SELECT id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km
     FROM offers
-    WHERE order_id = :order_id AND round = :round AND wave = :wave AND state = 'open'
+    WHERE order_id = :order_id AND state = 'open'
+        AND (round = :round AND wave = :wave OR round < :round AND :wave = 1)
+    ORDER BY pickup_distance_km, driver_id
 """)
 
 MISSING = text("""
@@ -96,9 +112,9 @@ class Offered:
     distance_km: float
 
 
-def closing_key(order_id: str, search_round: int) -> str:
-    """Names the end of one search of an order: offers that arrive later are not shown."""
-    return f"closed:{order_id}:{search_round}"
+def closing_key(offer_id: str) -> str:
+    """Names the end of an offer: where it arrives later than its end it is not shown."""
+    return f"closed:{offer_id}"
 
 
 def propose(order_id: str, search_round: int, wave: int, found: Sequence[Candidate]) -> list[Offered]:
@@ -125,8 +141,10 @@ def offer(connection: Connection, proposals: Sequence[Offered], now: datetime | 
     if not proposals:
         return []
     values = {"now": now, "candidates": orjson.dumps(proposals).decode()}
-    written = {str(row.id) for row in connection.execute(INSERT_OFFERS, values)}
-    return [one for one in proposals if one.offer_id in written]
+    trucks = {str(row.id): str(row.truck_request_id) for row in connection.execute(INSERT_OFFERS, values)}
+    return [
+        replace(one, truck_request_id=trucks[one.offer_id]) for one in proposals if one.offer_id in trucks
+    ]
 
 
 def offered(row: Row[Any]) -> Offered:
@@ -160,8 +178,8 @@ def new_broadcast(search: Search, one: Offered) -> Message:
         messages.driver(one.driver_id),
         "new_broadcast",
         data,
-        key=f"offer:{one.offer_id}",
-        unless=closing_key(search.order_id, search.round),
+        key=f"offer:{one.offer_id}:{search.round}",
+        unless=closing_key(one.offer_id),
     )
 
 
@@ -169,13 +187,17 @@ def broadcasts(order_id: str, wave: Wave) -> list[Message]:
     """The offers of a wave as their drivers see them, made anew for those that can still be taken."""
     with db.statements() as connection:
         order = connection.execute(SEARCHES, {"ids": [order_id]}).one_or_none()
-        if order is None or order.round != wave.round:
+        if order is None:
             return []
-        search = search_of(order, connection.execute(MISSING, {"ids": [order_id]}).all())
-        rows = connection.execute(
-            OPEN_OF_WAVE, {"order_id": order_id, "round": wave.round, "wave": wave.wave}
-        )
-        return [new_broadcast(search, offered(row)) for row in rows if row.vehicle in search.types]
+        missing = connection.execute(MISSING, {"ids": [order_id]}).all()
+        return open_broadcasts(connection, search_of(order, missing), wave)
+
+
+def open_broadcasts(connection: Connection, search: Search, wave: Wave) -> list[Message]:
+    """The same for a search that is at hand. (It may be a later one than the wave's.)"""
+    values = {"order_id": search.order_id, "round": wave.round, "wave": wave.wave}
+    rows = connection.execute(OPEN_OF_WAVE, values)
+    return [new_broadcast(search, offered(row)) for row in rows if row.vehicle in search.types]
 
 
 def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:

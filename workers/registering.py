@@ -5,11 +5,13 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from models import db
-from models.errors import DriverNotRegistered
+from models.errors import DriverBusy, DriverNotRegistered
 from models.live import driver_index
 from models.messages import iso
 from models.orders import RUNNING
 
+# Waits for an accept that is giving this driver a trip, and keeps further ones waiting.
+LOCK = text("SELECT vehicle, vehicle_number FROM drivers WHERE id = :id FOR UPDATE")
 REGISTER = text("""
     INSERT INTO drivers (id, name, phone, vehicle_type, vehicle_subtype, vehicle, vehicle_number)
     VALUES (:id, :name, :phone, :vehicle_type, :vehicle_subtype, :vehicle, :vehicle_number)
@@ -22,13 +24,17 @@ SET_AVAILABLE = text("""
     UPDATE drivers SET available = :available, updated_at = now() WHERE id = :id RETURNING *
 """)
 READ = text("SELECT * FROM drivers WHERE id = :id")
+ON_A_TRIP = "You have a running trip. Finish it before you change the vehicle."
 BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :id AND status IN {RUNNING}")
 
 
 def register(
     driver_id: str, name: str, phone: str, vehicle_type: str, vehicle_subtype: str, vehicle_number: str
 ) -> dict[str, Any]:
-    """Registers a driver or changes what is known of him."""
+    """Registers a driver or changes what is known of them.
+
+    Raises ``DriverBusy`` if they have a running trip and this would change the vehicle under its load.
+    """
     row = {
         "id": driver_id,
         "name": name,
@@ -38,7 +44,11 @@ def register(
         "vehicle": driver_index.vehicle_key(vehicle_type, vehicle_subtype),
         "vehicle_number": vehicle_number,
     }
-    with db.statements() as connection:
+    with db.transaction() as connection:
+        known = connection.execute(LOCK, row).one_or_none()
+        stays = known is None or (known.vehicle, known.vehicle_number) == (row["vehicle"], vehicle_number)
+        if not stays and connection.execute(BUSY, row).first():
+            raise DriverBusy(ON_A_TRIP)
         return _view(connection.execute(REGISTER, row).one())
 
 

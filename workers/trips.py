@@ -39,7 +39,7 @@ GIVE_BACK = text(f"""
 
 GIVE_BACK_OFFER = text("""
     UPDATE offers SET state = 'given_back', closed_at = coalesce(:now, now())
-    WHERE truck_request_id = :id AND driver_id = :driver_id AND state = 'accepted'
+    WHERE order_id = :order_id AND driver_id = :driver_id AND truck_request_id = :id AND state = 'accepted'
 """)
 
 SEARCH_AGAIN = text("""
@@ -77,7 +77,7 @@ def give_back(
     """
     with db.transaction() as connection:
         order, truck = _locked(connection, driver_id, truck_request_id)
-        ids = {"id": truck.id, "driver_id": driver_id, "now": now}
+        ids = {"id": truck.id, "order_id": order.id, "driver_id": driver_id, "now": now}
         if not connection.execute(GIVE_BACK, ids).rowcount:
             raise InvalidTransition(
                 "The load is on the truck or the trip is over.", data={"status": truck.status}

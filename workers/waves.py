@@ -1,7 +1,7 @@
 """Asks again, further away every ten seconds, while trucks are missing and time is left."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +13,14 @@ from models.messages import Message
 from models.outbox import Told, Wave
 from workers import events
 from workers.events import Event
-from workers.matching import WAVE_RADII_KM, Candidate, MissingTruck, Search, candidates
+from workers.matching import WAVE_RADII_KM, Candidate, Kind, MissingTruck, Search, candidates
 from workers.offering import (
     MISSING,
     SEARCHES,
     Offered,
     new_broadcast,
     offer,
+    open_broadcasts,
     propose,
     search_of,
     wave_event,
@@ -33,9 +34,12 @@ DUE = text("""
     ORDER BY next_wave_at LIMIT :limit
 """)
 
-# Asked in this search, still holding an offer of an earlier one, or the one who gave a truck back.
+# Asked in this search, still holding an offer of an earlier one, or the one who gave a truck back. `lost`:
+# others were faster, or it was withdrawn, so the driver may be asked for trucks of another kind or price.
 ASKED = text("""
-    SELECT f.order_id, f.driver_id FROM offers f JOIN orders o ON o.id = f.order_id
+    SELECT f.order_id, f.driver_id, f.vehicle, f.fare, f.state IN ('taken', 'withdrawn') AS lost,
+        f.round = o.round OR f.state = 'open' AS reached
+    FROM offers f JOIN orders o ON o.id = f.order_id
     WHERE f.order_id = ANY(CAST(:ids AS uuid[]))
         AND (f.round = o.round OR f.state IN ('open', 'given_back'))
 """)
@@ -73,11 +77,15 @@ TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = ANY(CA
 
 @dataclass(frozen=True)
 class _Due:
-    """A search as it was read: its row, the trucks it misses, and who has been asked."""
+    """A search as it was read: its row, the trucks it misses, and who has been asked.
+
+    ``asked`` as in `Search`; ``reached``: somebody has been asked in this search.
+    """
 
     order: Row[Any]
     missing: Sequence[Row[Any]]
-    asked: set[str]
+    asked: dict[str, set[Kind] | None] = field(default_factory=dict)
+    reached: bool = False
 
     @property
     def id(self) -> str:
@@ -95,7 +103,7 @@ class _Due:
     @property
     def without_supply(self) -> bool:
         """Whether its customer is to be told, if this wave finds nobody either, that there is nobody."""
-        return self.next >= len(WAVE_RADII_KM) and not self.asked and not self.order.no_supply_told
+        return self.next >= len(WAVE_RADII_KM) and not self.reached and not self.order.no_supply_told
 
 
 def due(now: datetime | None = None, limit: int = 500) -> list[str]:
@@ -130,7 +138,10 @@ def next_waves(order_ids: Sequence[str], now: datetime | None = None) -> list[ou
         seen = [{"id": one.id, "round": one.order.round, "wave": one.order.wave} for one in searches]
         values = {"seen": orjson.dumps(seen).decode(), "now": now}
         ours = {str(row.id) for row in connection.execute(ADVANCE, values)}
-        return _send(connection, [one for one in searches if one.id in ours], found, now)
+        # The trucks as they are now that nobody else can change them.
+        missing = _missing(connection, list(ours))
+        held = [replace(one, missing=missing.get(one.id, [])) for one in searches if one.id in ours]
+        return _send(connection, held, found, now)
 
 
 def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
@@ -142,13 +153,29 @@ def _read(order_ids: Sequence[str]) -> list[_Due]:
     ids = {"ids": list(order_ids)}
     with db.statements() as connection:
         orders = connection.execute(SEARCHES, ids).all()
-        missing: dict[str, list[Row[Any]]] = {str(one.id): [] for one in orders}
-        asked: dict[str, set[str]] = {str(one.id): set() for one in orders}
-        for truck in connection.execute(MISSING, ids):
-            missing.setdefault(str(truck.order_id), []).append(truck)
+        missing = _missing(connection, order_ids)
+        asked: dict[str, list[Row[Any]]] = {}
         for offer in connection.execute(ASKED, ids):
-            asked.setdefault(str(offer.order_id), set()).add(offer.driver_id)
-    return [_Due(one, missing[str(one.id)], asked[str(one.id)]) for one in orders]
+            asked.setdefault(str(offer.order_id), []).append(offer)
+    return [_due(one, missing.get(str(one.id), []), asked.get(str(one.id), [])) for one in orders]
+
+
+def _missing(connection: Connection, order_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+    missing: dict[str, list[Row[Any]]] = {}
+    for truck in connection.execute(MISSING, {"ids": list(order_ids)}):
+        missing.setdefault(str(truck.order_id), []).append(truck)
+    return missing
+
+
+def _due(order: Row[Any], missing: Sequence[Row[Any]], offers: Sequence[Row[Any]]) -> _Due:
+    asked: dict[str, set[Kind] | None] = {}
+    for each in offers:
+        kinds = asked.setdefault(each.driver_id, set())
+        if not each.lost:
+            asked[each.driver_id] = None
+        elif kinds is not None:
+            kinds.add(Kind(each.vehicle, each.fare))
+    return _Due(order, missing, asked, any(each.reached for each in offers))
 
 
 def _send(
@@ -165,11 +192,11 @@ def _send(
         sent.setdefault(each.order_id, []).append(each)
     happened, told = [], []
     for one in searches:
-        if offers := sent.get(one.id):
+        offers, wave = sent.get(one.id, []), Wave(one.order.round, one.next)
+        if offers:
             happened.append(Event(one.id, "wave_sent", wave_event(one.next, offers)))
-            search = search_of(one.order, one.missing)
-            messages_of_wave = [new_broadcast(search, each) for each in offers]
-            told.append(Told(one.id, messages_of_wave, Wave(one.order.round, one.next)))
+        if shown := _shown(connection, one, offers, wave):
+            told.append(Told(one.id, shown, wave))
         elif one.without_supply:
             happened.append(Event(one.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
             told.append(Told(one.id, [_no_supply(one)]))
@@ -179,10 +206,17 @@ def _send(
     return outbox.add_all(connection, told)
 
 
+def _shown(connection: Connection, one: _Due, offers: Sequence[Offered], wave: Wave) -> list[Message]:
+    search = search_of(one.order, one.missing)
+    if wave.wave == 1:
+        return open_broadcasts(connection, search, wave)
+    return [new_broadcast(search, each) for each in offers]
+
+
 def _no_supply(one: _Due) -> Message:
     return Message(
         messages.customer(one.order.customer_id),
         "order_no_supply",
         {"orderId": one.id},
-        key=f"no_supply:{one.id}",
+        key=f"no_supply:{one.id}:{one.order.round}",
     )

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from models import db, outbox
 from workers import events
-from workers.closing import told_of_end
+from workers.closing import Closed, told_of_end
 
 OPEN = text("""
     SELECT f.id FROM offers f JOIN drivers d ON d.id = f.driver_id
@@ -15,7 +15,7 @@ OPEN = text("""
 """)
 WITHDRAW = text("""
     UPDATE offers SET state = 'withdrawn', closed_at = coalesce(:now, now())
-    WHERE id = :id AND state = 'open' RETURNING order_id, driver_id, round
+    WHERE id = :id AND state = 'open' RETURNING order_id, driver_id
 """)
 
 
@@ -36,10 +36,9 @@ def withdraw(offer_id: str, now: datetime | None = None) -> outbox.Followup | No
         order_id = str(offer.order_id)
         events.record(connection, order_id, "offer_withdrawn", now, {"driverId": offer.driver_id})
         told = told_of_end(
-            [offer.driver_id],
+            [Closed(offer_id, offer.driver_id)],
             "request_no_longer_available",
             order_id,
-            offer.round,
             {"reason": "unavailable"},
         )
         return outbox.add(connection, order_id, told)

@@ -1,23 +1,43 @@
 """Runs the migrations against DATABASE_URL, one process at a time."""
 
+import time
+
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from models import db, rights, settings, tables
 
 # Any number, as long as nobody else uses it: two processes that start at once migrate in turn.
 ADVISORY_LOCK = 7_433_105
+TURN_SECONDS = 0.2
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    """Takes the lock for this session, since a migration may commit in between.
+
+    Whoever waits asks again and again: a statement that waits would hold up an index that is built
+    concurrently, which waits for every statement that began before.
+    """
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}).scalar():
+        connection.rollback()
+        time.sleep(TURN_SECONDS)
+    connection.commit()
 
 
 def run() -> None:
     engine = create_engine(db.sqlalchemy_url(settings.load().database_url))
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=tables.TABLES[0].metadata)
+        _wait_for_turn(connection)
+        context.configure(
+            connection=connection,
+            target_metadata=tables.TABLES[0].metadata,
+            transaction_per_migration=True,
+        )
         with context.begin_transaction():
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
             context.run_migrations()
-            if role := settings.load().database_app_role:
-                rights.grant(connection, role)
+        if role := settings.load().database_app_role:
+            rights.grant(connection, role)
+            connection.commit()
 
 
 run()

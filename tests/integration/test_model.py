@@ -251,7 +251,9 @@ class Rules(RuleBasedStateMachine):
         offer = order.offers.get(driver)
         code = _code(lambda: followups.follow(accepting.accept(driver, order_id).followup))
         closed = {"taken": "TRUCK_TAKEN", "expired": "ORDER_EXPIRED", "cancelled": "ORDER_CANCELLED"}
-        if offer == "accepted":
+        if offer and offer != "open" and order.ended:
+            assert code == closed[order.ended]
+        elif offer == "accepted":
             assert code is None
         elif offer == "open" and driver not in self._busy():
             assert code is None

@@ -39,7 +39,9 @@ ROUTES = {
                 },
             ),
         ),
-        text="A new driver is unavailable until he says that he wants work.",
+        errors=(DriverBusy,),
+        text="A new driver is unavailable until he says that he wants work. Another vehicle withdraws the "
+        "open offers of the one before; during a trip it is refused.",
     ),
     "drivers.me": Operation(
         "Drivers", {200: Answer("The driver.", shapes.DriverHimself)}, errors=(DriverNotRegistered,)
