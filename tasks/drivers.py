@@ -46,17 +46,22 @@ def _follow_change(driver_id: str) -> None:
 
 
 def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
-    """Takes drivers' positions, and tells the customers of their trips, once a second at most.
+    """Takes drivers' positions, each driver's oldest first. Customers of running trips are told the newest,
+    once a second at most.
 
     Whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, ``ValueError``.
     """
     moves = locating.move_all(reports, now_ms)
-    told = []
+    newest: dict[str, Position] = {}
+    due: dict[str, Trip] = {}
     for (driver_id, position), moved in zip(reports, moves, strict=True):
         if moved.jumped:
             log.info("impossible position", driver_id=driver_id)
+        if moved.trip and moved.outcome == "live":
+            newest[driver_id] = position
         if moved.trip and moved.tell:
-            told.append(_location(moved.trip, position))
+            due[driver_id] = moved.trip
+    told = [_location(trip, newest[driver_id]) for driver_id, trip in due.items()]
     mailbox.pass_on(told, clock.now())
     return moves
 

@@ -14,8 +14,9 @@ from tasks import drivers, trips
 from web import positions
 from web.access import caller, requires
 from web.answers import success
+from web.batches import sorted_out
 from web.parsing import body, identifier, validated, whole_number
-from web.schemas import After, Availability, GiveBack, Positions, Registration, TripStatus
+from web.schemas import After, Availability, GiveBack, Registration, TripStatus
 from workers import locating, reading, registering, tracking
 
 blueprint = Blueprint("drivers", __name__, url_prefix="/api/v1")
@@ -57,17 +58,18 @@ def availability() -> Response:
 @blueprint.post("/drivers/me/locations")
 @requires("driver")
 def locations() -> Response:
-    """A batch of positions, oldest first, for clients without a socket."""
-    reported = validated(Positions, body()).locations
+    """A batch of positions in any order, for clients without a socket; wrong rows cost only themselves."""
+    batch = sorted_out(body())
     now_ms = clock.now_ms()
-    sent = sorted((one.position(now_ms) for one in reported), key=lambda one: one.at_ms)
+    sent = sorted((one.position(now_ms) for one in batch.positions), key=lambda one: one.at_ms)
     reports = [(caller().sub, position) for position in sent]
     moves = drivers.report_positions(reports, now_ms)
     if moves[0].outcome == "unknown":
         raise DriverNotRegistered
     locating.save({caller().sub: sent[-1]})
     positions.note_trips(reports, moves)
-    return success({"received": len(moves), "live": sum(moved.outcome == "live" for moved in moves)})
+    live = sum(moved.outcome == "live" for moved in moves)
+    return success({"received": len(moves), "live": live, **batch.answer()})
 
 
 @blueprint.get("/drivers/me/broadcasts")

@@ -1,6 +1,7 @@
 """What one field may be, with the contract's limits, and what the published documents say of it."""
 
 import re
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -17,10 +18,17 @@ MAXIMUM_PRICE = Decimal("99999999.99")
 FUTURE_SECONDS = 60
 # Phones keep positions while they have no network; what is older is no news of anybody.
 PAST_DAYS = 7
-VEHICLE_NAME = re.compile(r"[\w .\-]{1,64}")
 SURROGATE = re.compile("[\ud800-\udfff]")
-# What shows on a page: Python and JavaScript call different characters white space, and neither these.
-VISIBLE = r"[^\s\u0000-\u001f\u0085\ufeff]"
+VEHICLE_NAME_LENGTH = 64
+# E.164 numbers have at most 15 digits; short ones are a town's own.
+PHONE_DIGITS = re.compile(r"\+?[0-9]{4,15}")
+# Longer texts are not looked at: putting combining marks in order takes quadratic time.
+LONGEST_RAW = 256
+# What shows on a page: Python and JavaScript call different characters white space, and neither these,
+# nor what only joins, separates or turns its neighbours.
+VISIBLE = r"[^\s\u0000-\u001f\u0085\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+# Scripts of India write conjuncts with them; they are no letters of their own.
+JOINERS = "\u200c\u200d"
 
 
 def _printable(text: str) -> str:
@@ -34,9 +42,84 @@ def _printable(text: str) -> str:
 
 
 def _vehicle_name(text: str) -> str:
-    if not VEHICLE_NAME.fullmatch(text) or not text.strip():
-        raise ValueError("must be 1 to 64 letters, digits, spaces, '_', '-' or '.'")
-    return text.strip()
+    """The name in NFC, with plain spaces. Letters include their combining marks and joiners."""
+    composed = unicodedata.normalize("NFC", text) if len(text) <= LONGEST_RAW else ""
+    name = _spaced(composed)
+    if not name or len(composed) > VEHICLE_NAME_LENGTH or not _is_vehicle_name(name):
+        raise ValueError(
+            f"must be 1 to {VEHICLE_NAME_LENGTH} letters with their marks, digits, spaces, '_', '-' or '.'"
+        )
+    return name
+
+
+def _spaced(text: str) -> str:
+    """No-break and other spaces as plain ones, none around it."""
+    return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip(" ")
+
+
+def _is_vehicle_name(name: str) -> bool:
+    letter_before = False
+    for character in name:
+        continues = character in JOINERS or unicodedata.category(character).startswith("M")
+        if continues and not letter_before:
+            return False
+        if not continues:
+            letter_before = character.isalpha()
+            if not (character.isalnum() or character in " _-."):
+                return False
+    return True
+
+
+def phone_number(text: str) -> str:
+    """A phone number as people and address books write it, as its digits behind an optional ``+``.
+
+    Left out: every kind of space and dash, dots, slashes, brackets, marks of direction, and a ``(0)`` that is
+    not dialled from abroad. A leading 00 is a ``+``. Raises ``ValueError``.
+    """
+    number = "".join(map(_dialled, text)) if len(text) <= LONGEST_RAW else ""
+    if number.lstrip("(").startswith(("+", "00")):
+        number = number.replace("(0)", "", 1)
+    number = number.replace("(", "").replace(")", "")
+    if number.startswith("00") and PHONE_DIGITS.fullmatch("+" + number[2:]):
+        number = "+" + number[2:]
+    if not PHONE_DIGITS.fullmatch(number):
+        raise ValueError(
+            "must be a phone number of 4 to 15 digits, best with its country, as in +91 98765 43210"
+        )
+    return number
+
+
+def _dialled(character: str) -> str:
+    """The character in a number: digits of any script in ours, nothing for what only groups them."""
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    if character in "[]{}./\u2212" or unicodedata.category(character) in ("Zs", "Pd", "Cf"):
+        return ""
+    return {"\uff0b": "+", "\t": ""}.get(character, character)
+
+
+def _latitude(value: float) -> float:
+    if -90 <= value <= 90:
+        return value
+    swapped = "; are latitude and longitude swapped?" if -180 <= value <= 180 else ""
+    raise ValueError(f"must be from -90 to 90{swapped}")
+
+
+def _longitude(value: float) -> float:
+    if not -180 <= value <= 180:
+        raise ValueError("must be from -180 to 180")
+    return value
+
+
+def real_place(latitude: float, longitude: float) -> None:
+    """Raises ``ValueError`` for 0, 0, in the sea off Africa: phones without a position report it."""
+    if latitude == longitude == 0:
+        raise ValueError("latitude and longitude are both 0: this is no position")
+
+
+def _known(value: float) -> float | None:
+    """Phones report what they do not know as -1."""
+    return None if value < 0 else value
 
 
 def _truck_state(text: str) -> str:
@@ -90,10 +173,11 @@ def _seconds(text: str) -> float:
 _NAME = {
     "type": "string",
     "minLength": 1,
-    "maxLength": 64,
-    # Says of ASCII what VEHICLE_NAME says; no class of all letters is known to both Python and JavaScript.
+    "maxLength": VEHICLE_NAME_LENGTH,
+    # Says of ASCII what `_vehicle_name` says; no class of all letters is known to both Python and JavaScript.
     "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
-    "description": "Letters, digits, spaces, '_', '-' and '.'; compared without regard to case.",
+    "description": "Letters with their combining marks, digits, spaces, '_', '-' and '.'; compared after NFC "
+    "and without regard to case.",
 }
 _RUPEES = {
     "type": "number",
@@ -102,11 +186,15 @@ _RUPEES = {
     "description": "INR, at most two decimals.",
 }
 _TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
-_MOMENT = {
+# Phones keep positions while they have no network; what is older is no news of anybody.
+PAST_DAYS = 7
+_MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
+_PHONE = {
     "type": "string",
-    "format": "date-time",
-    "maxLength": 40,
-    "description": f"Between {PAST_DAYS} days ago and {FUTURE_SECONDS} s ahead.",
+    "maxLength": LONGEST_RAW,
+    "pattern": r"^\+?[0-9]([ \-]?[0-9]){3,14}$",
+    "description": "4 to 15 digits, best with their country; answered as digits behind an optional '+'. "
+    "Brackets, dots, slashes, and every kind of space and dash are left out.",
 }
 _TRUCK_STATE = {"type": "string", "enum": list(TRUCK_REQUEST_STATES)}
 
@@ -114,8 +202,36 @@ Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)
 VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
 WHOLE = BeforeValidator(_whole)
 Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
-Latitude = Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-Longitude = Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+Heading = Annotated[
+    float,
+    Field(le=360, allow_inf_nan=False, description="Degrees; below 0: unknown."),
+    AfterValidator(_known),
+]
+Speed = Annotated[
+    float,
+    Field(le=500, allow_inf_nan=False, description="Metres a second; below 0: unknown."),
+    AfterValidator(_known),
+]
+Phone = Annotated[str, AfterValidator(phone_number), WithJsonSchema(_PHONE)]
+Latitude = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    AfterValidator(_latitude),
+    WithJsonSchema({"type": "number", "minimum": -90, "maximum": 90}),
+]
+Longitude = Annotated[
+    float,
+    Field(allow_inf_nan=False),
+    AfterValidator(_longitude),
+    WithJsonSchema({"type": "number", "minimum": -180, "maximum": 180}),
+]
+# Published beside a place: everything but 0, 0.
+SOMEWHERE: dict[str, JsonValue] = {
+    "not": {
+        "required": ["latitude", "longitude"],
+        "properties": {"latitude": {"const": 0}, "longitude": {"const": 0}},
+    }
+}
 Address = Annotated[Text, Field(min_length=1, max_length=500)]
 Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]

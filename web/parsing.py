@@ -10,6 +10,7 @@ from uuid import UUID
 from flask import Request, request
 from gevent import Timeout  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import (
     ClientDisconnected,
     LengthRequired,
@@ -130,11 +131,25 @@ def validated(model: type[Model], data: dict[str, Any]) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        # With input and links each row would cost twice as much.
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        first = found[:MOST_DETAILS]
-        rows = [(_field(row["loc"]), row["msg"].removeprefix("Value error, ")) for row in first]
-        raise Invalid(rows, more=len(found) - len(first)) from None
+        raise invalid(error) from None
+
+
+def faults(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, in the order of the fields."""
+    # With input and links each row would cost twice as much.
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """The same with a row for each wrong field."""
+    found = faults(error)
+    first = found[:MOST_DETAILS]
+    return Invalid([named(each) for each in first], more=len(found) - len(first))
+
+
+def named(fault: ErrorDetails) -> tuple[str, str]:
+    """``(field, message)``."""
+    return _field(fault["loc"]), fault["msg"].removeprefix("Value error, ")
 
 
 def _field(location: tuple[int | str, ...]) -> str:

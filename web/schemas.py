@@ -7,18 +7,23 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from models.live.driver_index import Position
 from web.fields import (
+    SOMEWHERE,
     WHOLE,
     Address,
+    Heading,
     Id,
     Instant,
     Latitude,
     Longitude,
     Moment,
+    Phone,
     Price,
     Reason,
+    Speed,
     Text,
     TruckState,
     VehicleName,
+    real_place,
 )
 
 MAXIMUM_TRUCKS = 100
@@ -39,11 +44,18 @@ class Body(BaseModel):
 
 
 class Place(Body):
+    model_config = ConfigDict(json_schema_extra=SOMEWHERE)
+
     latitude: Latitude
     longitude: Longitude
     address: Address
     city: Annotated[Text, Field(max_length=100)] | None = None
     state: Annotated[Text, Field(max_length=100)] | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        real_place(self.latitude, self.longitude)
+        return self
 
     def stored(self) -> dict[str, Any]:
         """The shape of pickups and drops in answers."""
@@ -160,7 +172,7 @@ class Nothing(Body):
 
 class Registration(Body):
     name: Annotated[Text, Field(max_length=100)]
-    phone: Annotated[str, Field(pattern=r"^\+?[0-9][0-9 \-]{3,30}$")]
+    phone: Phone
     vehicleType: VehicleName
     vehicleSubtype: VehicleName
     vehicleNumber: Annotated[Text, Field(max_length=32)]
@@ -188,13 +200,23 @@ class After(Body):
 
 
 class ReportedPosition(Body):
-    """A position as a driver's app reports it; ``at`` is now where it is left out."""
+    """A position as a driver's app reports it; ``at`` is now where it is left out.
+
+    What else a phone knows of it (accuracy, altitude, ...) is taken and ignored.
+    """
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra=SOMEWHERE)
 
     latitude: Latitude
     longitude: Longitude
     at: Moment | None = None
-    heading: Annotated[float, Field(ge=0, le=360)] | None = None
-    speed: Annotated[float, Field(ge=0, le=500)] | None = None
+    heading: Heading | None = None
+    speed: Speed | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Self:
+        real_place(self.latitude, self.longitude)
+        return self
 
     def position(self, now_ms: int) -> Position:
         """The same for the driver index."""

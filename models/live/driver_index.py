@@ -6,6 +6,7 @@ running trip; silent ones are left out when it is asked, and swept later.
 """
 
 import struct
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -34,6 +35,8 @@ TELL_MS = 1000
 
 # So many drivers hold Redis up for a millisecond or two.
 TOGETHER = 200
+
+_WITHOUT_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 Outcome = Literal["live", "kept_out", "unknown"]
 
@@ -84,8 +87,14 @@ _USUAL: dict[Outcome, Moved] = {outcome: Moved(outcome) for outcome in get_args(
 
 
 def vehicle_key(vehicle_type: str, vehicle_subtype: str) -> str:
-    """One name for a type and subtype, whatever their case and surrounding spaces."""
-    return f"{vehicle_type.strip().casefold()}:{vehicle_subtype.strip().casefold()}"
+    """One name for a type and subtype, however they are written."""
+    return f"{_caseless(vehicle_type)}:{_caseless(vehicle_subtype)}"
+
+
+def _caseless(name: str) -> str:
+    """For canonical caseless matching (Unicode 3.13, D145). Joiners only change how a name is drawn."""
+    folded = unicodedata.normalize("NFD", name.strip()).casefold()
+    return unicodedata.normalize("NFC", folded).translate(_WITHOUT_JOINERS)
 
 
 def move(driver_id: str, position: Position, now_ms: int) -> Moved:

@@ -84,7 +84,9 @@ ROUTES = {
             ),
         ),
         errors=(DriverNotRegistered,),
-        text="A driver who has not been heard of for 60 s is not asked.",
+        text="Wrong rows are refused by their number and the others taken; 400 if none is right. What else "
+        "a phone knows of a position (accuracy, altitude, ...) is ignored. A driver who has not been heard "
+        "of for 60 s is not asked.",
     ),
     "drivers.broadcasts": Operation("Drivers", {200: Answer("The open offers.", shapes.Broadcasts)}),
     "orders.accept": Operation(

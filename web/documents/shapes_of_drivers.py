@@ -60,9 +60,19 @@ class DriverHimself(Shape):
     currentTrip: Trip | None
 
 
+class PositionRefused(Shape):
+    row: Count = Field(description="Its place in `locations`, counted from 0.")
+    field: str
+    message: str
+
+
 class PositionsTaken(Shape):
-    received: Count
+    received: Count = Field(description="How many were taken: those that are not in `refused`.")
     live: Count = Field(description="How many of them moved the driver; older ones do not.")
+    refused: list[PositionRefused] = Field(
+        description="The wrong rows, at most 50 of them. The others are taken."
+    )
+    moreRefused: Count = Field(default=0, description="How many were refused beside these; left out if none.")
 
 
 class Broadcast(Shape):

@@ -259,11 +259,21 @@ class Me(TypedDict):
     currentTrip: Trip | None
 
 
+class RefusedRow(TypedDict):
+    """A wrong row of a batch, counted from 0. Sending it again would not help."""
+
+    row: int
+    field: str
+    message: str
+
+
 class Received(TypedDict):
-    """How many positions arrived, and how many of them moved the driver."""
+    """How many positions were taken, how many of them moved the driver, and which rows were refused."""
 
     received: int
     live: int
+    refused: list[RefusedRow]
+    moreRefused: NotRequired[int]
 
 
 class TripState(TypedDict):

@@ -93,7 +93,9 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip)
   else
     redis.call('EXPIRE', key, TTL)
   end
-  if outcome == 'live' and trip ~= '' and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
+  -- A word from Postgres (3 is given) is passed on to nobody, so it does not use up the customer's second.
+  local reported = new_search == '' and outcome == 'live' and trip ~= ''
+  if reported and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
     redis.call('HSET', key, 'told_ms', seen)
     tell = 1
   end
