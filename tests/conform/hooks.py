@@ -83,10 +83,14 @@ def after_call(_: schemathesis.HookContext, case: Case, response: schemathesis.R
 
 def repaired(body: dict[str, Any]) -> dict[str, Any]:
     """The same body with prices of two decimals, names of vehicles without signs, points of a way in
-    their order and at its ends, and no more trucks than are allowed. What begins north of the equator is
-    offered to our driver.
+    their order and at its ends, positions of this week, and no more trucks than are allowed. What begins
+    north of the equator is offered to our driver.
     """
     body = copy.deepcopy(body)
+    for position in body.get("locations", ()):
+        # The documents' example has a date of its own.
+        if (position.get("at") or _moment(0)) < _moment(WEEK_SECONDS):
+            position["at"] = _moment(0)
     if needs := body.get("vehicleRequirements"):
         _repair_needs(needs)
         _repair_way(body)
