@@ -17,8 +17,10 @@ LONGEST_PAUSE_S = 10.0
 # The refusals that the contract says a repeat may change.
 WORTH_REPEATING = frozenset({"CONCURRENT_REQUEST", "RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE"})
 
-# What `Answer.code` says of a request that never got an answer.
+# What `Answer.code` says of a request that never got an answer, and how it begins for an answer that has not
+# our envelope, before its status.
 NO_ANSWER = "NO_ANSWER"
+UNUSABLE = "HTTP_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +35,22 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        return 200 <= self.status < 300
+        return 200 <= self.status < 300 and not self.code
 
     @property
     def broken(self) -> bool:
         """The system failed, as opposed to: it refused, be it for want of its storage."""
-        return self.status == 0 or (self.status >= 500 and self.code not in WORTH_REPEATING)
+        return self.unusable or (self.status >= 500 and self.code not in WORTH_REPEATING)
+
+    @property
+    def unusable(self) -> bool:
+        """None at all, or one without our envelope: something on the way has spoken."""
+        return self.status == 0 or self.code.startswith(UNUSABLE)
 
     @property
     def worth_repeating(self) -> bool:
         """Whether the same request may be answered otherwise a little later."""
-        return self.status in {0, 429, 502, 503, 504} or self.code in WORTH_REPEATING
+        return self.unusable or self.status in {408, 429, 502, 503, 504} or self.code in WORTH_REPEATING
 
 
 class Api:
@@ -93,14 +100,17 @@ class Api:
 
 
 def _read(response: Response, tries: int) -> Answer:
-    """Reads the envelope; the failure of something that is not one has the code `HTTP_<status>`."""
+    """Reads the envelope; something that is not one has the code `HTTP_<status>`."""
     envelope = _json(response.body)
-    error = _object(envelope.get("error"))
-    succeeded = 200 <= response.status < 300
+    error, data = _object(envelope.get("error")), envelope.get("data")
+    succeeded = response.status < 300 and envelope.get("success") is True and isinstance(data, dict)
+    refused = (
+        response.status >= 300 and envelope.get("success") is False and isinstance(error.get("code"), str)
+    )
     return Answer(
         response.status,
-        _object(envelope.get("data") if succeeded else error.get("data")),
-        "" if succeeded else str(error.get("code") or f"HTTP_{response.status}"),
+        _object(data if succeeded else error.get("data")),
+        "" if succeeded else str(error["code"]) if refused else f"{UNUSABLE}{response.status}",
         _seconds(response.headers.get("retry-after", "")),
         tries,
     )
@@ -118,7 +128,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float | None:
-    return float(text) if text.isdecimal() else None
+    return float(text) if text.isascii() and text.isdecimal() else None
 
 
 def point(place: Place, name: str) -> dict[str, Any]:

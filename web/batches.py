@@ -31,9 +31,9 @@ def sorted_out(data: dict[str, Any]) -> Batch:
         return Batch(Positions.model_validate(data).locations, [])
     except ValidationError as error:
         refused = _refused_rows(error)
-        right = [row for number, row in enumerate(data.get(ROWS) or ()) if number not in refused]
-        if not refused or not right:
+        if not refused or len(refused) == len(data[ROWS]):
             raise invalid(error) from None
+    right = [row for number, row in enumerate(data[ROWS]) if number not in refused]
     return Batch(Positions.model_validate({ROWS: right}).locations, list(refused.values()))
 
 

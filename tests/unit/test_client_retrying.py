@@ -23,7 +23,9 @@ def failure(status: int, code: str, data: dict[str, Any] | None = None, **header
 def placed() -> Answer:
     data = {"order": {"id": "o", "status": "active"}, "truckRequests": []}
     return Answer(
-        201, {"data": data | {"broadcastSummary": {}, "timeoutSeconds": 60}}, {"idempotent-replayed": "true"}
+        201,
+        {"success": True, "data": data | {"broadcastSummary": {}, "timeoutSeconds": 60}},
+        {"idempotent-replayed": "true"},
     )
 
 
@@ -94,7 +96,7 @@ def test_an_order_is_placed_queued_or_refused() -> None:
     first = read(outcome(Answer(0), placed()))
     assert isinstance(first, Placed)
     assert (first.order["id"], first.timeout_seconds, first.replayed) == ("o", 60, True)
-    queued = read(outcome(Answer(202, {"data": {"order": {"id": "o", "status": "queued"}}})))
+    queued = read(outcome(Answer(202, {"success": True, "data": {"order": {"id": "o", "status": "queued"}}})))
     assert queued == Queued({"id": "o", "status": "queued"}, replayed=False)
     refused = read(outcome(Answer(0), failure(409, "ACTIVE_ORDER_EXISTS", {"activeOrderId": "other"})))
     assert isinstance(refused, Refused)
@@ -150,6 +152,52 @@ def test_an_id_cannot_lead_to_another_path() -> None:
     assert calls.get("../drivers/me").path == "/orders/..%2Fdrivers%2Fme"
 
 
-def test_something_between_that_speaks_html_is_a_refusal_too() -> None:
-    with pytest.raises(RequestRefused, match="HTTP_403"):
-        calls.get("o").read(outcome(Answer(403)))
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 404, 408, 429, 502])
+def test_something_between_that_speaks_html_is_no_answer(status: int) -> None:
+    assert tries().pause(Answer(status), 0) is not None
+    with pytest.raises(NoAnswer, match=str(status)):
+        calls.get("o").read(outcome(Answer(status)))
+
+
+def test_a_token_that_ran_out_between_two_tries_decides_nothing() -> None:
+    read = calls.order(BODY, "mine", False, None).read
+    refused = failure(401, "UNAUTHENTICATED")
+    with pytest.raises(Undecided) as raised:
+        read(outcome(Answer(0), refused))
+    assert raised.value.key == "mine"
+    assert raised.value.refusal is not None
+    assert raised.value.refusal.code == "UNAUTHENTICATED"
+    assert isinstance(read(outcome(refused)), Refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2", 2),
+        ("Sun, 06 Nov 1994 08:49:40 GMT", 3),
+        ("Sunday, 06-Nov-94 08:49:40 GMT", 3),
+        ("Sun Nov  6 08:49:40 1994", 3),
+    ],
+)
+def test_a_pause_may_be_a_date_and_counts_from_the_answers_own(text: str, seconds: float) -> None:
+    answer = failure(503, "SERVICE_UNAVAILABLE", retry_after=text, date="Sun, 06 Nov 1994 08:49:37 GMT")
+    pause = tries().pause(answer, 0)
+    assert pause is not None
+    assert seconds <= pause <= seconds + 0.1
+
+
+@pytest.mark.parametrize(
+    "text", ["-5", "0", "soon", "", "1.5", "Sun, 06 Nov 1994 08:49:30 GMT", "٣", "Sun, 99"]
+)
+def test_a_pause_that_is_none_or_over_is_our_own(text: str) -> None:
+    answer = failure(503, "SERVICE_UNAVAILABLE", retry_after=text, date="Sun, 06 Nov 1994 08:49:37 GMT")
+    pause = tries().pause(answer, 0)
+    assert pause is not None
+    assert 0.12 <= pause <= 0.25
+
+
+@pytest.mark.parametrize("text", ["86400", "9" * 400, "Sun, 06 Nov 9994 08:49:37 GMT"])
+def test_a_pause_of_days_leaves_the_order_undecided_now(text: str) -> None:
+    assert tries().pause(Answer(503, {}, {"retry-after": text}), 0) is None
+    with pytest.raises(Undecided):
+        calls.order(BODY, "mine", False, None).read(outcome(Answer(503, {}, {"retry-after": text})))

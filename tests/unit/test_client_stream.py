@@ -80,9 +80,16 @@ def test_it_stays_away_where_coming_back_would_be_wrong(code: int, error: type[S
 
 
 def test_the_door_is_tried_again_unless_it_refuses_for_good() -> None:
-    assert Stream().refused(502) > 0
-    assert Stream().refused(429) > 0
+    said = b'{"success": false, "error": {"code": "SOME_CODE", "message": "why"}}'
+    assert Stream().refused(502, said) > 0
+    assert Stream().refused(429, said) > 0
     with pytest.raises(TokenExpired):
-        Stream().refused(401)
+        Stream().refused(401, said)
     with pytest.raises(SocketRefused):
-        Stream().refused(403)
+        Stream().refused(403, said)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 426, 429, 502])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"message": "Forbidden"}', b"\xff"])
+def test_a_gateway_at_the_door_refuses_nothing_for_good(status: int, body: bytes) -> None:
+    assert Stream().refused(status, body) > 0

@@ -236,6 +236,8 @@ def test_a_batch_takes_its_right_rows_and_names_the_others() -> None:
         {"locations": []},
         {"locations": [HERE] * 101},
         {"locations": HERE},
+        {"locations": 7},
+        {"locations": None},
         {"locations": [HERE], "more": 1},
         {"locations": [HERE, {"latitude": 91, "longitude": 1}], "more": 1},
         {"locations": [{"latitude": 91, "longitude": 1}]},

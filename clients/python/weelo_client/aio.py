@@ -70,7 +70,7 @@ class AsyncEvents:
                 code = ended.rcvd.code if ended.rcvd else None
                 pause = 0.0 if self._closed else self._stream.lost(code, reason_of(ended))
             except InvalidStatus as refused:
-                pause = self._stream.refused(refused.response.status_code)
+                pause = self._stream.refused(refused.response.status_code, refused.response.body or b"")
             except (OSError, TimeoutError, WebSocketException):
                 pause = self._stream.lost(None)
             else:

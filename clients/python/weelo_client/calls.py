@@ -31,6 +31,9 @@ from weelo_client.shapes import (
 
 T = TypeVar("T")
 
+# What a 201 says beside the order.
+PLACED = ("truckRequests", "broadcastSummary", "timeoutSeconds")
+
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
@@ -42,6 +45,12 @@ class Call(Generic[T]):
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    # Whether the data of a success with this status are what ``read`` needs.
+    fits: Callable[[int, Mapping[str, Any]], bool] = lambda _status, _data: True
+
+
+def _having(*names: str) -> Callable[[int, Mapping[str, Any]], bool]:
+    return lambda _status, data: all(name in data for name in names)
 
 
 def _data(outcome: Outcome) -> Any:
@@ -71,13 +80,19 @@ def order(body: NewOrder, key: str | None, at_once: bool, wait: int | None) -> C
     def read(outcome: Outcome) -> OrderResult:
         return _ordered(outcome, chosen)
 
-    return Call("POST", "/orders", read, cast("Mapping[str, Any]", body), headers)
+    return Call("POST", "/orders", read, cast("Mapping[str, Any]", body), headers, fits=_is_order)
+
+
+def _is_order(status: int, data: Mapping[str, Any]) -> bool:
+    order = data.get("order")
+    known = isinstance(order, dict) and "id" in order
+    return known and (status == 202 or (status == 201 and set(PLACED) <= set(data)))
 
 
 def _ordered(outcome: Outcome, key: str) -> OrderResult:
     answer = outcome.answer
     if outcome.undecided:
-        raise Undecided(key)
+        raise Undecided(key, answer.refused() if answer.code else None)
     if not answer.ok:
         return answer.refused()
     data, replayed = answer.data, answer.headers.get("idempotent-replayed") == "true"
@@ -113,11 +128,13 @@ def cancel(order_id: str, reason: str) -> Call[OrderView]:
 
 
 def register(registration: Registration) -> Call[DriverView]:
-    return Call("PUT", "/drivers/me", _driver, cast("Mapping[str, Any]", registration))
+    return Call(
+        "PUT", "/drivers/me", _driver, cast("Mapping[str, Any]", registration), fits=_having("driver")
+    )
 
 
 def available(wants_work: bool) -> Call[DriverView]:
-    return Call("PUT", "/drivers/me/availability", _driver, {"available": wants_work})
+    return Call("PUT", "/drivers/me/availability", _driver, {"available": wants_work}, fits=_having("driver"))
 
 
 def _driver(outcome: Outcome) -> DriverView:
@@ -132,7 +149,7 @@ def broadcasts() -> Call[Sequence[Broadcast]]:
     def read(outcome: Outcome) -> Sequence[Broadcast]:
         return cast("Sequence[Broadcast]", _data(outcome)["broadcasts"])
 
-    return Call("GET", "/drivers/me/broadcasts", read)
+    return Call("GET", "/drivers/me/broadcasts", read, fits=_having("broadcasts"))
 
 
 def report(positions: Sequence[Position]) -> Call[Received]:

@@ -3,11 +3,11 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
 
+from weelo_client import envelope
 from weelo_client.calls import Call
 from weelo_client.retrying import Answer, Tries
 
@@ -38,13 +38,21 @@ class _Person:
         }
 
 
-def _answer(response: httpx.Response) -> Answer:
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
+def _answer(call: Call[Any], response: httpx.Response) -> Answer:
+    body = envelope.read(response.content)
+    data = envelope.data(body)
+    # A success without what the contract promises is none that this call can use.
+    usable = data is None or call.fits(response.status_code, data)
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, body if isinstance(body, Mapping) else {}, headers)
+    return Answer(response.status_code, body if usable else {}, headers)
+
+
+def _options() -> dict[str, Any]:
+    """As the socket, straight to the system: proxies and the `.netrc` of the environment are for others.
+
+    Hand in a client of your own (``http``) to go through a proxy. `SSL_CERT_FILE` counts.
+    """
+    return {"timeout": TIMEOUT_S, "trust_env": False, "verify": httpx.create_ssl_context()}
 
 
 class Door(_Person):
@@ -53,7 +61,7 @@ class Door(_Person):
     def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
         super().__init__(url, token)
         self._own = http is None
-        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+        self._http = http or httpx.Client(**_options())
 
     def do(self, call: Call[T], within: float = PATIENCE_S) -> T:
         """Sends the call until it is answered for good or the time (seconds) is over."""
@@ -66,8 +74,8 @@ class Door(_Person):
 
     def _once(self, call: Call[T]) -> Answer:
         try:
-            return _answer(self._http.request(**self.request(call)))
-        except httpx.TransportError:
+            return _answer(call, self._http.request(**self.request(call)))
+        except httpx.RequestError:
             return Answer(0)
 
     def close(self) -> None:
@@ -81,7 +89,7 @@ class AsyncDoor(_Person):
     def __init__(self, url: str, token: str, http: httpx.AsyncClient | None = None) -> None:
         super().__init__(url, token)
         self._own = http is None
-        self._http = http or httpx.AsyncClient(timeout=TIMEOUT_S)
+        self._http = http or httpx.AsyncClient(**_options())
 
     async def do(self, call: Call[T], within: float = PATIENCE_S) -> T:
         """Sends the call until it is answered for good or the time (seconds) is over."""
@@ -94,8 +102,8 @@ class AsyncDoor(_Person):
 
     async def _once(self, call: Call[T]) -> Answer:
         try:
-            return _answer(await self._http.request(**self.request(call)))
-        except httpx.TransportError:
+            return _answer(call, await self._http.request(**self.request(call)))
+        except httpx.RequestError:
             return Answer(0)
 
     async def close(self) -> None:

@@ -53,7 +53,7 @@ class Events(Closing):
                 code = ended.rcvd.code if ended.rcvd else None
                 pause = 0.0 if self._closed.is_set() else self._stream.lost(code, reason_of(ended))
             except InvalidStatus as refused:
-                pause = self._stream.refused(refused.response.status_code)
+                pause = self._stream.refused(refused.response.status_code, refused.response.body or b"")
             except (OSError, TimeoutError, WebSocketException):
                 pause = self._stream.lost(None)
             self._closed.wait(pause)

@@ -67,11 +67,14 @@ class NoAnswer(WeeloError):
 
 
 class Undecided(NoAnswer):
-    """Nobody can say whether the order was made: ask again with the same ``key`` and the same order."""
+    """Nobody can say whether the order was made: ask again with the same ``key`` and the same order.
 
-    def __init__(self, key: str) -> None:
+    ``refusal`` is what the system said last, if anything: after ``UNAUTHENTICATED`` get a new token first.
+    """
+
+    def __init__(self, key: str, refusal: Refused | None = None) -> None:
         super().__init__(f"no answer to the order with the key {key}")
-        self.key = key
+        self.key, self.refusal = key, refusal
 
 
 class SocketEnded(WeeloError):

@@ -3,8 +3,11 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
+from weelo_client import envelope
 from weelo_client.results import Refused
 
 FIRST_PAUSE_S = 0.25
@@ -13,11 +16,19 @@ LONGEST_PAUSE_S = 5.0
 WORTH_REPEATING = frozenset({"CONCURRENT_REQUEST", "RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE"})
 # After these the system promises that nothing was made and nothing will appear later.
 NOTHING_MADE = frozenset({"RATE_LIMIT_EXCEEDED", "SERVICE_UNAVAILABLE"})
+# Beside every 5xx: the request came too slowly, too early, or was one too many.
+PASSING = frozenset({408, 425, 429})
+# Says that the token has run out since, and nothing of what became of an earlier try.
+SILENT_ON_EARLIER_TRIES = frozenset({"UNAUTHENTICATED"})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; status 0 is none at all. ``headers`` have lower-case names."""
+    """One answer; status 0 is none at all. ``headers`` have lower-case names.
+
+    Only what has our envelope is an answer of the system. Anything else, whatever its status, comes from
+    something on the way, and says nothing of what became of the request.
+    """
 
     status: int
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -25,26 +36,35 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        return 200 <= self.status < 300 and isinstance(self.body.get("data"), dict)
+        return 200 <= self.status < 300 and envelope.data(self.body) is not None
 
     @property
     def data(self) -> dict[str, Any]:
-        return dict(self.body["data"])
+        return envelope.data(self.body) or {}
 
     @property
     def code(self) -> str:
-        error = self.body.get("error")
-        return str(error.get("code", "")) if isinstance(error, dict) else ""
+        """The contract's code of a refusal, else nothing."""
+        return envelope.code(self.body) if self.status >= 400 else ""
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds; the form with a date is not spoken here."""
-        text = self.headers.get("retry-after", "")
-        return float(text) if text.isdecimal() else None
+        """Seconds, also of the form with a date (RFC 9110, 10.2.3); None for what is neither."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdecimal():
+            return float(text)
+        until = _moment(text)
+        return (
+            (until - (_moment(self.headers.get("date", "")) or datetime.now(UTC))).total_seconds()
+            if until
+            else None
+        )
 
     @property
     def worth_repeating(self) -> bool:
-        return self.status == 0 or self.status >= 500 or self.code in WORTH_REPEATING
+        if self.ok:
+            return False
+        return not self.code or self.status >= 500 or self.status in PASSING or self.code in WORTH_REPEATING
 
     @property
     def leaves_doubt(self) -> bool:
@@ -52,17 +72,25 @@ class Answer:
         return self.worth_repeating and self.code not in NOTHING_MADE
 
     def refused(self) -> Refused:
-        """The refusal, also of something on the way that does not speak the contract."""
-        error = self.body.get("error")
-        said = error if isinstance(error, dict) else {}
+        """The refusal, if ``code`` says that it is one."""
+        error = self.body["error"]
+        details, data = error.get("details"), error.get("data")
         return Refused(
             self.status,
-            str(said.get("code") or f"HTTP_{self.status}"),
-            str(said.get("message") or "no usable answer"),
-            tuple(said.get("details") or ()),
-            dict(said.get("data") or {}),
+            self.code,
+            str(error.get("message") or ""),
+            tuple(details) if isinstance(details, list) else (),
+            dict(data) if isinstance(data, dict) else {},
             self.retry_after,
         )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,9 @@ class Outcome:
     @property
     def undecided(self) -> bool:
         """A refusal for good decides it; one that a repeat could change does not, if there was doubt."""
-        return self.answer.leaves_doubt or (self.doubtful and self.answer.worth_repeating)
+        answer = self.answer
+        open_yet = answer.worth_repeating or answer.code in SILENT_ON_EARLIER_TRIES
+        return answer.leaves_doubt or (self.doubtful and open_yet)
 
 
 class Tries:
@@ -96,7 +126,8 @@ class Tries:
         if not answer.worth_repeating:
             return None
         spread = self._dice.uniform(0.5, 1.0)
-        wait = self._pause * spread if answer.retry_after is None else answer.retry_after + 0.1 * spread
+        asked = answer.retry_after or 0.0
+        wait = asked + 0.1 * spread if asked > 0 else self._pause * spread
         if now + wait > self._deadline:
             return None
         self._pause = min(2 * self._pause, LONGEST_PAUSE_S)

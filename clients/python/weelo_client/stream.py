@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from weelo_client import envelope
 from weelo_client.results import Replaced, SocketEnded, SocketRefused, TokenExpired
 
 FIRST_PAUSE_S = 0.2
@@ -103,8 +104,10 @@ class Stream:
         pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE_S)
         return pause * spread
 
-    def refused(self, status: int) -> float:
-        """The same after an HTTP answer in place of the upgrade."""
+    def refused(self, status: int, body: bytes | bytearray) -> float:
+        """The same after an HTTP answer in place of the upgrade; one without our envelope is none."""
+        if not envelope.code(envelope.read(body)):
+            return self.lost(None)
         if status == 401:
             raise TokenExpired(status, "the token is not accepted")
         if status < 500 and status not in DOOR_RETRIES:

@@ -33,15 +33,22 @@ export async function call(method, path, token, body) {
   const headers = {};
   if (token) headers.Authorization = `Bearer ${token}`;
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await reach(path, {
+  const { status, body: said } = await reach(path, {
     method,
     headers,
     body: body && JSON.stringify(body),
     cache: "no-store",
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
-  if (answer.success) return answer.data;
-  throw new Refused(answer.status, answer.error.code, answer.error.message);
+  if (status < 400 && said?.success === true && said.data) return said.data;
+  // Without our envelope it is no answer: something on the way has spoken.
+  if (said?.success !== false || typeof said.error?.code !== "string") throw new Unreachable(unusable(status));
+  throw new Refused(status, said.error.code, said.error.message);
+}
+
+/** @param {number} status */
+function unusable(status) {
+  return `Something on the way answered ${status}.`;
 }
 
 /**
@@ -52,7 +59,7 @@ async function reach(path, request) {
   try {
     const response = await fetch(path, request);
     if (response.status >= 500) throw new Unreachable(`The server answered ${response.status}.`);
-    return { status: response.status, ...(await response.json()) };
+    return { status: response.status, body: await response.json() };
   } catch (error) {
     if (error instanceof Unreachable) throw error;
     throw new Unreachable("The server does not answer.");
