@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench faults fuzz conform soak crowd check lint-api console-soak token revoke replay demo picture lock audit secrets licences clean
+.PHONY: help run test bench faults fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -16,6 +16,7 @@ TRIPS =
 PINGS =
 FROM =
 TO =
+ZONE =
 URL =
 SEED =
 DRIVERS =
@@ -101,6 +102,10 @@ replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=
 		--trips "$(TRIPS)" --pings "$(PINGS)" \
 		$(if $(SPEED),--speed "$(SPEED)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
 		$(if $(URL),--url "$(URL)") $(ARGS)
+
+convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables (FROM=file-or-folder TO=folder ZONE=Asia/Kolkata)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m replay.convert --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(ZONE),--zone "$(ZONE)")
 
 demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES=10)
 	$(PREPARE) run

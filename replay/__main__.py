@@ -23,8 +23,8 @@ WIDTH = 160
 
 STATUS = f"""\
 exit status: 0 all is as it should be; 1 something failed, the sockets and the system disagree, or the
-system filled more than {TOLERANCE} points less than a greedy dispatcher; 2 it could not begin; 130 ended by
-Ctrl-C"""
+system filled more than {TOLERANCE} points less than a greedy dispatcher (if a lower speed would do, a line
+says which); 2 it could not begin; 130 ended by Ctrl-C"""
 
 
 def main() -> int:

@@ -28,7 +28,8 @@ from replay.reading import Trip
 SEARCH_S = 60.0
 WAVE_EVERY_S = 10.0
 WAVES = int(SEARCH_S / WAVE_EVERY_S)
-REACH_KM = 50.0
+WAVES_KM = (5.0, 10.0, 15.0, 30.0, 50.0)
+REACH_KM = WAVES_KM[-1]
 # How many percentage points less than his the system's share may be.
 TOLERANCE = 3
 
@@ -86,10 +87,10 @@ class Driver:
         """Where he is."""
         return self._whereabouts.at(now)
 
-    def take(self, trip: Trip, now: float) -> Ride:
+    def take(self, trip: Trip, now: float, answer_s: float = 0.0) -> Ride:
         """Starts on a trip, which takes him as long as it takes the replay's drivers."""
         approach_s = city_drive_s(self.at(now), trip.pickup)
-        seconds = approach_s + LOADING_S + trip.duration_s + UNLOADING_S
+        seconds = answer_s + approach_s + LOADING_S + trip.duration_s + UNLOADING_S
         self._whereabouts.drive(trip.drop, now, seconds)
         self._on_trip = True
         return Ride(trip, self.id, now, now + seconds)
@@ -101,10 +102,17 @@ class Driver:
 
 
 class Dispatcher:
-    """Gives the orders out, one event after the other; ``speed`` is that of the replay."""
+    """Gives the orders out, one event after the other; ``speed`` is that of the replay.
 
-    def __init__(self, trips: Iterable[Trip], cabs: Iterable[Cab], speed: float) -> None:
+    With ``answer_s``, the real seconds of an answer, he works as the system has to: an order finds somebody
+    with a wave of its own only, within the radius of that wave, and whoever is asked takes that long.
+    """
+
+    def __init__(
+        self, trips: Iterable[Trip], cabs: Iterable[Cab], speed: float, answer_s: float = 0.0
+    ) -> None:
         self._wave_s = WAVE_EVERY_S * speed
+        self._answer_s = answer_s * speed
         self._numbers = count()
         self._drivers = [Driver(cab) for cab in cabs]
         self._waiting: dict[int, Trip] = {}  # by line, in order of request
@@ -129,7 +137,8 @@ class Dispatcher:
         """Looks for a driver; ``waves`` times before he has done so in vain."""
         if waves and trip.line not in self._waiting:
             return
-        if driver := self._nearest(trip.pickup, now):
+        reach_km = WAVES_KM[min(waves, len(WAVES_KM) - 1)] if self._answer_s else REACH_KM
+        if driver := self._nearest(trip.pickup, now, reach_km):
             self._give(trip, driver, now)
         elif waves < WAVES:
             self._waiting[trip.line] = trip
@@ -138,14 +147,16 @@ class Dispatcher:
         else:
             del self._waiting[trip.line]
 
-    def _nearest(self, pickup: Place, now: float) -> Driver | None:
+    def _nearest(self, pickup: Place, now: float, reach_km: float) -> Driver | None:
         """The nearest free driver within reach; of two as near, the one whose shift began first."""
         free = ((distance_km(driver.at(now), pickup), driver) for driver in self._drivers if driver.free(now))
         km, driver = min(free, key=itemgetter(0), default=(inf, None))
-        return driver if km <= REACH_KM else None
+        return driver if km <= reach_km else None
 
     def _turns_up(self, driver: Driver, now: float) -> None:
         """Somebody comes on duty or gets free: the order that has waited longest takes him."""
+        if self._answer_s:
+            return
         here = driver.at(now)
         orders = self._waiting.values() if driver.free(now) else ()
         trip = next((trip for trip in orders if within_km(here, trip.pickup, REACH_KM)), None)
@@ -158,11 +169,11 @@ class Dispatcher:
 
     def _give(self, trip: Trip, driver: Driver, now: float) -> None:
         self._waiting.pop(trip.line, None)
-        ride = driver.take(trip, now)
+        ride = driver.take(trip, now, self._answer_s)
         self._rides.append(ride)
         self._plan(ride.ends_at, DRIVERS_FIRST, partial(self._gets_free, driver))
 
 
-def simulate(trips: Iterable[Trip], cabs: Iterable[Cab], speed: float) -> list[Ride]:
+def simulate(trips: Iterable[Trip], cabs: Iterable[Cab], speed: float, answer_s: float = 0.0) -> list[Ride]:
     """What he makes of the trips (in order of request): a ride for each order that he fills."""
-    return Dispatcher(trips, cabs, speed).run()
+    return Dispatcher(trips, cabs, speed, answer_s).run()

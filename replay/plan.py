@@ -32,7 +32,9 @@ def read(trips: Path, pings: Path, start: str = "", end: str = "") -> Plan:
     bad = BadRows(trips.name), BadRows(pings.name)
     moments = array("d", (trip.requested_at for trip in reading.trips(trips, bad[0])))
     heard_in = span_of(ping.at for ping in reading.pings(pings, bad[1]))
-    chosen = window.choose(span_of(moments), heard_in, start, end)
+    spoilt = bad[1] if moments else bad[0]
+    why = "".join(f" ({spoilt.file}, line {line}: {reason})" for line, reason in spoilt.first[:1])
+    chosen = window.choose(span_of(moments), heard_in, start, end, why)
     wanted = [t for t in reading.trips(trips, BadRows("")) if chosen.begins <= t.requested_at < chosen.ends]
     heard = cabs(reading.pings(pings, BadRows("")), chosen)
     for what, found in (("trip", wanted), ("ping", heard)):

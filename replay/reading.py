@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from replay import kinds
 from replay.places import Place, road_km
 
 TRIP_COLUMNS = (
@@ -24,6 +26,8 @@ TRIP_COLUMNS = (
 )
 PING_COLUMNS = ("at", "driver", "latitude", "longitude")
 
+# Enough to tell what a file is.
+HEAD_BYTES = 4096
 GZIP_MAGIC = b"\x1f\x8b"
 # What the system takes as `distanceKm`.
 MAX_ROAD_KM = 5000.0
@@ -90,6 +94,9 @@ def pings(path: Path, bad: BadRows) -> Iterator[Ping]:
 
 def moment(text: str) -> float:
     """Seconds since 1970 of an ISO 8601 time; one without an offset is UTC. Raises ValueError."""
+    if text.isdigit() and len(text) > len("20080521"):
+        # Python reads some numbers of seconds as times of the year 1211.
+        raise ValueError(text)
     parsed = datetime.fromisoformat(text)
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
@@ -97,8 +104,10 @@ def moment(text: str) -> float:
 def _parsed(
     path: Path, columns: Sequence[str], parse: Callable[[int, Sequence[str]], Row], bad: BadRows
 ) -> Iterator[Row]:
-    with _sentences(path), path.open("rb") as raw:
-        lines = enumerate(_text(raw), start=1)
+    with sentences(path), path.open("rb") as raw:
+        plain = unpacked(raw)
+        _refuse(path, kinds.binary(plain.peek(HEAD_BYTES)[:HEAD_BYTES]))
+        lines = enumerate(_text(plain), start=1)
         positions = _positions(path, columns, next(lines, (1, ""))[1])
         for number, line in lines:
             try:
@@ -108,7 +117,8 @@ def _parsed(
 
 
 @contextmanager
-def _sentences(path: Path) -> Iterator[None]:
+def sentences(path: Path) -> Iterator[None]:
+    """What goes wrong with a file as one sentence (``InputProblem``)."""
     try:
         yield
     except FileNotFoundError:
@@ -119,13 +129,24 @@ def _sentences(path: Path) -> Iterator[None]:
         raise InputProblem(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _text(raw: io.BufferedReader) -> io.TextIOWrapper:
+def unpacked(raw: io.BufferedReader) -> io.BufferedReader:
+    """The content of a file, whether it is in gzip or not."""
     packed = raw.peek(2)[:2] == GZIP_MAGIC
-    plain = gzip.GzipFile(fileobj=raw) if packed else raw
+    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+
+
+def _text(plain: io.BufferedReader) -> io.TextIOWrapper:
     return io.TextIOWrapper(plain, encoding="utf-8-sig", errors="replace", newline="")
 
 
+def _refuse(path: Path, kind: tuple[str, str] | None) -> None:
+    if kind:
+        what, advice = kind
+        raise InputProblem(f"{path} is {what}: {advice.format(path=path)}.")
+
+
 def _positions(path: Path, columns: Sequence[str], header: str) -> list[int]:
+    _refuse(path, kinds.text(header))
     try:
         names = [name.strip().lower() for name in next(csv.reader([header]), [])]
     except csv.Error:
@@ -133,7 +154,9 @@ def _positions(path: Path, columns: Sequence[str], header: str) -> list[int]:
     missing = [name for name in columns if name not in names]
     if missing:
         plural = "s" if len(missing) > 1 else ""
-        raise InputProblem(f"{path} has no column{plural} {', '.join(missing)} in its first line.")
+        why = kinds.without(missing, header).format(path=path)
+        sentence = f"{path} has no column{plural} {', '.join(missing)} in its first line{why}"
+        raise InputProblem(sentence.removesuffix(".") + ".")
     return [names.index(name) for name in columns]
 
 
@@ -174,7 +197,15 @@ def _moment(column: str, text: str) -> float:
     try:
         return moment(text)
     except (ValueError, OverflowError):
-        raise BadRow(f"{column} {text!r:.60} is not an ISO 8601 time") from None
+        raise BadRow(f"{column} {text!r:.60} is not an ISO 8601 time{_epoch(text)}") from None
+
+
+def _epoch(text: str) -> str:
+    """A hint for what is a number of seconds, or of milliseconds."""
+    unit = {10: "seconds", 13: "milliseconds"}.get(len(text.partition(".")[0]))
+    return (
+        f": {unit} since 1970? `make convert` takes them" if unit and text.replace(".", "").isdigit() else ""
+    )
 
 
 def _place(prefix: str, latitude: str, longitude: str) -> Place:
@@ -192,7 +223,10 @@ def _number(column: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise BadRow(f"{column} {text!r:.60} is not a number" if text else f"{column} is empty") from None
+        comma = " with a point" if re.fullmatch(r"-?\d+,\d+", text) else ""
+        raise BadRow(
+            f"{column} {text!r:.60} is not a number{comma}" if text else f"{column} is empty"
+        ) from None
     if not math.isfinite(value):
         raise BadRow(f"{column} {text:.60} is not a finite number")
     return value

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from replay import chart, greedy, running, table
+from replay import chart, greedy, pace, running, table
 from replay.api import Api
 from replay.clock import Clock
 from replay.figures import figures
@@ -56,6 +56,8 @@ async def replay(plan: Plan, options: Options, console: Console) -> int:
                 await running.call_off(world, show)
         verified = await _compare(world, console) if finished else None
         rides = greedy.simulate(plan.trips, plan.cabs, options.speed) if finished else []
+        shares = Shares(len(plan.trips), world.ledger.filled, len(rides)) if finished else None
+        behind = shares is not None and shares.behind
         report = table.Report(
             str(plan.window),
             options.speed,
@@ -66,7 +68,8 @@ async def replay(plan: Plan, options: Options, console: Console) -> int:
             world.ledger,
             plan.bad,
             verified,
-            Shares(len(plan.trips), world.ledger.filled, len(rides)) if finished else None,
+            shares,
+            pace.fitting(plan.trips, plan.cabs, options.speed) if behind else None,
         )
     _write(world, report, rides, options.out, console)
     return status(report)

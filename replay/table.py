@@ -13,6 +13,7 @@ from rich.table import Table
 from replay.figures import Figures, Spread
 from replay.greedy import TOLERANCE, Shares
 from replay.ledger import Ledger, Order
+from replay.pace import ANSWER_S
 from replay.reading import BadRows
 from replay.verifying import Disagreement
 
@@ -24,7 +25,10 @@ COLUMNS = ("line", "customer_id", "order_id", "state", "code", "driver_id", "dri
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the table shows. ``verified`` and ``shares`` are None when nothing was compared."""
+    """Everything the table shows. ``verified`` and ``shares`` are None when nothing was compared.
+
+    ``fits`` is the speed to try where this one was beyond what the drivers' answers allow.
+    """
 
     window: str
     speed: float
@@ -36,6 +40,7 @@ class Report:
     bad: Sequence[BadRows]
     verified: Sequence[Disagreement] | None
     shares: Shares | None
+    fits: float | None = None
 
 
 def show(console: Console, report: Report) -> None:
@@ -120,6 +125,13 @@ def _complaints(report: Report) -> Iterable[str]:
         yield f"failed {count} times: {what}"
     if report.shares and report.shares.behind:
         yield f"the system filled more than {TOLERANCE} points less than the greedy dispatcher"
+    if report.fits:
+        minutes = ANSWER_S * report.speed / 60
+        yield (
+            f"{report.speed:g} times is beyond what the drivers' answers allow: they and the waves take real"
+            f" time, an answer of {ANSWER_S:g} s is {minutes:.1f} minutes of this recording;"
+            f" SPEED={report.fits:g} fits"
+        )
     found = report.verified or ()
     for each in found[:SHOWN_DISAGREEMENTS]:
         yield f"trip of line {each.line}, order {each.order_id}: {each.what}"

@@ -40,14 +40,14 @@ def span_of(times: Iterable[float]) -> Span | None:
     return Span(first, last) if first <= last else None
 
 
-def choose(trips: Span | None, pings: Span | None, start: str = "", end: str = "") -> Span:
+def choose(trips: Span | None, pings: Span | None, start: str = "", end: str = "", why: str = "") -> Span:
     """The window to replay: where the files overlap, cut by ``start`` and ``end`` if given.
 
     Both are ISO 8601 times, with a date or without one; without an offset they are UTC. A time
     alone means the first day of the overlap on which it fits (``end``: the first after the start).
-    Raises InputProblem when nothing is left.
+    Raises InputProblem when nothing is left; ``why`` says what is wrong with a file without a usable line.
     """
-    common = _overlap(trips, pings)
+    common = _overlap(trips, pings, why)
     begins = _begin(start, common) if start else common.begins
     # The last trip is within the window, so an end that nobody asked for is just behind it.
     ends = _end(end, begins) if end else common.ends + 1
@@ -60,9 +60,9 @@ def choose(trips: Span | None, pings: Span | None, start: str = "", end: str = "
     return window
 
 
-def _overlap(trips: Span | None, pings: Span | None) -> Span:
+def _overlap(trips: Span | None, pings: Span | None, why: str) -> Span:
     if not trips or not pings:
-        raise InputProblem(f"Nothing to replay: no usable {'ping' if trips else 'trip'} in the file.")
+        raise InputProblem(f"Nothing to replay: no usable {'ping' if trips else 'trip'} in the file{why}.")
     common = Span(max(trips.begins, pings.begins), min(trips.ends, pings.ends))
     if common.seconds < 0:
         raise InputProblem(

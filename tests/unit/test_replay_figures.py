@@ -107,10 +107,14 @@ def test_a_customer_is_untold_until_he_has_heard_what_his_driver_was_confirmed()
 
 
 def reported(
-    ledger: Ledger, verified: list[Disagreement] | None, bad: BadRows, shares: Shares | None
+    ledger: Ledger,
+    verified: list[Disagreement] | None,
+    bad: BadRows,
+    shares: Shares | None,
+    fits: float | None = None,
 ) -> table.Report:
     numbers = figures(ledger)
-    return table.Report("17:00 to 18:00", 60.0, 75.0, 9, 3, numbers, ledger, [bad], verified, shares)
+    return table.Report("17:00 to 18:00", 60.0, 75.0, 9, 3, numbers, ledger, [bad], verified, shares, fits)
 
 
 def shown(
@@ -168,6 +172,13 @@ def test_a_system_that_fills_too_little_is_a_failed_replay(ledger: Ledger) -> No
     assert session.status(reported(ledger, [], bad, behind)) == session.FAILED
     assert session.status(reported(ledger, [], bad, EQUAL)) == session.OK
     assert "the greedy dispatcher" not in shown(ledger, [], bad)
+
+
+def test_a_replay_beyond_the_drivers_answers_names_a_speed_that_fits(ledger: Ledger) -> None:
+    out, behind = StringIO(), Shares(orders=4, system=2, greedy=3)
+    table.show(Console(file=out, width=120), reported(ledger, [], BadRows("trips.csv"), behind, fits=20.0))
+    assert "60 times is beyond what the drivers' answers allow" in out.getvalue()
+    assert "an answer of 4 s is 4.0 minutes of this recording; SPEED=20 fits\n" in out.getvalue()
 
 
 def test_a_share_of_no_orders_is_no_number() -> None:
