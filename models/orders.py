@@ -44,6 +44,8 @@ TRUCK_REQUEST_STATES = (
     "expired",
     "cancelled",
 )
+# Events that end an order.
+ORDER_ENDS = ("order_expired", "order_cancelled", "order_completed")
 # A driver in one of these has a running trip, and may have only one.
 RUNNING = ("assigned", "en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop")
 # What the assigned driver may report next, in order only.
@@ -101,14 +103,19 @@ orders = Table(
         unique=True,
         postgresql_where=text("searching AND round = 1"),
     ),
-    Index("ix_orders_searching", "customer_id", postgresql_where=text("searching")),
-    # For what is due alone: with `searching` as the whole condition they are read from end to end for others.
+    # Each serves only who asks for its column: with `searching` as the whole condition they are read whole
+    # for others.
+    Index(
+        "ix_orders_searcher", "customer_id", postgresql_where=text("searching AND customer_id IS NOT NULL")
+    ),
     Index("ix_orders_expiry", "expires_at", postgresql_where=text("searching AND expires_at IS NOT NULL")),
     Index(
         "ix_orders_next_wave", "next_wave_at", postgresql_where=text("searching AND next_wave_at IS NOT NULL")
     ),
-    Index("ix_orders_customer", "customer_id", "id"),
-    Index("ix_orders_present", "status", postgresql_where=text(f"status IN {PRESENT_STATES}")),
+    # Pages of one status, of everybody's orders and of one customer's; the newest of those of each status are
+    # the page of all of a customer's.
+    Index("ix_orders_status", "status", "id"),
+    Index("ix_orders_customer_status", "customer_id", "status", "id"),
 )
 
 truck_requests = Table(
@@ -141,6 +148,8 @@ truck_requests = Table(
         unique=True,
         postgresql_where=text(f"status IN {RUNNING}"),
     ),
+    # For the foreign key: whoever deletes a driver looks here. Not written when an order is placed.
+    Index("ix_truck_requests_driver", "driver_id", postgresql_where=text("driver_id IS NOT NULL")),
 )
 
 order_events = Table(
@@ -152,8 +161,8 @@ order_events = Table(
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     Index("ix_order_events_order", "order_id", "id"),
-    # Rows come in the order of their times, so a few bytes a megabyte tell where the last hour begins.
-    Index("ix_order_events_at", "at", postgresql_using="brin", postgresql_with={"autosummarize": True}),
+    # For the figures of the last hour: one row for each order, when it ends.
+    Index("ix_order_events_ends", "at", "type", postgresql_where=text(f"type IN {ORDER_ENDS}")),
 )
 
 # The counts of truck requests that `status_of` takes, as columns.

@@ -100,7 +100,7 @@ class Figures(Collector):
 
 
 def _of_postgres() -> list[Metric]:
-    found = overseeing.figures(overseeing.heard())
+    found = overseeing.figures_of(overseeing.heard())
     oldest = GaugeMetricFamily(
         "weelo_outbox_oldest_age_seconds", "Age of the oldest outbox row; 0 without one."
     )

@@ -45,7 +45,7 @@ VOID = text("""
 # Decides what is answered under the key, once: the placing that commits first has won.
 ANSWER_202 = text("""
     UPDATE admissions SET answer_status = 202, answer = :answer
-    WHERE order_id = :order_id AND answer_status IS NULL AND state = 'queued'
+    WHERE order_id = :order_id AND (answer_status IS NULL AND state = 'queued') IS TRUE
 """)
 
 

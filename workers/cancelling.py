@@ -20,10 +20,12 @@ LOCK = text("SELECT id, status FROM orders WHERE id = :order_id AND customer_id 
 # Waits for a placing that holds the row; then the order exists and is cancelled as such.
 CANCEL_QUEUED = text(f"""
     UPDATE admissions SET state = 'cancelled', decided_at = coalesce(:now, now()), {ANSWERED_QUEUED}
-    WHERE order_id = :order_id AND customer_id = :customer_id AND state = 'queued'
+    WHERE order_id = :order_id AND (customer_id = :customer_id AND state = 'queued') IS TRUE
 """)
 
-ADMISSION = text("SELECT state FROM admissions WHERE order_id = :order_id AND customer_id = :customer_id")
+ADMISSION = text(
+    "SELECT state FROM admissions WHERE order_id = :order_id AND (customer_id = :customer_id) IS TRUE"
+)
 
 TRUCKS = text("SELECT id, status, driver_id FROM truck_requests WHERE order_id = :order_id")
 

@@ -11,11 +11,11 @@ from models.live import driver_index
 BATCH = 1000
 
 FORGET_ADMISSIONS = text("""
-    DELETE FROM admissions WHERE order_id IN (
+    DELETE FROM admissions WHERE order_id = ANY(ARRAY(
         SELECT order_id FROM admissions
         WHERE created_at < coalesce(:now, now()) - :hours * interval '1 hour' AND state <> 'queued'
         ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    ))
 """)
 
 

@@ -17,10 +17,11 @@ DUE = text("""
     ORDER BY expires_at LIMIT :limit
 """)
 
-# Locks the orders that are still due; an accept, a cancel or another sweep that was first wins.
+# Locks the orders that are still due; an accept, a cancel or another sweep that was first wins. (`IS TRUE`:
+# no index but that of the ids serves such a condition.)
 LOCK = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
-    WHERE id = ANY(CAST(:ids AS uuid[])) AND searching AND expires_at <= coalesce(:now, now())
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND (searching AND expires_at <= coalesce(:now, now())) IS TRUE
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 

@@ -4,33 +4,62 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from models import db, money
+from models.admissions import NEVER_PLACED as NEVER_PLACED_STATES
+from models.admissions import UNPLACED
+from models.keyset import LARGEST_ID, keyset
 from models.messages import iso
+from models.orders import ORDER_STATES
 from workers.reading import order_view, unplaced_view
 
 # So many events and offers, of some 300 bytes each, stay well below 64 KB.
 STORY_ROWS = 50
 
-# Ids are UUIDv7: their order is the order of arrival, so the last id of a page is its cursor.
-ORDERS = text("""
-    SELECT * FROM orders
-    WHERE (CAST(:customer_id AS text) IS NULL OR customer_id = :customer_id)
-        AND (CAST(:cursor AS uuid) IS NULL OR id < :cursor)
-        AND (CAST(:status AS text) IS NULL OR status = :status)
-    ORDER BY id DESC LIMIT :limit
-""")
-UNPLACED = text("""
-    SELECT order_id, customer_id, state, rejection, created_at FROM admissions
-    WHERE state IN ('queued', 'rejected', 'cancelled', 'dead')
-        AND (CAST(:customer_id AS text) IS NULL OR customer_id = :customer_id)
-        AND (CAST(:cursor AS uuid) IS NULL OR order_id < :cursor)
+# An order that was never placed, by the status that its customer sees.
+NEVER_PLACED = {"queued": ("queued",), "rejected": ("rejected", "dead"), "cancelled": ("cancelled",)}
 
-            AND (CAST(:status AS text) IS NULL
-            OR (CASE state WHEN 'dead' THEN 'rejected' ELSE state END) = :status)
-    ORDER BY order_id DESC LIMIT :limit
-""")
+
+def _placed(own: bool, status: str | None) -> TextClause:
+    """One page of orders; of a customer's orders of all statuses, the newest of a page of each."""
+    statuses = [status] if status else ORDER_STATES if own else [None]
+    keys = [_key(own) | ({"status": f"'{one}'"} if one else {}) for one in statuses]
+    return _newest("id", [f"SELECT * FROM orders WHERE {keyset(key, 'id', ':cursor')}" for key in keys])
+
+
+def _unplaced(own: bool, status: str | None) -> TextClause:
+    """One page of admissions: the newest of a page of each state."""
+    states = NEVER_PLACED[status] if status else UNPLACED
+    return _newest("order_id", [_of_state(own, state) for state in states])
+
+
+def _of_state(own: bool, state: str) -> str:
+    columns = "SELECT order_id, customer_id, state, rejection, created_at FROM admissions WHERE"
+    if own and state == "queued":
+        # One at most.
+        return f"{columns} customer_id = :customer_id AND state = 'queued' AND (order_id < :cursor) IS TRUE"
+    page = keyset({"state": f"'{state}'"} | _key(own), "order_id", ":cursor")
+    index = f"state IN {NEVER_PLACED_STATES}" if own else f"state IN {UNPLACED} AND order_id < :cursor"
+    return f"{columns} {index} AND {page}"
+
+
+def _key(own: bool) -> dict[str, str]:
+    return {"customer_id": ":customer_id"} if own else {}
+
+
+def _newest(column: str, queries: Sequence[str]) -> TextClause:
+    pages = " UNION ALL ".join(f"({query} LIMIT :limit)" for query in queries)
+    return text(f"SELECT * FROM ({pages}) AS page ORDER BY {column} DESC LIMIT :limit")
+
+
+PLACED_PAGES = {
+    (own, status): _placed(own, status) for own in (True, False) for status in (None, *ORDER_STATES)
+}
+UNPLACED_PAGES = {
+    (own, status): _unplaced(own, status) for own in (True, False) for status in (None, *NEVER_PLACED)
+}
+
 # A wave of 100 trucks asks 1,000 drivers. Its event names the first of them and how many there were; the
 # offers name all.
 DRIVERS_OF_A_WAVE = 10
@@ -65,13 +94,19 @@ class Mark:
 
 def orders(customer_id: str | None, limit: int, cursor: str | None, status: str | None) -> dict[str, Any]:
     """``{orders, nextCursor}``, newest first; of one customer, or of all for ``None``."""
-    page = {"customer_id": customer_id, "cursor": cursor, "status": status, "limit": limit + 1}
+    page = {"customer_id": customer_id, "cursor": cursor or LARGEST_ID, "limit": limit + 1}
+    which = (customer_id is not None, status)
     with db.statements() as connection:
-        placed = [order_view(row) for row in connection.execute(ORDERS, page)]
-        unplaced = [unplaced_view(row) for row in connection.execute(UNPLACED, page)]
+        placed = [order_view(row) for row in _rows(connection, PLACED_PAGES.get(which), page)]
+        unplaced = [unplaced_view(row) for row in _rows(connection, UNPLACED_PAGES.get(which), page)]
     found = sorted(placed + unplaced, key=lambda view: str(view["id"]), reverse=True)
     more = len(found) > limit
     return {"orders": found[:limit], "nextCursor": found[limit - 1]["id"] if more else None}
+
+
+def _rows(connection: Connection, statement: TextClause | None, page: dict[str, Any]) -> Sequence[Row[Any]]:
+    """The rows of a page; none where no row of the table can have the status that was asked for."""
+    return connection.execute(statement, page).all() if statement is not None else ()
 
 
 def story(order_id: str, limit: int = STORY_ROWS, after: Mark | None = None) -> dict[str, Any]:

@@ -8,36 +8,45 @@ from sqlalchemy import Connection, Row, text
 
 from models import db, money
 from models.errors import OrderNotFound
+from models.keyset import LARGEST_ID, keyset
 from models.messages import Message, iso
-from models.orders import RUNNING
+from models.orders import PRESENT_STATES, RUNNING
 from workers import offering
 from workers.offering import Columns
 
 ORDER = text("SELECT * FROM orders WHERE id = :order_id")
 UNPLACED = text("""
     SELECT order_id, customer_id, state, rejection, created_at FROM admissions
-    WHERE order_id = :order_id AND state IN ('queued', 'rejected', 'cancelled', 'dead')
+    WHERE order_id = :order_id AND state NOT IN ('placed', 'refused')
 """)
 TRUCKS = text("""
     SELECT t.*, d.name, d.phone, d.vehicle_number FROM truck_requests t
     LEFT JOIN drivers d ON d.id = t.driver_id
     WHERE t.order_id = :order_id ORDER BY t.request_number
 """)
-# The one that is searching first, else the newest that is not over.
-CURRENT = text("""
-    SELECT id FROM orders
-    WHERE customer_id = :customer_id AND status IN ('active', 'partially_filled', 'fully_filled',
-        'in_progress')
-    ORDER BY searching DESC, id DESC LIMIT 1
+
+
+def _newest(status: str) -> str:
+    page = keyset({"customer_id": ":customer_id", "status": f"'{status}'"}, "id", f"'{LARGEST_ID}'")
+    return f"(SELECT id, false AS searching FROM orders WHERE {page} LIMIT 1)"
+
+
+# The one that is searching first, else the newest that is not over: one look for each status, however many
+# orders the customer has.
+CURRENT = text(f"""
+    SELECT id FROM (
+        SELECT id, searching FROM orders WHERE customer_id = :customer_id AND searching
+        UNION ALL {" UNION ALL ".join(map(_newest, PRESENT_STATES))}
+    ) AS newest ORDER BY searching DESC, id DESC LIMIT 1
 """)
 QUEUED = text("SELECT order_id FROM admissions WHERE customer_id = :customer_id AND state = 'queued'")
-TRIPS = """
+_TRIPS = """
     SELECT t.id, t.order_id, t.status, t.vehicle_type, t.vehicle_subtype, t.price_per_truck, t.assigned_at,
         o.pickup, o.drop, o.route_points, o.distance_km
-    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE t.driver_id = :driver_id
+    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE
 """
-TRIP = text(f"{TRIPS} AND t.id = :id")
-RUNNING_TRIP = text(f"{TRIPS} AND t.status IN {RUNNING}")
+TRIP = text(f"{_TRIPS} t.id = :id AND (t.driver_id = :driver_id) IS TRUE")
+RUNNING_TRIP = text(f"{_TRIPS} t.driver_id = :driver_id AND t.status IN {RUNNING}")
 OPEN_OFFERS = text("""
     SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.wave,
         f.pickup_distance_km

@@ -20,7 +20,7 @@ MAXIMUM_ATTEMPTS = 5
 # Each failure doubles the pause, so that a short trouble of ours cannot use up all tries.
 OVERDUE = text("""
     SELECT order_id, request_id FROM admissions
-    WHERE state = 'queued'
+    WHERE state = 'queued' AND created_at <= coalesce(:now, now()) - :age * interval '1 second'
         AND created_at <= coalesce(:now, now()) - :age * power(2, attempts) * interval '1 second'
     ORDER BY created_at LIMIT :limit
 """)
@@ -30,7 +30,8 @@ OVERDUE = text("""
 COUNT_ATTEMPT = text("""
     UPDATE admissions SET attempts = attempts + 1
     WHERE order_id = (
-        SELECT order_id FROM admissions WHERE order_id = :order_id AND state = 'queued' FOR UPDATE SKIP LOCKED
+        SELECT order_id FROM admissions WHERE order_id = :order_id AND (state = 'queued') IS TRUE
+        FOR UPDATE SKIP LOCKED
     )
     RETURNING attempts
 """)
@@ -40,7 +41,7 @@ COUNT_FIRST = text("""
     UPDATE admissions SET attempts = 1
     WHERE order_id IN (
         SELECT order_id FROM admissions
-        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'queued' AND attempts = 0
+        WHERE order_id = ANY(CAST(:ids AS uuid[])) AND (state = 'queued' AND attempts = 0) IS TRUE
         FOR UPDATE SKIP LOCKED
     )
     RETURNING order_id
@@ -48,13 +49,13 @@ COUNT_FIRST = text("""
 
 NO_FAILURE = text("""
     UPDATE admissions SET attempts = attempts - 1
-    WHERE order_id = :order_id AND state = 'queued' AND attempts > 0
+    WHERE order_id = :order_id AND (state = 'queued' AND attempts > 0) IS TRUE
 """)
 
 BURY = text(f"""
     UPDATE admissions SET state = 'dead', rejection = 'INTERNAL_ERROR', decided_at = coalesce(:now, now()),
         {ANSWERED_QUEUED}
-    WHERE order_id = :order_id AND state = 'queued' AND attempts > :maximum
+    WHERE order_id = :order_id AND (state = 'queued' AND attempts > :maximum) IS TRUE
 """)
 
 

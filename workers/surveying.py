@@ -1,56 +1,85 @@
 """What operators look at: counters of this moment and the last hour, a map, how far a search has come."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+import redis
 from sqlalchemy import Connection, Row, text
 
-from models import db
+from models import clock, db, settings
+from models.keyset import LARGEST_ID
+from models.live import driver_index, figures
+from models.live.figures import Counts
 from models.messages import iso
-from models.orders import PRESENT_STATES
+from models.orders import LOADED, PRESENT_STATES, RUNNING
 from workers.matching import radius_km
-from workers.overseeing import DRIVERS, Figures, counts, figures_on, heard, presence
+from workers.overseeing import FRESH, MOST, Figures, counted_each, counts, figures_on, heard, since_ms
 
 ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
 
 # More would be a crowd on any map, and a page that takes seconds to draw.
 MAP_ORDERS = 500
 MAP_DRIVERS = 2000
+# Of those on the map who are on a trip, since they are in no search.
+MAP_TRIPS = 1000
 FIRST_OFFER_MINUTES = 5
+FIRST_OFFER_ORDERS = 1000
 
+# A minute that ended so long ago gets no event any more: a transaction takes its time at its begin.
+CLOSED_SECONDS = 15
+REMEMBERED_SECONDS = 2 * 3600
+
+ON_TRIPS = text(f"""
+    SELECT driver_id FROM truck_requests WHERE status IN {RUNNING} AND driver_id > ''
+    ORDER BY driver_id LIMIT :limit
+""")
+FIRST_DRIVERS = text("SELECT id FROM drivers WHERE id > '' ORDER BY id LIMIT :limit")
 DRIVERS_ON_MAP = text(f"""
-    SELECT * FROM ({DRIVERS}) AS driver WHERE last_position_at IS NOT NULL
-    ORDER BY last_position_at DESC, id LIMIT :limit
+    SELECT d.id, d.vehicle, d.vehicle_type, d.vehicle_subtype, d.last_latitude, d.last_longitude,
+        d.last_position_at, d.available, {FRESH} AS fresh, t.status
+    FROM drivers d LEFT JOIN LATERAL (
+        SELECT status FROM truck_requests WHERE driver_id = d.id AND status IN {RUNNING} OFFSET 0
+    ) AS t ON true
+    WHERE d.id = ANY(:ids) AND last_position_at IS NOT NULL
 """)
 ENDED = text(f"""
-    SELECT type, count(*) FROM order_events
-    WHERE at > coalesce(:now, now()) - interval '1 hour' AND type IN {tuple(ENDS)} GROUP BY type
+    SELECT type AS name, count(*) AS number FROM (
+        SELECT type FROM order_events
+        WHERE at >= :since AND at < :until AND type IN {tuple(ENDS)} LIMIT {MOST}
+    ) AS counted GROUP BY type
 """)
-PRESENT = text(f"SELECT status, count(*) FROM orders WHERE status IN {PRESENT_STATES} GROUP BY status")
-ARRIVED = text("""
-    SELECT count(*) FROM admissions
-    WHERE created_at > coalesce(:now, now()) - interval '1 minute' AND state <> 'refused'
+PRESENT = counted_each(
+    {status: f"orders WHERE status = '{status}' AND id < '{LARGEST_ID}'" for status in PRESENT_STATES}
+)
+ARRIVED = text(f"""
+    SELECT count(*) FROM (
+        SELECT FROM admissions
+        WHERE created_at > coalesce(:now, now()) - interval '1 minute' AND state <> 'refused' LIMIT {MOST}
+    ) AS counted
 """)
-# From the admission's commit to the first wave that found somebody, of orders placed lately. One pass
-# over the audit's last minutes: an order has its waves after it was placed. The console asks every second.
+# From the admission's commit to the first wave that found somebody, of the newest orders.
 FIRST_OFFER = text(f"""
     SELECT count(*) AS orders, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
-        ORDER BY extract(epoch FROM first.at - admission.created_at)::float8) AS seconds
+        ORDER BY extract(epoch FROM first.at - first.admitted_at)::float8) AS seconds
     FROM (
-        SELECT order_id, min(at) FILTER (
-            WHERE type = 'wave_sent' AND jsonb_array_length(data -> 'drivers') > 0) AS at
-        FROM order_events
-        WHERE type IN ('order_placed', 'wave_sent')
-            AND at > coalesce(:now, now()) - interval '{FIRST_OFFER_MINUTES} minutes'
-        GROUP BY order_id HAVING bool_or(type = 'order_placed')
+        SELECT (SELECT created_at FROM admissions WHERE order_id = newest.id) AS admitted_at, (
+            SELECT at FROM order_events AS event
+            WHERE event.order_id = newest.id AND type = 'wave_sent'
+                AND jsonb_array_length(data -> 'drivers') > 0
+            ORDER BY event.id LIMIT 1
+        ) AS at
+        FROM (
+            SELECT id, created_at FROM orders WHERE id < '{LARGEST_ID}'
+            ORDER BY id DESC LIMIT {FIRST_OFFER_ORDERS}
+        ) AS newest
+        WHERE newest.created_at > coalesce(:now, now()) - interval '{FIRST_OFFER_MINUTES} minutes'
     ) AS first
-    JOIN admissions AS admission USING (order_id)
-    WHERE first.at IS NOT NULL
+    WHERE first.at IS NOT NULL AND first.admitted_at IS NOT NULL
 """)
 ORDERS_ON_MAP = text("""
     SELECT id, status, pickup, wave, total_trucks, trucks_filled, next_wave_at, expires_at, created_at
-    FROM orders WHERE searching ORDER BY expires_at, id LIMIT :limit
+    FROM orders WHERE searching AND expires_at > '-infinity' ORDER BY expires_at, id LIMIT :limit
 """)
 SEARCH = text("SELECT searching, round, wave, next_wave_at FROM orders WHERE id = :order_id")
 
@@ -63,7 +92,7 @@ def overview(now: datetime | None = None) -> dict[str, Any]:
         return {
             "counters": _counters(connection, found, now),
             "drivers": found.drivers,
-            "map": _map(connection, index),
+            "map": _map(connection),
         }
 
 
@@ -87,7 +116,7 @@ def _progress(row: Row[Any]) -> dict[str, Any]:
 def _counters(connection: Connection, found: Figures, now: datetime | None) -> dict[str, Any]:
     at = {"now": now}
     present = counts(connection.execute(PRESENT).all(), PRESENT_STATES)
-    ended = counts(connection.execute(ENDED, at).all(), tuple(ENDS))
+    ended = _ended(connection, now)
     first_offer = connection.execute(FIRST_OFFER, at).one()
     p50, p99 = first_offer.seconds or (None, None)
     return {
@@ -103,15 +132,75 @@ def _counters(connection: Connection, found: Figures, now: datetime | None) -> d
     }
 
 
-def _map(connection: Connection, heard: Collection[str] | None) -> dict[str, Any]:
+def _ended(connection: Connection, now: datetime | None) -> Counts:
+    """What has ended in the last hour, minute by minute: what was counted of a minute that is over is kept.
+
+    For another ``now`` than that of the clock nothing is kept.
+    """
+    moment = now or clock.now()
+    this_minute = moment.replace(second=0, microsecond=0)
+    minutes = [this_minute - timedelta(minutes=ago) for ago in range(61)]
+    known = figures.recall([_name(minute) for minute in minutes]) if now is None else [None] * len(minutes)
+    total, new = dict.fromkeys(ENDS, 0), {}
+    for minute, ended in zip(minutes, known, strict=True):
+        if ended is None:
+            since = max(minute, moment - timedelta(hours=1))
+            found = connection.execute(ENDED, {"since": since, "until": minute + timedelta(minutes=1)}).all()
+            ended = counts(found, tuple(ENDS))
+            if since == minute and moment - minute >= timedelta(seconds=60 + CLOSED_SECONDS):
+                new[_name(minute)] = ended
+        total = {kind: count + ended[kind] for kind, count in total.items()}
+    if new and now is None:
+        figures.remember(new, REMEMBERED_SECONDS)
+    return total
+
+
+def _name(minute: datetime) -> str:
+    return f"ended:{minute:%Y-%m-%dT%H:%M}"
+
+
+def _map(connection: Connection) -> dict[str, Any]:
     orders = connection.execute(ORDERS_ON_MAP, {"limit": MAP_ORDERS}).all()
-    drivers = connection.execute(DRIVERS_ON_MAP, presence(heard) | {"limit": MAP_DRIVERS}).all()
     return {
         "orders": [_order_on_map(row) for row in orders],
-        "drivers": [_driver_on_map(row) for row in drivers],
+        "drivers": _drivers_on_map(connection),
         "ordersLimit": MAP_ORDERS,
         "driversLimit": MAP_DRIVERS,
     }
+
+
+def _drivers_on_map(connection: Connection) -> list[dict[str, Any]]:
+    """Those heard of last and those on a trip, and anybody else only while these are few."""
+    try:
+        ids, index_away = set(driver_index.newest(MAP_DRIVERS)), False
+    except redis.RedisError:
+        ids, index_away = set(), True
+    ids |= set(connection.execute(ON_TRIPS, {"limit": MAP_TRIPS}).scalars())
+    if len(ids) < MAP_DRIVERS:
+        ids |= set(connection.execute(FIRST_DRIVERS, {"limit": MAP_DRIVERS}).scalars())
+    values = {"ids": list(ids), "presence": settings.load().driver_presence_seconds}
+    rows = sorted(connection.execute(DRIVERS_ON_MAP, values), key=lambda row: row.id)
+    shown = sorted(rows, key=lambda row: row.last_position_at, reverse=True)[:MAP_DRIVERS]
+    present = [row.fresh for row in shown] if index_away else _present(shown)
+    return [_driver_on_map(row, _state(row, heard)) for row, heard in zip(shown, present, strict=True)]
+
+
+def _present(rows: Sequence[Row[Any]]) -> list[bool]:
+    """Whether each of them would be asked now."""
+    since = since_ms()
+    try:
+        times = driver_index.seen([(row.vehicle, row.id) for row in rows])
+    except redis.RedisError:
+        return [row.fresh for row in rows]
+    return [seen is not None and seen >= since for seen in times]
+
+
+def _state(row: Row[Any], heard: bool) -> str:
+    if row.status is not None:
+        return "on_trip" if row.status in LOADED else "busy"
+    if not row.available:
+        return "unavailable"
+    return "available" if heard else "silent"
 
 
 def _order_on_map(row: Row[Any]) -> dict[str, Any]:
@@ -126,10 +215,10 @@ def _order_on_map(row: Row[Any]) -> dict[str, Any]:
     } | _progress(row)
 
 
-def _driver_on_map(row: Row[Any]) -> dict[str, Any]:
+def _driver_on_map(row: Row[Any], state: str) -> dict[str, Any]:
     return {
         "id": row.id,
-        "state": row.state,
+        "state": state,
         "vehicleType": row.vehicle_type,
         "vehicleSubtype": row.vehicle_subtype,
         "latitude": row.last_latitude,

@@ -21,7 +21,7 @@ RECORD = text("""
 """)
 TRIP = text("""
     SELECT t.id, t.driver_id, t.status, o.customer_id FROM truck_requests t JOIN orders o ON o.id = t.order_id
-    WHERE t.id = :id AND t.driver_id IS NOT NULL
+    WHERE t.id = :id AND (t.driver_id IS NOT NULL) IS TRUE
 """)
 POINTS = text("""
     SELECT CAST(point ->> 0 AS bigint) AS at_ms, CAST(point ->> 1 AS float8) AS latitude,

@@ -11,17 +11,19 @@ from models.messages import Message
 from models.orders import COUNTS, LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
 from workers import events
 
-OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND driver_id = :driver_id")
+OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND (driver_id = :driver_id) IS TRUE")
 
 # Every change of an order's trucks happens under its order's lock, in this sequence, so that no
 # two of them can wait for each other.
 LOCK = text("SELECT * FROM orders WHERE id = :order_id FOR UPDATE")
 
-TRUCK = text("SELECT id, status, vehicle FROM truck_requests WHERE id = :id AND driver_id = :driver_id")
+TRUCK = text(
+    "SELECT id, status, vehicle FROM truck_requests WHERE id = :id AND (driver_id = :driver_id) IS TRUE"
+)
 
 ADVANCE = text("""
     UPDATE truck_requests SET status = :status, updated_at = coalesce(:now, now())
-    WHERE id = :id AND driver_id = :driver_id AND status = :present
+    WHERE id = :id AND (driver_id = :driver_id AND status = :present) IS TRUE
 """)
 
 COUNTED = text(f"SELECT {COUNTS} FROM truck_requests WHERE order_id = :order_id")
@@ -34,7 +36,7 @@ SETTLE = text("""
 GIVE_BACK = text(f"""
     UPDATE truck_requests SET status = 'searching', driver_id = NULL, assigned_at = NULL,
         updated_at = coalesce(:now, now())
-    WHERE id = :id AND driver_id = :driver_id AND status IN {RUNNING} AND status NOT IN {LOADED}
+    WHERE id = :id AND (driver_id = :driver_id AND status IN {RUNNING} AND status NOT IN {LOADED}) IS TRUE
 """)
 
 GIVE_BACK_OFFER = text("""

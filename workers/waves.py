@@ -30,7 +30,7 @@ WAVE_SECONDS = 10
 
 DUE = text("""
     SELECT id FROM orders
-    WHERE searching AND next_wave_at <= coalesce(:now, now()) AND expires_at > coalesce(:now, now())
+    WHERE searching AND next_wave_at <= coalesce(:now, now()) AND (expires_at > coalesce(:now, now())) IS TRUE
     ORDER BY next_wave_at LIMIT :limit
 """)
 
@@ -44,13 +44,16 @@ ASKED = text("""
         AND (f.round = o.round OR f.state IN ('open', 'given_back'))
 """)
 
-# The compare-and-set that makes a wave happen once, whoever else is sweeping.
+# The compare-and-set that makes a wave happen once, whoever else is sweeping. (`IS TRUE`, here and below: no
+# index but that of the ids serves such a condition.)
 ADVANCE = text(f"""
     WITH due AS (
         SELECT o.id FROM orders o
         JOIN jsonb_to_recordset(CAST(:seen AS jsonb)) AS s(id uuid, round smallint, wave smallint)
             ON s.id = o.id AND s.round = o.round AND s.wave = o.wave
-        WHERE o.searching AND o.next_wave_at <= coalesce(:now, now()) AND o.expires_at > coalesce(:now, now())
+        WHERE (
+            o.searching AND o.next_wave_at <= coalesce(:now, now()) AND o.expires_at > coalesce(:now, now())
+        ) IS TRUE
         ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
     )
     UPDATE orders SET
@@ -66,9 +69,10 @@ ADVANCE = text(f"""
 REPEATED_SECONDS = 2
 HASTEN = text(f"""
     UPDATE orders SET next_wave_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
-    WHERE id = :order_id AND searching AND expires_at > coalesce(:now, now())
-        AND next_wave_at > coalesce(:now, now())
+    WHERE id = :order_id AND (
+        searching AND expires_at > coalesce(:now, now()) AND next_wave_at > coalesce(:now, now())
         AND next_wave_at <= coalesce(:now, now()) + interval '{WAVE_SECONDS - REPEATED_SECONDS} seconds'
+    ) IS TRUE
     RETURNING wave
 """)
 

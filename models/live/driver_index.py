@@ -35,6 +35,8 @@ TELL_MS = 1000
 
 # So many drivers hold Redis up for a millisecond or two.
 TOGETHER = 200
+# As many are looked up in one command.
+AT_ONCE = 500
 
 _WITHOUT_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
@@ -160,10 +162,28 @@ def sweep(seen_before_ms: int, limit: int = 1000) -> int:
     return int(call("driver_sweep", [_HEARD], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))
 
 
-def heard_since(seen_ms: int) -> list[str]:
-    """The drivers in any search who were heard of at this time or later. Raises redis.RedisError."""
-    members = cast("list[str]", commands().zrangebyscore(_HEARD, seen_ms, "+inf"))
+def count_heard(seen_ms: int) -> int:
+    """How many drivers in any search were heard of at this time or later. Raises redis.RedisError."""
+    return cast("int", commands().zcount(_HEARD, seen_ms, "+inf"))
+
+
+def newest(limit: int) -> list[str]:
+    """The drivers in any search who were heard of last, newest first. Raises redis.RedisError."""
+    members = cast("list[str]", commands().zrevrange(_HEARD, 0, limit - 1))
     return [member.rpartition("|")[2] for member in members]
+
+
+def seen(drivers: Sequence[tuple[str, str]]) -> list[int | None]:
+    """When drivers, given as vehicle and id, were heard of (ms since 1970); None if they are in no search.
+
+    Raises redis.RedisError.
+    """
+    found: list[int | None] = []
+    for first in range(0, len(drivers), AT_ONCE):
+        members = [f"{vehicle}|{driver}" for vehicle, driver in drivers[first : first + AT_ONCE]]
+        scores = cast("list[float | None]", commands().zmscore(_HEARD, members))
+        found += [None if score is None else int(score) for score in scores]
+    return found
 
 
 def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:

@@ -10,6 +10,7 @@ from sqlalchemy import TextClause, text
 
 from models import db, live
 from models.live import driver_search
+from tasks.followups import follow
 from tests import scenes
 from tests.clients import Caller, code
 from tests.scenes import NOIDA
@@ -101,8 +102,8 @@ def test_what_ended_more_than_an_hour_ago_is_not_counted() -> None:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (overseeing.ADMISSIONS_WATCHED, "ix_admissions_watched"),
-        (surveying.PRESENT, "ix_orders_present"),
+        (overseeing.ADMISSIONS_WATCHED, "ix_admissions_unplaced"),
+        (surveying.PRESENT, "ix_orders_status"),
     ],
 )
 def test_what_a_console_counts_every_second_is_found_by_an_index(statement: TextClause, index: str) -> None:
@@ -119,6 +120,7 @@ def test_drivers_are_counted_by_what_they_do(olga: Caller) -> None:
     for name in ("coming", "loaded"):
         scenes.driver(name, vehicle=("TRUCK", name))
         truck = accepting.accept(name, scenes.placed(name, vehicle=("TRUCK", name)).order_id)
+        follow(truck.followup)
         steps = ("en_route_pickup", "at_pickup", "in_transit") if name == "loaded" else ()
         for step in steps:
             trips.advance(name, truck.trip["truckRequestId"], step)
@@ -135,7 +137,7 @@ def test_without_the_driver_index_a_saved_position_counts_for_a_word() -> None:
             text("""UPDATE drivers SET last_latitude = 1, last_longitude = 2,
                 last_position_at = now() - CASE id WHEN 'old' THEN 61 ELSE 0 END * interval '1 second'""")
         )
-    drivers = overseeing.figures(None).drivers
+    drivers = overseeing.figures_of(None).drivers
     assert (drivers["available"], drivers["silent"]) == (1, 1)
 
 

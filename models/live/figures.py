@@ -1,0 +1,89 @@
+"""Figures that take long to count, kept for all processes: whoever asks every second counts them seldom.
+
+Every use fails open: without Redis they are counted.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import orjson
+import redis
+
+from models.live import commands
+
+# What was counted in less than this is counted each time.
+CHEAP_SECONDS = 0.02
+# What took longer is kept for so many times as long, so that counting takes 2 % of one process at most.
+TIMES_AS_LONG = 50
+# And given out for so much longer while another process counts it anew.
+STALE_TIMES = 20
+
+Counts = dict[str, int]
+
+
+def kept(name: str, count: Callable[[], Counts]) -> Counts:
+    """The counts under this name: those of before while they are new enough or somebody counts them now."""
+    stored = _stored(name)
+    if stored is not None:
+        return stored
+    begun = time.monotonic()
+    counts = count()
+    took = time.monotonic() - begun
+    if took > CHEAP_SECONDS:
+        _store(name, counts, took)
+    return counts
+
+
+def _stored(name: str) -> Counts | None:
+    """``None`` if there are none, or if it is this caller's turn to count."""
+    try:
+        value, fresh = cast("list[str | None]", commands().mget(_key(name), _fresh(name)))
+        if value is None:
+            return None
+        took_ms, counts = orjson.loads(value)
+        if fresh or not commands().set(_fresh(name), 1, nx=True, px=TIMES_AS_LONG * took_ms):
+            return cast("Counts", counts)
+    except redis.RedisError:
+        pass
+    return None
+
+
+def _store(name: str, counts: Counts, took: float) -> None:
+    took_ms = round(took * 1000)
+    lives_ms = TIMES_AS_LONG * took_ms
+    pipeline = commands().pipeline(transaction=False)
+    pipeline.set(_key(name), orjson.dumps([took_ms, counts]), px=STALE_TIMES * lives_ms)
+    pipeline.set(_fresh(name), 1, px=lives_ms)
+    try:
+        pipeline.execute()
+    except redis.RedisError:
+        return
+
+
+def recall(names: Sequence[str]) -> list[Counts | None]:
+    """What was remembered under these names."""
+    try:
+        values = cast("list[str | None]", commands().mget([_key(name) for name in names]))
+    except redis.RedisError:
+        return [None] * len(names)
+    return [orjson.loads(value) if value else None for value in values]
+
+
+def remember(counts: Mapping[str, Counts], seconds: int) -> None:
+    """Keeps what does not change any more."""
+    pipeline = commands().pipeline(transaction=False)
+    for name, value in counts.items():
+        pipeline.set(_key(name), orjson.dumps(value), ex=seconds)
+    try:
+        pipeline.execute()
+    except redis.RedisError:
+        return
+
+
+def _key(name: str) -> str:
+    return f"figures:{name}"
+
+
+def _fresh(name: str) -> str:
+    return f"figures:{name}:fresh"

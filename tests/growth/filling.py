@@ -1,0 +1,53 @@
+"""Fills the tables and the driver index as if the product had run for long."""
+
+import time
+from pathlib import Path
+from string import Template
+
+import psycopg2
+from sqlalchemy import text
+
+from models import db
+from models.live import driver_index
+from models.live.driver_index import NO_SEARCH, Placement, Position
+
+SCRIPT = Path(__file__).parent / "fill.sql"
+# One customer has three orders in ten.
+BIG = "grown-big"
+
+
+def fill_tables(url: str, orders: int, offers: int, drivers: int) -> None:
+    """So many orders with so many offers each; leaves the tables analysed and written out."""
+    script = Template(SCRIPT.read_text()).substitute(orders=orders, offers=offers, drivers=drivers)
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(script)
+        cursor.execute("VACUUM (ANALYZE)")
+        cursor.execute("CHECKPOINT")
+    connection.close()
+
+
+def fill_index(drivers: int) -> int:
+    """Puts the drivers of the tables where they were, all heard of just now; how many are in a search."""
+    now_ms, searchable = int(time.time() * 1000), 0
+    for first in range(0, drivers, driver_index.TOGETHER):
+        ids = [f"grown-{n}" for n in range(first, min(first + driver_index.TOGETHER, drivers))]
+        with db.statements() as connection:
+            rows = connection.execute(READ, {"ids": ids}).all()
+        placements = [
+            Placement(
+                row.id,
+                row.vehicle if row.available else NO_SEARCH,
+                Position(row.last_latitude, row.last_longitude, now_ms),
+                now_ms,
+                now_ms * 1000,
+            )
+            for row in rows
+        ]
+        searchable += sum(one.search != NO_SEARCH for one in placements)
+        driver_index.place_all(placements)
+    return searchable
+
+
+READ = text("SELECT id, vehicle, available, last_latitude, last_longitude FROM drivers WHERE id = ANY(:ids)")
