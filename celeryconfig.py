@@ -56,6 +56,7 @@ beat_schedule = {
     "waves": {"task": "sweeps.waves", **_EVERY_SECOND},
     "recover": {"task": "sweeps.recover", **_EVERY_SECOND},
     "deliver": {"task": "sweeps.deliver", **_EVERY_SECOND},
+    "forget": {"task": "sweeps.forget", "schedule": timedelta(seconds=10)},
     "cleanup": {
         "task": "sweeps.cleanup",
         "schedule": timedelta(seconds=_settings.cleanup_interval_seconds),

@@ -41,11 +41,20 @@ offers = Table(
     Column("closed_at", DateTime(timezone=True)),
     # The truck is one of the order's; that there is such an order follows, so a row has one key to look up.
     ForeignKeyConstraint(["truck_request_id", "order_id"], ["truck_requests.id", "truck_requests.order_id"]),
-    # Nobody is asked twice in one search.
-    UniqueConstraint("order_id", "driver_id", "round"),
+    # Nobody is asked twice in one search for trucks of the same kind and price.
+    UniqueConstraint(
+        "order_id", "driver_id", "round", "vehicle", "fare", name="one_offer_of_a_kind_per_driver"
+    ),
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_at"),
     CheckConstraint("pickup_distance_km >= 0", name="pickup_distance_km"),
-    # Only who asks for a driver is served: with the state as its whole condition it is read whole for others.
-    Index("ix_offers_open", "driver_id", postgresql_where=text("state = 'open' AND driver_id IS NOT NULL")),
+    # And for one kind at a time. (Only who asks for a driver is served: with the state as its whole condition
+    # it would be read whole for others.)
+    Index(
+        "one_open_offer_per_driver_and_order",
+        "driver_id",
+        "order_id",
+        unique=True,
+        postgresql_where=text("state = 'open' AND driver_id IS NOT NULL"),
+    ),
 )

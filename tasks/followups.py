@@ -58,21 +58,18 @@ def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
 
 def _told(followup: Followup) -> Iterator[Message]:
     """Its messages, after those of the same order that came before; mailboxes take the same one once."""
-    for earlier in followup.earlier:
-        yield from _complete(earlier).messages
+    yield from (message for earlier in complete(followup.earlier) for message in earlier.messages)
     yield from followup.messages
 
 
-def _complete(followup: Followup) -> Followup:
-    if followup.wave is None:
-        return followup
-    return replace(followup, messages=offering.broadcasts(followup.order_id, followup.wave))
+def complete(followups: Sequence[Followup]) -> list[Followup]:
+    """Makes the messages of waves anew; those of all in three statements."""
+    waves = {one.id: (one.order_id, one.wave) for one in followups if one.wave is not None}
+    told = dict(zip(waves, offering.broadcasts(list(waves.values())), strict=True)) if waves else {}
+    return [replace(one, messages=told[one.id]) if one.id in told else one for one in followups]
 
 
-def deliver_overdue(limit: int = 200) -> int:
-    """Finishes what others left; how many."""
+def overdue(limit: int) -> list[Followup]:
+    """What others have left, oldest first."""
     with db.statements() as connection:
-        left = outbox.overdue(connection, OVERDUE_SECONDS, limit)
-    for followup in left:
-        follow(_complete(followup))
-    return len(left)
+        return outbox.overdue(connection, OVERDUE_SECONDS, limit)

@@ -6,8 +6,11 @@ decision is one short transaction in Postgres wherever it runs.
 
 from typing import Any
 
+import redis
 import structlog
 
+from models import messages
+from models.live import mailbox
 from tasks.followups import follow
 from workers import accepting
 
@@ -32,5 +35,10 @@ def accept(driver_id: str, order_id: str, truck_request_id: str | None = None) -
 
 def decline(driver_id: str, order_id: str) -> dict[str, Any]:
     """Closes the driver's offer: ``{orderId, result}``. Raises ``NotOffered`` and the like."""
-    accepting.decline(driver_id, order_id)
+    message = accepting.decline(driver_id, order_id)
+    try:
+        mailbox.remove(messages.driver(driver_id), message)
+    except redis.RedisError:
+        # Left in the mailbox, which shows no offer that is not open.
+        log.warning("declined offer left in its mailbox", order_id=order_id, driver_id=driver_id)
     return {"orderId": order_id, "result": "declined"}

@@ -1,7 +1,8 @@
 """Whatever is due, every second; each may run twice, or on two beats at once, without harm."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
 import structlog
 from celery import Task
@@ -20,14 +21,47 @@ log = structlog.get_logger()
 TOGETHER = 25
 
 
-def _each(name: str, order_ids: Sequence[str], step: Callable[[Sequence[str]], Sequence[Followup]]) -> int:
+# So many are looked up at once, and a sweep goes on while more is due, for so long: the others wait for the
+# same worker.
+LOOKED_UP = 4 * TOGETHER
+AT_MOST_SECONDS = 0.9
+
+# An order's id, or what else names what is due.
+Due = TypeVar("Due")
+
+
+def _itself(due: Hashable) -> Hashable:
+    return due
+
+
+def _until_done(
+    due: Callable[[int], Sequence[Due]],
+    work: Callable[[Sequence[Due]], int],
+    name: Callable[[Due], Hashable] = _itself,
+) -> int:
+    """Repeats it until nothing new is due or the time is over; how many were done.
+
+    What stays due, since it failed or somebody else holds it, is tried once and does not stop the others.
+    """
+    until, tried, stuck, done = time.monotonic() + AT_MOST_SECONDS, set[Hashable](), 0, 0
+    while True:
+        found = due(LOOKED_UP + stuck)
+        new = [one for one in found if name(one) not in tried]
+        stuck = len(found) - len(new)
+        tried.update(map(name, new))
+        done += work(new) if new else 0
+        if len(new) < LOOKED_UP or time.monotonic() >= until:
+            return done
+
+
+def _each(name: str, order_ids: Sequence[Due], step: Callable[[Sequence[Due]], Sequence[Followup]]) -> int:
     """Runs one step for orders, some at a time; one that fails is logged and does not stop the others."""
     return sum(
         _some(name, order_ids[begin : begin + TOGETHER], step) for begin in range(0, len(order_ids), TOGETHER)
     )
 
 
-def _some(name: str, order_ids: Sequence[str], step: Callable[[Sequence[str]], Sequence[Followup]]) -> int:
+def _some(name: str, order_ids: Sequence[Due], step: Callable[[Sequence[Due]], Sequence[Followup]]) -> int:
     try:
         done = step(order_ids)
     except Exception as error:
@@ -56,20 +90,25 @@ class Sweep(Task):  # type: ignore[type-arg]
 @app.task(name="sweeps.expire", base=Sweep, throws=AWAY)
 def expire() -> int:
     """Ends the searches whose time is over."""
-    return _each("expire", expiring.due(), expiring.expire_all)
+    return _until_done(
+        lambda limit: expiring.due(limit=limit), lambda due: _each("expire", due, expiring.expire_all)
+    )
 
 
 @app.task(name="sweeps.waves", base=Sweep, throws=AWAY)
 def send_waves() -> int:
     """Sends the waves that are due. Beat lives if this runs."""
     alive.say(alive.BEAT)
-    return _each("wave", waves.due(), waves.next_waves)
+    return _until_done(lambda limit: waves.due(limit=limit), lambda due: _each("wave", due, waves.next_waves))
 
 
 @app.task(name="sweeps.recover", base=Sweep, throws=AWAY)
 def recover() -> int:
     """Places the admissions that nobody placed; how many it tried."""
-    found = recovering.overdue()
+    return _until_done(lambda limit: recovering.overdue(limit=limit), _recover)
+
+
+def _recover(found: Sequence[tuple[str, str]]) -> int:
     first = _first_tries([order_id for order_id, _ in found])
     tried = len(first)
     for order_id, request_id in found:
@@ -116,13 +155,21 @@ def _try_to_place(order_id: str) -> None:
 @app.task(name="sweeps.deliver", base=Sweep, throws=AWAY)
 def deliver() -> int:
     """Finishes the follow-ups that somebody left."""
-    return followups.deliver_overdue()
+    return _until_done(
+        followups.overdue, lambda due: _each("delivery", due, followups.complete), lambda one: one.id
+    )
+
+
+@app.task(name="sweeps.forget", base=Sweep, throws=AWAY)
+def forget() -> int:
+    """Deletes admissions past their time, more often than the cleaning: a hundred a second come by."""
+    return cleaning.forget_admissions()
 
 
 @app.task(name="sweeps.cleanup", base=Sweep, throws=AWAY)
 def cleanup() -> None:
     """The safety net: overdue searches, silent drivers, admissions past their time."""
-    expired = _each("expire", expiring.due(), expiring.expire_all)
+    expired = expire()
     silent = cleaning.drop_silent_drivers()
     forgotten = cleaning.forget_admissions()
     tokens = revoking.forget()

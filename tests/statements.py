@@ -27,7 +27,7 @@ OF_NOW = frozenset(
         "one_searching_order_per_customer",
         "one_queued_admission_per_customer",
         "ix_orders_searcher",
-        "ix_offers_open",
+        "one_open_offer_per_driver_and_order",
     }
 )
 SCANS = ("Index Scan", "Index Only Scan", "Bitmap Index Scan")

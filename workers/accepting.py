@@ -21,6 +21,7 @@ from models.errors import (
 from models.messages import Message
 from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, reading
+from workers.offering import assigned_key, offer_key
 
 # Of several offers of one order the one that can be taken, else the one that was, else the newest.
 OFFER = text("""
@@ -138,15 +139,17 @@ def accept(
         raise DriverBusy from error
 
 
-def decline(driver_id: str, order_id: str, now: datetime | None = None) -> None:
-    """Closes the driver's offer for good; declining twice is the same as once."""
+def decline(driver_id: str, order_id: str, now: datetime | None = None) -> str:
+    """Closes the driver's offer for good; declining twice is the same as once. The key of its message."""
     with db.transaction() as connection:
         offer = _offer(connection, order_id, driver_id)
+        message = offer_key(order_id, offer.round)
         if offer.state == "declined":
-            return
+            return message
         if not connection.execute(DECLINE, {"id": offer.id, "now": now}).rowcount:
             raise TruckTaken if offer.state == "open" else _refusal(offer)
         events.record(connection, order_id, "offer_declined", now, {"driverId": driver_id})
+        return message
 
 
 def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
@@ -227,7 +230,9 @@ def _fill(
     searching = truck.missing > 0
     trip = reading.trip_view(truck, order)
     told = [
-        Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
+        Message(
+            messages.driver(driver.id), "trip_assigned", trip, key=assigned_key(str(order.id), offer.round)
+        ),
         *announcing.to_customer(order, truck, driver),
         *announcing.to_the_others(connection, order, truck, now),
     ]

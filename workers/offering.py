@@ -66,14 +66,11 @@ SEARCHES = text("""
     FROM orders WHERE id = ANY(CAST(:ids AS uuid[])) AND searching
 """)
 
-# With the first wave of a further search go the offers of the ones before that are still open: they end later
-# now.
-OPEN_OF_WAVE = text("""
+OPEN_OF_ORDERS = text("""
     SELECT id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km
     FROM offers
-    WHERE order_id = :order_id AND state = 'open'
-        AND (round = :round AND wave = :wave OR round < :round AND :wave = 1)
-    ORDER BY pickup_distance_km, driver_id
+    WHERE order_id = ANY(CAST(:ids AS uuid[])) AND state = 'open'
+    ORDER BY order_id, pickup_distance_km, driver_id
 """)
 
 MISSING = text("""
@@ -183,21 +180,41 @@ def new_broadcast(search: Search, one: Offered) -> Message:
     )
 
 
-def broadcasts(order_id: str, wave: Wave) -> list[Message]:
-    """The offers of a wave as their drivers see them, made anew for those that can still be taken."""
+def broadcasts(waves: Sequence[tuple[str, Wave]]) -> list[list[Message]]:
+    """For each order and wave its offers as their drivers see them, made anew for those still open."""
+    ids = {"ids": list({order_id for order_id, _ in waves})}
+    missing: dict[str, list[Row[Any]]] = {}
+    offers: dict[str, list[Row[Any]]] = {}
     with db.statements() as connection:
-        order = connection.execute(SEARCHES, {"ids": [order_id]}).one_or_none()
-        if order is None:
-            return []
-        missing = connection.execute(MISSING, {"ids": [order_id]}).all()
-        return open_broadcasts(connection, search_of(order, missing), wave)
+        orders = {str(order.id): order for order in connection.execute(SEARCHES, ids)}
+        for truck in connection.execute(MISSING, ids):
+            missing.setdefault(str(truck.order_id), []).append(truck)
+        for row in connection.execute(OPEN_OF_ORDERS, ids):
+            offers.setdefault(str(row.order_id), []).append(row)
+    searches = {order_id: search_of(order, missing.get(order_id, [])) for order_id, order in orders.items()}
+    return [
+        _shown(searches[order_id], [row for row in offers.get(order_id, []) if _goes_with(row, wave)])
+        if order_id in searches
+        else []
+        for order_id, wave in waves
+    ]
 
 
 def open_broadcasts(connection: Connection, search: Search, wave: Wave) -> list[Message]:
     """The same for a search that is at hand. (It may be a later one than the wave's.)"""
-    values = {"order_id": search.order_id, "round": wave.round, "wave": wave.wave}
-    rows = connection.execute(OPEN_OF_WAVE, values)
-    return [new_broadcast(search, offered(row)) for row in rows if row.vehicle in search.types]
+    rows = connection.execute(OPEN_OF_ORDERS, {"ids": [search.order_id]})
+    return _shown(search, [row for row in rows if _goes_with(row, wave)])
+
+
+def _goes_with(offer: Row[Any], wave: Wave) -> bool:
+    """Whether an open offer is shown with a wave: its own, or the first of a later search, since with that
+    the offers of those before end later.
+    """
+    return Wave(offer.round, offer.wave) == wave or (wave.wave == 1 and offer.round < wave.round)
+
+
+def _shown(search: Search, offers: Sequence[Row[Any]]) -> list[Message]:
+    return [new_broadcast(search, offered(row)) for row in offers if row.vehicle in search.types]
 
 
 def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:

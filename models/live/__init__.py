@@ -11,6 +11,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
 | `drivers:where:{vehicle}` | zset | none: members leave with `drivers:heard` | driver_index | driver_search | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:heard` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |
+| `drivers:vehicles` | hash | none: a vehicle leaves with the last member of its `drivers:where:` | driver_index | driver_index | next driver of that vehicle | as above |
 | `driver:{id}` | hash | 900 s, a day while in `drivers:heard` | driver_index | driver_index, web.drivers | Postgres driver row | open: Postgres is asked |
 | `mailbox:{role}:{id}` | stream | 3600 s | mailbox | mailbox | open offers in Postgres at the next connect | closed: delivered by the outbox sweep |
 | `mailbox:{role}:{id}:state` | hash | 3600 s | mailbox | mailbox | next message | as above |

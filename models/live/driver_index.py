@@ -29,6 +29,7 @@ INDEXED_TTL_SECONDS = 86_400
 POSITION_MAX_AGE_MS = 60_000
 
 _HEARD = "drivers:heard"
+_VEHICLES = "drivers:vehicles"
 
 # The customer of a trip hears where the truck is once in this time at most.
 TELL_MS = 1000
@@ -157,9 +158,25 @@ def last_position(driver_id: str) -> Position | None:
     return Position(latitude, longitude, int(at_ms))
 
 
-def sweep(seen_before_ms: int, limit: int = 1000) -> int:
+def sweep(seen_before_ms: int, limit: int = TOGETHER) -> int:
     """Takes up to ``limit`` drivers who have been silent since out of the index; returns how many."""
-    return int(call("driver_sweep", [_HEARD], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))
+    return int(call("driver_sweep", [_HEARD, _VEHICLES], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))
+
+
+def vehicles() -> list[str]:
+    """The vehicles of whom there are drivers in the index. Raises redis.RedisError."""
+    return cast("list[str]", commands().hkeys(_VEHICLES))
+
+
+def sweep_lost(vehicle: str, seen_before_ms: int) -> tuple[int, bool]:
+    """Goes on through the drivers of a vehicle, some 500 at a time, and takes out who has been silent since.
+
+    How many, and whether all of them have been looked at. To be called after `sweep`, which takes those out
+    whom their own keys lead to; what it leaves are members of drivers whose key was lost.
+    """
+    keys = [f"drivers:where:{vehicle}", _VEHICLES]
+    lost, ended = call("driver_sweep_lost", keys, [vehicle, seen_before_ms, AT_ONCE])
+    return int(lost), bool(ended)
 
 
 def count_heard(seen_ms: int) -> int:
@@ -189,7 +206,7 @@ def seen(drivers: Sequence[tuple[str, str]]) -> list[int | None]:
 def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
     if not learnt:
         return []
-    keys = [_HEARD, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
+    keys = [_HEARD, _VEHICLES, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
     args: list[bytes | str | int] = [DRIVER_TTL_SECONDS, INDEXED_TTL_SECONDS, TELL_MS]
     args += chain.from_iterable(each for _, each in learnt)
     return [_moved(answer) for answer in call("driver_update", keys, args)]

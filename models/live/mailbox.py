@@ -136,6 +136,14 @@ def acknowledge(person: str, up_to_id: int) -> int:
     return int(live.call("mailbox_acknowledge", _keys(person), [up_to_id, SECONDS]))
 
 
+def remove(person: str, key: str) -> None:
+    """Forgets the message of this key, which means nothing any more; it is not put again."""
+    mailbox, state = _keys(person)
+    entry = live.commands().hget(state, f"k:{key}")
+    if entry is not None:
+        live.commands().xdel(mailbox, f"{entry}-0")
+
+
 def published(payload: str) -> list[Live | Replaced]:
     """Reads what was published on a person's channel, a line for each message."""
     return [_line(each) for each in payload.split("\n")]

@@ -281,7 +281,7 @@ def test_a_driver_who_changes_his_vehicle_is_found_with_the_new_one_only() -> No
     put("one", DELHI, OPEN, as_of_us=NOW * 1000 + 1)
     assert near(DELHI) == []
     assert near(DELHI, vehicle=OPEN) == ["one"]
-    assert index_keys() == {f"drivers:where:{OPEN}", "drivers:heard"}
+    assert index_keys() == {f"drivers:where:{OPEN}", "drivers:heard", "drivers:vehicles"}
 
 
 def test_a_reading_of_postgres_that_comes_late_undoes_nothing() -> None:

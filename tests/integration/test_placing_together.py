@@ -126,7 +126,7 @@ def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
     assert states() == {one: "placed", other: "placed"}
     with db.transaction() as connection:
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
-    assert followups.deliver_overdue() == 2
+    assert sweeps.deliver() == 2
     assert [frame.type for frame in mailbox.open("driver:carl").pending] == ["new_broadcast"]
 
 
@@ -293,12 +293,12 @@ def test_a_wave_whose_drivers_nobody_told_is_told_from_its_offers() -> None:
         connection.execute(
             text("UPDATE offers SET state = 'declined', closed_at = now() WHERE driver_id = 'mira'")
         )
-    assert followups.deliver_overdue() == 1
+    assert sweeps.deliver() == 1
     told = mailbox.open("driver:ravi").pending
     assert [frame.type for frame in told] == ["new_broadcast"]
     assert f'"orderId":"{order_id}"' in told[0].text
     assert mailbox.open("driver:mira").pending == []
-    assert followups.deliver_overdue() == 0
+    assert sweeps.deliver() == 0
 
 
 def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
@@ -308,7 +308,7 @@ def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
     followups._do([outcome.followup], live.Trip())
     with db.transaction() as connection:
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
-    assert followups.deliver_overdue() == 1
+    assert sweeps.deliver() == 1
     assert len(mailbox.open("driver:ravi").pending) == 1
 
 

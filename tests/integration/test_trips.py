@@ -13,7 +13,7 @@ from models.errors import InvalidTransition, TripNotFound
 from models.live import commands, driver_index, mailbox
 from models.live.driver_index import Position
 from models.orders import NEXT_TRIP_STATUS, RUNNING, TRUCK_REQUEST_STATES
-from tasks import drivers, followups, offers
+from tasks import drivers, followups, offers, sweeps
 from tasks import trips as trip_tasks
 from tests import scenes
 from web.positions import Positions
@@ -150,7 +150,7 @@ def test_a_truck_given_back_goes_to_the_next_nearest_and_the_audit_tells_it_in_o
 def test_going_off_duty_withdraws_the_open_offers_and_says_so() -> None:
     scenes.driver("d")
     order_id = scenes.placed().order_id
-    followups.deliver_overdue()
+    sweeps.deliver()
     assert not drivers.set_available("d", False)["available"]
     assert reading.driver_opening("d").data["openBroadcasts"] == []
     with pytest.raises(Exception, match="not offered"):

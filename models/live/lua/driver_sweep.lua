@@ -1,20 +1,26 @@
 -- Takes drivers who have been silent for too long out of the index; what is known of them, driver:{id},
 -- stays for a while, so that the next word from them puts them back.
 --
--- KEYS  1 drivers:heard
+-- KEYS  1 drivers:heard   2 drivers:vehicles
 -- ARGV  1 seen_before_ms (exclusive)   2 limit   3 seconds to live of driver:{id} from now on
 -- returns how many left
+--
+-- Which member of drivers:where:{vehicle} is theirs, their key says. Of those whose key is gone the member stays
+-- for driver_sweep_lost.lua.
 
 local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, one in ipairs(silent) do
   local vehicle, driver = string.match(one, '^(.*)|([^|]*)$')
-  local key = 'driver:' .. driver
+  local key, where = 'driver:' .. driver, 'drivers:where:' .. vehicle
   local known = redis.call('HMGET', key, 'place', 'seen_ms')
   if known[1] then
     local member = string.sub(known[1], 1, 16) .. struct.pack('<d', tonumber(known[2])) .. driver
-    redis.call('ZREM', 'drivers:where:' .. vehicle, member)
+    redis.call('ZREM', where, member)
+  else
+    redis.call('HSETNX', KEYS[2], vehicle, 0)
   end
   redis.call('EXPIRE', key, ARGV[3])
   redis.call('ZREM', KEYS[1], one)
+  if redis.call('EXISTS', where) == 0 then redis.call('HDEL', KEYS[2], vehicle) end
 end
 return #silent

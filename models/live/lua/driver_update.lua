@@ -1,6 +1,6 @@
 -- Joins what was just learnt about drivers with what is known, and makes the index agree.
 --
--- KEYS  drivers:heard, then driver:{id} of each driver
+-- KEYS  drivers:heard, drivers:vehicles, then driver:{id} of each driver
 -- ARGV  1 seconds to live of driver:{id} while he is in no search   2 the same while he is in the index
 --       3 ms between two words to a customer, then five for each driver:
 --       1 seen_ms   2 place: latitude, longitude, at_ms and cell as four doubles, "" for none
@@ -89,6 +89,7 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip)
     local enters = redis.call('ZADD', HEARD, seen, search .. '|' .. driver) == 1
     if enters or not seen_before or seen - seen % HOUR_MS ~= seen_before - seen_before % HOUR_MS then
       redis.call('EXPIRE', key, INDEXED_TTL)
+      redis.call('HSETNX', KEYS[2], search, 0)
     end
   else
     redis.call('EXPIRE', key, TTL)
@@ -104,8 +105,8 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip)
 end
 
 local answers = {}
-for number = 1, #KEYS - 1 do
+for number = 1, #KEYS - 2 do
   local first = 4 + EACH * (number - 1)
-  answers[number] = update(KEYS[number + 1], unpack(ARGV, first, first + EACH - 1))
+  answers[number] = update(KEYS[number + 2], unpack(ARGV, first, first + EACH - 1))
 end
 return answers

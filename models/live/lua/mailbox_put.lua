@@ -8,6 +8,9 @@
 --          never taken for a repetition), unless ('' for none)
 -- returns  how many messages got an id
 --
+-- A message that ends an offer, by its key (`closed:` or `assigned:` and the offer), takes the offer's own message,
+-- which has `closed:` and the offer as its unless, out of the mailbox.
+--
 -- A person's messages are published together, a line each: the JSON of a body has no line feed.
 --
 -- Ids follow the clock in microseconds and grow by at least 100 per person, so that they are never
@@ -44,7 +47,8 @@ local function forget_old_keys(state, mailbox)
   if first then before = math.min(before, tonumber(string.match(first[1], '^%d+'))) end
   local fields, left = call('HGETALL', state), 0
   for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 2) == 'k:' then
+    local kind = string.sub(fields[i], 1, 2)
+    if kind == 'k:' or kind == 'o:' then
       if tonumber(fields[i + 1]) < before then
         call('HDEL', state, fields[i])
       else
@@ -53,6 +57,12 @@ local function forget_old_keys(state, mailbox)
     end
   end
   call('HSET', state, 'look', math.max(FEW_KEYS, left))
+end
+
+-- The field that tells the id of the message of an offer that a message of this key ends, if it ends one.
+local function ended_by(key)
+  local kind, offer = string.match(key, '^(%a+):(.*)$')
+  return (kind == 'closed' or kind == 'assigned') and 'o:closed:' .. offer
 end
 
 -- Puts what one mailbox gets, read once and written once however many messages that is; `first` is where
@@ -66,6 +76,11 @@ local function put(mailbox, state, channel, limit, first, count)
         names = names + 1
         asked[names] = 'k:' .. ARGV[each]
       end
+    end
+    local offer = ended_by(ARGV[at + 3])
+    if offer then
+      names = names + 1
+      asked[names] = offer
     end
   end
   local values = call('HMGET', state, unpack(asked))
@@ -84,6 +99,11 @@ local function put(mailbox, state, channel, limit, first, count)
       name = name + 1
       known = known or values[name] or taken[asked[name]]
     end
+    if ended_by(ARGV[at + 3]) then
+      name = name + 1
+      local offer = values[name] or taken[asked[name]]
+      if offer then call('XDEL', mailbox, offer .. '-0') end
+    end
     if not known then
       last = math.max(last + STEP, now)
       local id, mode, body = text(last), ARGV[at], ARGV[at + 2]
@@ -92,11 +112,17 @@ local function put(mailbox, state, channel, limit, first, count)
         call('XADD', mailbox, 'MAXLEN', limit, id .. '-0',
           'type', ARGV[at + 1], 'key', ARGV[at + 3], 'body', body)
         kept, keeps = id, true
+        if ARGV[at + 4] ~= '' then
+          local offer = 'o:' .. ARGV[at + 4]
+          changed[size + 1], changed[size + 2] = offer, id
+          size = size + 2
+          taken[offer] = id
+        end
       end
       if key then
         changed[size + 1], changed[size + 2] = key, id
         size = size + 2
-        taken[key] = true
+        taken[key] = id
       end
     end
   end

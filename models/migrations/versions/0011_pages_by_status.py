@@ -8,8 +8,8 @@ left unfinished is built anew. Either side of it may run first.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -23,7 +23,6 @@ NEW = (
     ("ix_truck_requests_driver", "truck_requests", ["driver_id"], "driver_id IS NOT NULL"),
     ("ix_admissions_unplaced", "admissions", ["state", "order_id"], UNPLACED),
     ("ix_orders_searcher", "orders", ["customer_id"], "searching AND customer_id IS NOT NULL"),
-    ("ix_offers_open", "offers", ["driver_id"], "state = 'open' AND driver_id IS NOT NULL"),
     ("ix_admissions_waiting", "admissions", ["created_at"], "state = 'queued' AND created_at IS NOT NULL"),
     ("ix_order_events_ends", "order_events", ["at", "type"], ENDS),
     ("ix_admissions_never_placed", "admissions", ["state", "customer_id", "order_id"], NEVER_PLACED),
@@ -37,7 +36,6 @@ OLD = (
     ),
     ("ix_orders_customer", "orders", ["customer_id", "id"], None),
     ("ix_orders_searching", "orders", ["customer_id"], "searching"),
-    ("ix_offers_open_of_driver", "offers", ["driver_id"], "state = 'open'"),
     ("ix_admissions_queued", "admissions", ["created_at"], "state = 'queued'"),
     ("ix_admissions_watched", "admissions", ["state"], "state IN ('queued', 'dead')"),
 )

@@ -1,0 +1,145 @@
+"""Pages of orders hold what they should, whatever the status and whoever asks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from models import db, live
+from models.live import figures
+from tests.conftest import Stores, empty_tables
+from tests.growth.filling import BIG, fill_tables
+from web.orders import STATUSES
+from workers import listing, overseeing, reading, surveying
+
+ORDERS, DRIVERS = 3000, 1000
+ALL = """
+    SELECT id FROM orders WHERE {own} (CAST(:status AS text) IS NULL OR status = :status)
+    UNION ALL
+    SELECT order_id FROM admissions WHERE {own} state IN ('queued', 'rejected', 'cancelled', 'dead')
+        AND (CAST(:status AS text) IS NULL OR replace(state, 'dead', 'rejected') = :status)
+    ORDER BY 1 DESC
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def grown(stores: Stores) -> Iterator[None]:
+    empty_tables()
+    live.commands().flushall()
+    fill_tables(stores.postgres.url, ORDERS, offers=2, drivers=DRIVERS)
+    yield
+    empty_tables()
+
+
+def ids(statement: str, **values: Any) -> list[str]:
+    with db.statements() as connection:
+        return [str(one) for one in connection.execute(text(statement), values).scalars()]
+
+
+@pytest.mark.parametrize("status", [None, *STATUSES])
+@pytest.mark.parametrize("customer", [None, BIG, "grown-searching-1", "nobody"])
+def test_the_pages_of_a_status_together_are_all_orders_of_it(
+    customer: str | None, status: str | None
+) -> None:
+    own = "customer_id = :customer AND" if customer else ""
+    wanted = ids(ALL.format(own=own), customer=customer, status=status)
+    found, cursor = [], None
+    while True:
+        page = listing.orders(customer, 97, cursor, status)
+        found += [one["id"] for one in page["orders"]]
+        assert len(page["orders"]) <= 97
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert found == wanted
+
+
+@pytest.mark.parametrize("customer", [BIG, "grown-searching-1", "nobody"])
+def test_the_active_order_is_the_one_that_searches_or_else_the_newest_that_is_not_over(customer: str) -> None:
+    wanted = ids(
+        "SELECT id FROM orders WHERE customer_id = :customer AND status IN ('active', 'partially_filled',"
+        " 'fully_filled', 'in_progress') ORDER BY searching DESC, id DESC LIMIT 1",
+        customer=customer,
+    )
+    found = reading.current_order(customer)
+    assert [found["order"]["id"]] == wanted if found else wanted == []
+
+
+def drivers_by_state() -> dict[str, int]:
+    with db.statements() as connection:
+        rows = connection.exec_driver_sql("""
+            SELECT CASE WHEN t.status IN ('in_transit', 'arrived_at_drop') THEN 'on_trip'
+                WHEN t.status IS NOT NULL THEN 'busy' WHEN NOT d.available THEN 'unavailable'
+                WHEN d.last_position_at > now() - interval '60 seconds' THEN 'available'
+                ELSE 'silent' END, count(*)
+            FROM drivers d LEFT JOIN truck_requests t ON t.driver_id = d.id AND t.status IN
+                ('assigned', 'en_route_pickup', 'at_pickup', 'in_transit', 'arrived_at_drop')
+            GROUP BY 1
+        """)
+        return {state: int(number) for state, number in rows}
+
+
+@pytest.mark.parametrize("page", [7, 20_000])
+def test_drivers_are_counted_right_in_pages_of_any_size(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overseeing, "PAGE", page)
+    monkeypatch.setattr(figures, "CHEAP_SECONDS", 60)
+    counted = overseeing.figures_of(None).drivers
+    wanted = drivers_by_state()
+    # Who is heard grows silent while this is counted.
+    assert counted["available"] + counted["silent"] == wanted.get("available", 0) + wanted.get("silent", 0)
+    assert abs(counted["available"] - wanted.get("available", 0)) <= 2
+    assert {one: counted[one] for one in ("busy", "on_trip", "unavailable")} == {
+        one: wanted.get(one, 0) for one in ("busy", "on_trip", "unavailable")
+    }
+
+
+def test_figures_that_took_long_are_counted_once_for_all() -> None:
+    def count() -> dict[str, int]:
+        counted.append(1)
+        return {"drivers": len(counted)}
+
+    counted: list[int] = []
+    monkeypatch = pytest.MonkeyPatch()
+    with monkeypatch.context() as patched:
+        patched.setattr(figures, "CHEAP_SECONDS", -1)
+        patched.setattr(figures, "TIMES_AS_LONG", 1_000_000)
+        assert [figures.kept("test", count) for _ in range(5)] == [{"drivers": 1}] * 5
+
+
+def test_figures_that_took_no_time_are_counted_each_time() -> None:
+    counted: list[int] = []
+    for _ in range(3):
+        figures.kept("cheap", lambda: counted.append(1) or {})  # type: ignore[func-returns-value]
+    assert len(counted) == 3
+
+
+def test_old_figures_are_given_out_while_somebody_counts_anew() -> None:
+    live.commands().set("figures:slow", '[1000, {"drivers": 7}]')
+    # The first finds that they are old and counts; the second gets the old ones meanwhile.
+    inner: list[dict[str, int]] = []
+
+    def count() -> dict[str, int]:
+        inner.append(figures.kept("slow", lambda: {"drivers": -1}))
+        return {"drivers": 8}
+
+    assert figures.kept("slow", count) == {"drivers": 8}
+    assert inner == [{"drivers": 7}]
+
+
+def test_what_ended_in_the_last_hour_is_counted_minute_by_minute() -> None:
+    with db.statements() as connection:
+        (wanted,) = connection.exec_driver_sql(
+            "SELECT count(*) FROM order_events"
+            " WHERE at > now() - interval '1 hour' AND type = 'order_completed'"
+        ).one()
+    for _ in range(2):
+        ended = surveying.overview()["counters"]["lastHour"]
+        assert abs(ended["completed"] - wanted) <= 1
+    assert len(list(live.commands().scan_iter("figures:ended:*"))) >= 57
+
+
+def test_the_map_shows_no_more_drivers_than_it_may_and_those_on_trips_among_them() -> None:
+    shown = surveying.overview()["map"]["drivers"]
+    assert len(shown) == DRIVERS
+    assert {one["state"] for one in shown} >= {"busy", "on_trip", "unavailable", "silent"}
