@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench faults fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run test bench growth faults fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -51,6 +51,10 @@ bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m bench \
 		$(if $(TRIPS),--trips "$(TRIPS)") $(if $(PINGS),--pings "$(PINGS)") $(ARGS)
+
+growth: ## fill the tables with 5 million offers, use everything, and say what took longest (ARGS="--orders 100000 --drivers 30000")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.growth $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev

@@ -147,7 +147,9 @@ class LastHour(Shape):
 
 
 class FirstOffer(Shape):
-    """From the request's commit to the first wave that found somebody; orders of the last 5 minutes."""
+    """From the request's commit to the first wave that found somebody; at most the newest 1,000 orders of the
+    last 5 minutes.
+    """
 
     orders: Count
     p50Seconds: float | None
