@@ -12,7 +12,7 @@ SMALL = ("--orders", "20000", "--drivers", "6000", "--rounds", "2", "--buffers",
 
 @pytest.mark.timeout(240)
 def test_everything_is_used_and_no_statement_or_command_takes_long_beside_a_small_past() -> None:
-    """A machine that runs other tests beside this one holds single statements up, so the usual time counts."""
+    """What is usual counts: a machine that runs other tests beside this one holds single statements up."""
     command = [sys.executable, "-m", "tests.growth", *SMALL]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
