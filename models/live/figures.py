@@ -50,7 +50,7 @@ def _stored(name: str) -> Counts | None:
 
 
 def _store(name: str, counts: Counts, took: float) -> None:
-    took_ms = round(took * 1000)
+    took_ms = max(1, round(took * 1000))
     lives_ms = TIMES_AS_LONG * took_ms
     pipeline = commands().pipeline(transaction=False)
     pipeline.set(_key(name), orjson.dumps([took_ms, counts]), px=STALE_TIMES * lives_ms)

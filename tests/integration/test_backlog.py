@@ -95,11 +95,6 @@ def five(timed: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not timed or time.monotonic() - begun < 5
 
 
-@pytest.fixture
-def searches() -> None:
-    run(SEARCHES.format(orders=ORDERS))
-
-
 WAVES = """
     INSERT INTO outbox (order_id, body, created_at)
     SELECT id, '{"messages": [], "changed_drivers": [], "wave": [1, 1]}', now() - interval '3 seconds'
@@ -137,8 +132,8 @@ def test_the_admissions_of_a_minute_are_placed(timed: bool, monkeypatch: pytest.
         assert runs(sweeps.recover, "admissions WHERE state = 'queued'") <= 5
 
 
-@pytest.mark.usefixtures("searches")
 def test_a_sweep_stops_after_a_second_though_more_is_due() -> None:
+    run(SEARCHES.format(orders=ORDERS))
     run("UPDATE orders SET expires_at = now() - interval '1 second'")
     with within(sweeps.AT_MOST_SECONDS + 0.6):
         sweeps.expire()
