@@ -35,9 +35,9 @@ def accept(driver_id: str, order_id: str, truck_request_id: str | None = None) -
 
 def decline(driver_id: str, order_id: str) -> dict[str, Any]:
     """Closes the driver's offer: ``{orderId, result}``. Raises ``NotOffered`` and the like."""
-    message = accepting.decline(driver_id, order_id)
+    ended = accepting.decline(driver_id, order_id)
     try:
-        mailbox.remove(messages.driver(driver_id), message)
+        mailbox.end(messages.driver(driver_id), ended)
     except redis.RedisError:
         # Left in the mailbox, which shows no offer that is not open.
         log.warning("declined offer left in its mailbox", order_id=order_id, driver_id=driver_id)

@@ -21,7 +21,7 @@ from models.errors import (
 from models.messages import Message
 from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, reading
-from workers.offering import assigned_key, offer_key
+from workers.offering import closing_key
 
 # Of several offers of one order the one that can be taken, else the one that was, else the newest.
 OFFER = text("""
@@ -140,16 +140,19 @@ def accept(
 
 
 def decline(driver_id: str, order_id: str, now: datetime | None = None) -> str:
-    """Closes the driver's offer for good; declining twice is the same as once. The key of its message."""
+    """Closes the driver's offer for good; declining twice is the same as once.
+
+    Returns the key that names the end of the offer.
+    """
     with db.transaction() as connection:
         offer = _offer(connection, order_id, driver_id)
-        message = offer_key(order_id, offer.round)
+        key = closing_key(str(offer.id))
         if offer.state == "declined":
-            return message
+            return key
         if not connection.execute(DECLINE, {"id": offer.id, "now": now}).rowcount:
             raise TruckTaken if offer.state == "open" else _refusal(offer)
         events.record(connection, order_id, "offer_declined", now, {"driverId": driver_id})
-        return message
+        return key
 
 
 def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
@@ -230,9 +233,7 @@ def _fill(
     searching = truck.missing > 0
     trip = reading.trip_view(truck, order)
     told = [
-        Message(
-            messages.driver(driver.id), "trip_assigned", trip, key=assigned_key(str(order.id), offer.round)
-        ),
+        Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
         *announcing.to_customer(order, truck, driver),
         *announcing.to_the_others(connection, order, truck, now),
     ]

@@ -136,10 +136,10 @@ def acknowledge(person: str, up_to_id: int) -> int:
     return int(live.call("mailbox_acknowledge", _keys(person), [up_to_id, SECONDS]))
 
 
-def remove(person: str, key: str) -> None:
-    """Forgets the message of this key, which means nothing any more; it is not put again."""
+def end(person: str, fact: str) -> None:
+    """Forgets the message that this fact makes pointless, its ``unless``; it is not put again."""
     mailbox, state = _keys(person)
-    entry = live.commands().hget(state, f"k:{key}")
+    entry = live.commands().hget(state, f"o:{fact}")
     if entry is not None:
         live.commands().xdel(mailbox, f"{entry}-0")
 

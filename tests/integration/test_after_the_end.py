@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from models import db
 from models.errors import DomainError, DriverBusy
 from models.live import mailbox
-from tasks import drivers, followups, offers
+from tasks import drivers, followups, offers, sweeps
 from tasks import trips as trip_tasks
 from tests import scenes
 from workers import accepting, cancelling, expiring, listing, matching, registering, trips, waves
@@ -146,7 +146,7 @@ def test_offers_whose_process_died_reach_their_drivers_after_a_give_back_too() -
     with db.statements() as connection:
         connection.execute(text("DELETE FROM outbox WHERE id > (SELECT min(id) FROM outbox)"))
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
-    assert followups.deliver_overdue() == 1
+    assert sweeps.deliver() == 1
     assert (heard("driver:two"), heard("driver:one")) == (["new_broadcast"], [])
 
 
