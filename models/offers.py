@@ -48,6 +48,8 @@ offers = Table(
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_at"),
     CheckConstraint("pickup_distance_km >= 0", name="pickup_distance_km"),
+    # For the foreign key: whoever deletes a driver looks here.
+    Index("ix_offers_driver", "driver_id"),
     # And for one kind at a time. (Only who asks for a driver is served: with the state as its whole condition
     # it would be read whole for others.)
     Index(

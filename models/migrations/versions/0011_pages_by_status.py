@@ -20,6 +20,7 @@ ENDS = "type IN ('order_expired', 'order_cancelled', 'order_completed')"
 NEW = (
     ("ix_orders_status", "orders", ["status", "id"], None),
     ("ix_orders_customer_status", "orders", ["customer_id", "status", "id"], None),
+    ("ix_offers_driver", "offers", ["driver_id"], None),
     ("ix_truck_requests_driver", "truck_requests", ["driver_id"], "driver_id IS NOT NULL"),
     ("ix_admissions_unplaced", "admissions", ["state", "order_id"], UNPLACED),
     ("ix_orders_searcher", "orders", ["customer_id"], "searching AND customer_id IS NOT NULL"),
