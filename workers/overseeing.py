@@ -56,8 +56,8 @@ OUTBOX = text(f"""
     ) AS counted
 """)
 
-# So many drivers, or trips, are read by one statement.
-PAGE = 20_000
+# So many drivers are read by one statement, or trips, each with its driver; both take some 10 ms.
+PAGE, TRIPS_PAGE = 10_000, 4_000
 # A word from a driver, where the driver index is away: the last position that was saved.
 FRESH = "last_position_at > now() - :presence * interval '1 second'"
 DRIVERS = text(f"""
@@ -143,11 +143,11 @@ def _count_drivers(connection: Connection) -> Counts:
     found = dict.fromkeys(
         ("drivers", "available", "fresh", "trips", "on_trip", "available_on_trips", "fresh_on_trips"), 0
     )
-    for page in _pages(connection, DRIVERS):
+    for page in _pages(connection, DRIVERS, PAGE):
         found["drivers"] += page.read
         found["available"] += page.available
         found["fresh"] += page.fresh
-    for page in _pages(connection, TRIPS):
+    for page in _pages(connection, TRIPS, TRIPS_PAGE):
         found["trips"] += page.read
         found["on_trip"] += page.on_trip
         found["available_on_trips"] += page.available
@@ -155,12 +155,12 @@ def _count_drivers(connection: Connection) -> Counts:
     return found
 
 
-def _pages(connection: Connection, statement: TextClause) -> Iterable[Row[Any]]:
+def _pages(connection: Connection, statement: TextClause, size: int) -> Iterable[Row[Any]]:
     after, presence = "", settings.load().driver_presence_seconds
     while True:
-        page = connection.execute(statement, {"after": after, "limit": PAGE, "presence": presence}).one()
+        page = connection.execute(statement, {"after": after, "limit": size, "presence": presence}).one()
         yield page
-        if page.read < PAGE:
+        if page.read < size:
             return
         after = page.last
 

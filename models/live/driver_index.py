@@ -169,13 +169,13 @@ def vehicles() -> list[str]:
 
 
 def sweep_lost(vehicle: str, seen_before_ms: int) -> tuple[int, bool]:
-    """Goes on through the drivers of a vehicle, some 500 at a time, and takes out who has been silent since.
+    """Goes on through the drivers of a vehicle, some 200 at a time, and takes out who has been silent since.
 
     How many, and whether all of them have been looked at. To be called after `sweep`, which takes those out
     whom their own keys lead to; what it leaves are members of drivers whose key was lost.
     """
     keys = [f"drivers:where:{vehicle}", _VEHICLES]
-    lost, ended = call("driver_sweep_lost", keys, [vehicle, seen_before_ms, AT_ONCE])
+    lost, ended = call("driver_sweep_lost", keys, [vehicle, seen_before_ms, TOGETHER])
     return int(lost), bool(ended)
 
 

@@ -88,6 +88,7 @@ def main() -> int:
     parser.add_argument("--buffers", default="256MB", help="Postgres' shared_buffers")
     wanted = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("httpx").setLevel(logging.ERROR)
     found = measure(wanted)
     for one in found[:40]:
         print(one)

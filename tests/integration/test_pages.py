@@ -83,6 +83,7 @@ def drivers_by_state() -> dict[str, int]:
 @pytest.mark.parametrize("page", [7, 20_000])
 def test_drivers_are_counted_right_in_pages_of_any_size(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overseeing, "PAGE", page)
+    monkeypatch.setattr(overseeing, "TRIPS_PAGE", page)
     monkeypatch.setattr(figures, "CHEAP_SECONDS", 60)
     counted = overseeing.figures_of(None).drivers
     wanted = drivers_by_state()
