@@ -79,6 +79,8 @@ async def _must_be_there(world: World) -> None:
     answer = await world.api.ready()
     if answer.status == 0:
         raise NotBegun(f"Nothing answers at {world.api.url}: start the system with `make run`.")
+    if answer.unusable:
+        raise NotBegun(f"What answers at {world.api.url} is not the system (HTTP {answer.status}): see URL=.")
     if not answer.ok:
         raise NotBegun(f"The system is not ready (HTTP {answer.status}): {world.api.url}/ready says why.")
     answer = await world.api.send("GET", "/drivers/me", world.tokens.bearer("cab-replay", "driver"))

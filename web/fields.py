@@ -1,7 +1,6 @@
 """What one field may be, with the contract's limits, and what the published documents say of it."""
 
 import re
-import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJson
 
 from models import clock
 from models.orders import TRUCK_REQUEST_STATES
+from web.names import LONGEST_RAW, VEHICLE_NAME_LENGTH, phone_number, vehicle_name
 from web.parsing import UUID_SHAPE
 
 # NUMERIC(12,2) holds the total of a hundred trucks at this price.
@@ -19,16 +19,9 @@ FUTURE_SECONDS = 60
 # Phones keep positions while they have no network; what is older is no news of anybody.
 PAST_DAYS = 7
 SURROGATE = re.compile("[\ud800-\udfff]")
-VEHICLE_NAME_LENGTH = 64
-# E.164 numbers have at most 15 digits; short ones are a town's own.
-PHONE_DIGITS = re.compile(r"\+?[0-9]{4,15}")
-# Longer texts are not looked at: putting combining marks in order takes quadratic time.
-LONGEST_RAW = 256
 # What shows on a page: Python and JavaScript call different characters white space, and neither these,
 # nor what only joins, separates or turns its neighbours.
 VISIBLE = r"[^\s\u0000-\u001f\u0085\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
-# Scripts of India write conjuncts with them; they are no letters of their own.
-JOINERS = "\u200c\u200d"
 
 
 def _printable(text: str) -> str:
@@ -39,63 +32,6 @@ def _printable(text: str) -> str:
     if not re.search(VISIBLE, text):
         raise ValueError("must not be blank")
     return text
-
-
-def _vehicle_name(text: str) -> str:
-    """The name in NFC, with plain spaces. Letters include their combining marks and joiners."""
-    composed = unicodedata.normalize("NFC", text) if len(text) <= LONGEST_RAW else ""
-    name = _spaced(composed)
-    if not name or len(composed) > VEHICLE_NAME_LENGTH or not _is_vehicle_name(name):
-        raise ValueError(
-            f"must be 1 to {VEHICLE_NAME_LENGTH} letters with their marks, digits, spaces, '_', '-' or '.'"
-        )
-    return name
-
-
-def _spaced(text: str) -> str:
-    """No-break and other spaces as plain ones, none around it."""
-    return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip(" ")
-
-
-def _is_vehicle_name(name: str) -> bool:
-    letter_before = False
-    for character in name:
-        continues = character in JOINERS or unicodedata.category(character).startswith("M")
-        if continues and not letter_before:
-            return False
-        if not continues:
-            letter_before = character.isalpha()
-            if not (character.isalnum() or character in " _-."):
-                return False
-    return True
-
-
-def phone_number(text: str) -> str:
-    """A phone number as people and address books write it, as its digits behind an optional ``+``.
-
-    Left out: every kind of space and dash, dots, slashes, brackets, marks of direction, and a ``(0)`` that is
-    not dialled from abroad. A leading 00 is a ``+``. Raises ``ValueError``.
-    """
-    number = "".join(map(_dialled, text)) if len(text) <= LONGEST_RAW else ""
-    if number.lstrip("(").startswith(("+", "00")):
-        number = number.replace("(0)", "", 1)
-    number = number.replace("(", "").replace(")", "")
-    if number.startswith("00") and PHONE_DIGITS.fullmatch("+" + number[2:]):
-        number = "+" + number[2:]
-    if not PHONE_DIGITS.fullmatch(number):
-        raise ValueError(
-            "must be a phone number of 4 to 15 digits, best with its country, as in +91 98765 43210"
-        )
-    return number
-
-
-def _dialled(character: str) -> str:
-    """The character in a number: digits of any script in ours, nothing for what only groups them."""
-    if character.isdecimal():
-        return str(unicodedata.decimal(character))
-    if character in "[]{}./\u2212" or unicodedata.category(character) in ("Zs", "Pd", "Cf"):
-        return ""
-    return {"\uff0b": "+", "\t": ""}.get(character, character)
 
 
 def _latitude(value: float) -> float:
@@ -174,7 +110,7 @@ _NAME = {
     "type": "string",
     "minLength": 1,
     "maxLength": VEHICLE_NAME_LENGTH,
-    # Says of ASCII what `_vehicle_name` says; no class of all letters is known to both Python and JavaScript.
+    # Says of ASCII what `vehicle_name` says; no class of all letters is known to both Python and JavaScript.
     "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
     "description": "Letters with their combining marks, digits, spaces, '_', '-' and '.'; compared after NFC "
     "and without regard to case.",
@@ -199,7 +135,7 @@ _PHONE = {
 _TRUCK_STATE = {"type": "string", "enum": list(TRUCK_REQUEST_STATES)}
 
 Text = Annotated[str, AfterValidator(_printable), Field(json_schema_extra=_TEXT)]
-VehicleName = Annotated[str, AfterValidator(_vehicle_name), WithJsonSchema(_NAME)]
+VehicleName = Annotated[str, AfterValidator(vehicle_name), WithJsonSchema(_NAME)]
 WHOLE = BeforeValidator(_whole)
 Price = Annotated[Decimal, BeforeValidator(_price), WithJsonSchema(_RUPEES)]
 Heading = Annotated[

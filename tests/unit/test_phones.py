@@ -10,7 +10,7 @@ from models.live.driver_index import vehicle_key
 from tests import scenes
 from web.batches import sorted_out
 from web.errors import Invalid
-from web.fields import phone_number
+from web.names import phone_number
 from web.parsing import validated
 from web.schemas import NewOrder, Place, Registration, ReportedPosition
 

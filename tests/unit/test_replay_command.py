@@ -9,6 +9,7 @@ import pytest
 from local import ports
 from replay.__main__ import main
 from replay.tokens import DEVELOPMENT_SECRET, LIFETIME_S, Tokens
+from tests.unit.test_javascript_gateways import gateway
 
 TRIPS = "requested_at,pickup_latitude,pickup_longitude,drop_latitude,drop_longitude,duration_s\n"
 PINGS = "at,driver,latitude,longitude\n"
@@ -69,6 +70,15 @@ def test_a_system_that_does_not_run_is_one_sentence(
     url = f"http://127.0.0.1:{ports.free()}"
     assert command(monkeypatch, *files, "--url", url) == 2
     assert capsys.readouterr().err == f"Nothing answers at {url}: start the system with `make run`.\n"
+
+
+def test_something_else_that_answers_is_one_sentence(
+    files: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gateway((200, {}, b"<html>")) as server:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert command(monkeypatch, *files, "--url", url) == 2
+    assert capsys.readouterr().err == f"What answers at {url} is not the system (HTTP 404): see URL=.\n"
 
 
 def test_a_token_is_signed_as_the_system_checks_it() -> None:
