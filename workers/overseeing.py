@@ -57,7 +57,7 @@ OUTBOX = text(f"""
 """)
 
 # So many drivers are read by one statement, or trips, each with its driver; both take some 10 ms.
-PAGE, TRIPS_PAGE = 10_000, 4_000
+PAGE, TRIPS_PAGE = 10_000, 2_000
 # A word from a driver, where the driver index is away: the last position that was saved.
 FRESH = "last_position_at > now() - :presence * interval '1 second'"
 DRIVERS = text(f"""

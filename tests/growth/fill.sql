@@ -46,7 +46,7 @@ SELECT id, customer, status, status = 'active', '{"coordinates": {"latitude": 28
     CASE status WHEN 'partially_filled' THEN 2 ELSE 1 END,
     CASE WHEN status IN ('active', 'expired', 'cancelled') THEN 0 ELSE 1 END, 500, 1,
     CASE status WHEN 'active' THEN now() + interval '1 day' END, 'past',
-    CASE status WHEN 'active' THEN now() + interval '1 day' ELSE at + interval '1 minute' END, at, at
+    CASE status WHEN 'active' THEN now() + interval '1 day' + n * interval '1 millisecond' ELSE at + interval '1 minute' END, at, at
 FROM past;
 INSERT INTO truck_requests (id, order_id, request_number, vehicle_type, vehicle_subtype, vehicle, price_per_truck,
     status, driver_id, assigned_at, updated_at)
