@@ -20,6 +20,7 @@ COPY demo/__init__.py demo/control.py demo/
 USER weelo
 EXPOSE 8000
 # The process lives; whether the main job can run is /ready's to say, and no reason to kill this one.
+# http.client, since urllib would ask a proxy that the container's environment names.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=2)"]
-CMD ["gunicorn", "-c", "web/gunicorn.py", "web:create_app()"]
+    CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=2); c.request('GET', '/health', headers={'Host': 'localhost'}); sys.exit(c.getresponse().status != 200)"]
+CMD ["python", "-m", "server", "web:create_app()"]

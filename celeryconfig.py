@@ -6,10 +6,14 @@ from models import settings
 
 _settings = settings.load()
 
-broker_url = _settings.broker_url
+# The address as `models/store_urls.py` reads it, and for rediss:// what is checked of the server.
+broker_url = _settings.broker.url
+broker_use_ssl = _settings.broker.tls_options if _settings.broker.tls else None
 broker_connection_retry_on_startup = True
 # A worker waits for its broker as long as that takes.
 broker_connection_max_retries = None
+# A Redis that answers and refuses (READONLY after a failover, OOM) is waited for like one that is away.
+broker_channel_error_retry = True
 # Nobody waits on Celery for a result: Postgres has it.
 task_ignore_result = True
 task_store_errors_even_if_ignored = False

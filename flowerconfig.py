@@ -4,7 +4,10 @@ Flower takes every name without an underscore in front for an option of its own.
 """
 
 from models import settings as _settings
-from models.db import require_in_production as _require_in_production
+from models.db import check_at_start as _check_at_start
 
-_require_in_production()
+_settings.load().require(_settings.OF_FLOWER)
+if not _settings.load().flower_is_closed:
+    _settings.refuse("FLOWER_BASIC_AUTH must be user:password; Flower is never open")
+_check_at_start()
 basic_auth = [_settings.load().flower_basic_auth]

@@ -1,19 +1,19 @@
 """The way to Postgres, the single source of truth: one engine a process, short transactions."""
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from typing import Any
 
 import psycopg2
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from models import settings
+from models import poolers, settings, sqlstates, store_urls
 
 # Stable constraint names, so that migrations can name them and errors can be told apart.
 metadata = MetaData(
@@ -26,13 +26,6 @@ metadata = MetaData(
     }
 )
 
-# All below the customer's lock (10 s), so that whoever holds it has ended before it runs out.
-# A prepared statement has one plan for all values (`models/prepared.py`), which may have been made while a
-# table was empty, when reading it from end to end looked cheaper: rows are found by an index.
-SESSION = (
-    "-c lock_timeout=3000 -c statement_timeout=5000 -c idle_in_transaction_session_timeout=8000 "
-    "-c timezone=UTC -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
-)
 CONNECT_TIMEOUT_SECONDS = 2
 # One process runs one statement's Python at a time. More transactions at once would only take turns
 # while they hold their locks, until nobody gets on; waiting for a connection holds nothing.
@@ -40,29 +33,63 @@ POOL_SIZE = 6
 POOL_TIMEOUT_SECONDS = 5
 # A connection that has been idle for longer is asked whether it lives before it is used.
 TRUSTED_SECONDS = 1.0
+# While the server there is read-only, connections are made anew at most so often.
+LET_GO_SECONDS = 1.0
+# SQLAlchemy's dialect only: the address is libpq's to read (`_connect`), and no engine knows the password.
+DIALECT = "postgresql+psycopg2://"
 
 
-def sqlalchemy_url(url: str) -> str:
-    """The plain URL, mapped to the driver in use (SQLAlchemy 2.1 would take psycopg 3)."""
-    for scheme in ("postgresql://", "postgres://"):
-        if url.startswith(scheme):
-            return "postgresql+psycopg2://" + url.removeprefix(scheme)
-    return url
+class Unavailable(OperationalError):
+    """Postgres cannot be reached, refuses everybody (read-only, full, no rights), or gave a statement up for
+    a reason that passes: 503, and a repeat can help.
+    """
+
+
+class _LetGo:
+    """Since when connections are to be made anew, for all engines of this process."""
+
+    since = 0.0
+
+
+def _connect() -> Any:
+    """A connection with the limits that every transaction has here. They are set after connecting: a pooler
+    refuses them in the address, and an address of its own may hold others.
+    """
+    connection = open_connection()
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(poolers.SET)
+    connection.autocommit = False
+    return connection
+
+
+def open_connection() -> Any:
+    """A plain connection to DATABASE_URL. Raises ``psycopg2.OperationalError``."""
+    keywords: dict[str, Any] = dict(store_urls.postgres(settings.load().database_url))
+    keywords |= {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8"}
+    return psycopg2.connect(**keywords)
 
 
 def _engine(**options: Any) -> Engine:
     made = create_engine(
-        sqlalchemy_url(settings.load().database_url),
+        DIALECT,
+        creator=_connect,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_use_lifo=True,
-        connect_args={"options": SESSION, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
         **options,
     )
+    event.listen(made, "connect", _note_begin)
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", _ask_whether_alive)
+    event.listen(made, "handle_error", _classify, retval=True)
     return made
+
+
+def migrating_engine() -> Engine:
+    """For the migrations, whose statements may take as long as they need."""
+    return create_engine(DIALECT, creator=open_connection, poolclass=NullPool)
 
 
 @lru_cache(maxsize=1)
@@ -82,13 +109,21 @@ def autocommit_engine() -> Engine:
 ENGINES = (engine, autocommit_engine)
 
 
+def _note_begin(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info["made_at"] = time.monotonic()
+
+
 def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
     record.info["used_at"] = time.monotonic()
 
 
 def _ask_whether_alive(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     """The pool's own ping costs a round trip each time; this one only after a pause."""
-    if time.monotonic() - record.info.get("used_at", time.monotonic()) < TRUSTED_SECONDS:
+    now = time.monotonic()
+    if record.info.get("made_at", now) <= _LetGo.since:
+        # The pool throws it away, and all that are older, and comes again with a new one.
+        raise InvalidatePoolError
+    if now - record.info.get("used_at", now) < TRUSTED_SECONDS:
         return
     try:
         with connection.cursor() as cursor:
@@ -96,8 +131,40 @@ def _ask_whether_alive(connection: Any, record: ConnectionPoolEntry, _: Any) -> 
         # A ping must not leave a transaction open.
         connection.rollback()
     except psycopg2.Error as error:
-        # The pool throws it away, and all that are older, and comes again with a new one.
-        raise DisconnectionError from error
+        raise InvalidatePoolError from error
+
+
+def _classify(context: ExceptionContext) -> Exception | None:
+    """SQLAlchemy asks this of every error of the driver, at connecting and at a commit too."""
+    if sqlstates.elsewhere(context.original_exception) and let_go():
+        # This one goes at once; the others are replaced as they are taken.
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
+    error = context.sqlalchemy_exception
+    return as_unavailable(error) if isinstance(error, DBAPIError) else None
+
+
+def as_unavailable(error: DBAPIError) -> DBAPIError:
+    """The error itself, or `Unavailable` if that is what it says."""
+    if isinstance(error, Unavailable):
+        return error
+    cause = error.orig
+    if cause is None or not (error.connection_invalidated or sqlstates.passing(cause)):
+        return error
+    return Unavailable(
+        error.statement, error.params, cause, error.hide_parameters, error.connection_invalidated
+    )
+
+
+def let_go() -> bool:
+    """Has every connection made until now replaced at its next use, since the primary may be another one;
+    false if that was done a moment ago.
+    """
+    now = time.monotonic()
+    if now - _LetGo.since <= LET_GO_SECONDS:
+        return False
+    _LetGo.since = now
+    return True
 
 
 @contextmanager
@@ -115,37 +182,47 @@ def statements() -> Iterator[Connection]:
 
 
 def unreachable(error: BaseException) -> bool:
-    """Whether Postgres could not be reached or gave up, so that a repeat can help."""
-    if isinstance(error, OperationalError | PoolTimeout):
-        return True
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+    """Whether Postgres was away, refused everybody, or gave up, so that a repeat can help."""
+    return isinstance(error, Unavailable | PoolTimeout)
 
 
 def refused(error: DBAPIError) -> bool:
     """Whether Postgres itself has said no to the statement, so that it has certainly not happened.
 
-    A connection that ends (class 08, 57P) may have ended after the commit.
+    A connection that ends may have ended after the commit.
     """
-    code = getattr(error.orig, "pgcode", None)
-    return bool(code) and not str(code).startswith(("08", "57P"))
+    return sqlstates.certain(error.orig)
 
 
-def require_in_production() -> None:
-    """Ends a production process that starts with a DATABASE_URL that does not answer, with a sentence.
-
-    A process that runs already waits for Postgres to come back.
+def refuses_everybody(error: BaseException) -> bool:
+    """Whether any other statement of this process would be refused as well, so that trying each by itself
+    is of no use.
     """
-    if not settings.load().production:
-        return
-    url = sqlalchemy_url(settings.load().database_url).replace("+psycopg2", "", 1)
+    return isinstance(error, DBAPIError) and sqlstates.for_everybody(error.orig)
+
+
+def check_at_start() -> None:
+    """Ends a process that cannot work with its DATABASE_URL, with a sentence.
+
+    In production it has to answer; elsewhere, and later on, a process waits for Postgres to come back.
+    """
+    if reason := problem(must_answer=settings.load().production):
+        settings.refuse(f"DATABASE_URL {reason}")
+
+
+def problem(must_answer: bool) -> str:
+    """What is wrong with DATABASE_URL, without its password; empty if nothing is."""
     try:
-        psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
-    except psycopg2.OperationalError as error:
-        reason = (str(error).splitlines() or ["no answer"])[0].strip()
-        sys.exit(f"weelo: DATABASE_URL does not work: {reason}.")
-    except psycopg2.Error:
-        # What libpq says here quotes the address, with the password in it.
-        sys.exit("weelo: DATABASE_URL is no address of a Postgres.")
+        with closing(open_connection()) as connection:
+            return poolers.problem(connection, open_connection, settings.load().database_prepare)
+    except psycopg2.Error as error:
+        return f"does not work: {_first_line(error)}" if must_answer else ""
+
+
+def _first_line(error: Exception) -> str:
+    line = (str(error).splitlines() or ["no answer"])[0].strip()
+    hint = ": take ?options=... out of it" if "unsupported startup parameter" in line else ""
+    return store_urls.without_secrets(line, settings.load().database_url) + hint
 
 
 def forget_connections() -> None:

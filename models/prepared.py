@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import DBAPIError
 
-from models import settings
+from models import db, settings, sqlstates
 
 log = structlog.get_logger()
 
@@ -115,14 +115,17 @@ def _told(connection: Connection, statement: str, error: psycopg2.Error) -> Exce
     away what is as old.
     """
     dialect: Any = connection.dialect
-    if dialect.is_disconnect(error, connection.connection.driver_connection, None):
+    if sqlstates.elsewhere(error) and db.let_go():
+        connection.invalidate(error)
+    elif dialect.is_disconnect(error, connection.connection.driver_connection, None):
         with suppress(DBAPIError):
             connection.exec_driver_sql("SELECT 1")
         connection.invalidate(error)
     gone = connection.invalidated
-    return DBAPIError.instance(
+    made = DBAPIError.instance(
         statement, None, error, psycopg2.Error, connection_invalidated=gone, dialect=dialect
     )
+    return db.as_unavailable(made) if isinstance(made, DBAPIError) else made
 
 
 def _argument(value: Any) -> Any:

@@ -17,19 +17,19 @@ from celery.signals import (
     setup_logging,
     worker_process_init,
 )
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models import db, logs
+from models import db, logs, settings
 from models.live import alive
 from tasks import children
 
+settings.keep_from_celery()
 app = Celery("weelo", amqp="tasks.broker:PromptAMQP")
 children.survive()
 app.config_from_object("celeryconfig")
 
 # A store that is away is nobody's mistake and needs no traceback: the next sweep tries again.
-AWAY = (redis.RedisError, OperationalError, PoolTimeout)
+AWAY = (redis.RedisError, db.Unavailable, PoolTimeout)
 
 # A child that is to stop looks ten times a second whether its parent has read all its results, and
 # after 300 looks it goes anyway. billiard miscounts them at one stop in twenty or so, and the launcher
@@ -54,7 +54,7 @@ def _log(**_: Any) -> None:
 @celeryd_init.connect
 @beat_init.connect
 def _begin(**_: Any) -> None:
-    db.require_in_production()
+    db.check_at_start()
 
 
 @worker_process_init.connect

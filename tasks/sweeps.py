@@ -65,7 +65,8 @@ def _some(name: str, order_ids: Sequence[Due], step: Callable[[Sequence[Due]], S
     try:
         done = step(order_ids)
     except Exception as error:
-        away = isinstance(error, AWAY) and not (isinstance(error, DBAPIError) and db.refused(error))
+        contended = isinstance(error, DBAPIError) and db.refused(error) and not db.refuses_everybody(error)
+        away = isinstance(error, AWAY) and not contended
         if len(order_ids) > 1 and not away:
             log.warning(name + " one by one", orders=len(order_ids), error=type(error).__name__)
             return sum(_some(name, [one], step) for one in order_ids)

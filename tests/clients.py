@@ -23,6 +23,9 @@ class Caller:
     def post(self, path: str, body: dict[str, Any] | None = None) -> TestResponse:
         return self._client.post(f"/api/v1{path}", headers=self._headers, json=body or {})
 
+    def put(self, path: str, body: dict[str, Any]) -> TestResponse:
+        return self._client.put(f"/api/v1{path}", headers=self._headers, json=body)
+
 
 def code(answer: TestResponse) -> tuple[int, str]:
     """The status and the code of a refusal."""

@@ -21,8 +21,6 @@ from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
-from pydantic import Field
-from pydantic_settings import BaseSettings
 
 from models import clock, db, settings
 from server import listener, packet
@@ -37,17 +35,11 @@ if TYPE_CHECKING:
 _settings = settings.load()
 
 
-class Server(BaseSettings):
-    """What belongs to the server alone: the address it listens on, and how many processes serve."""
-
-    host: str = ""
-    web_concurrency: int = Field(default=2, ge=1)
-
-
-_server = Server()
+_settings.require(settings.OF_WEB)
+_server = settings.server()
 # A deployed process sits behind its platform's network; a laptop's is nobody else's business.
 _host = _server.host or ("0.0.0.0" if _settings.production else "127.0.0.1")  # noqa: S104
-bind = f"{_host}:{_settings.port}"
+bind = f"[{_host}]:{_settings.port}" if ":" in _host else f"{_host}:{_settings.port}"
 workers = _server.web_concurrency
 worker_class = "gevent"
 # All sockets may be in one process.
@@ -110,7 +102,7 @@ _turns = Turns()
 
 
 def on_starting(server: Any) -> None:
-    db.require_in_production()
+    db.check_at_start()
 
 
 def pre_fork(server: Any, worker: "GeventWorker") -> None:

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import redis
 import structlog
 from flask import Blueprint, Response
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import db, live
+from models import db, outbox
 from models.live import alive
 from web.access import public
 from web.answers import success
@@ -21,14 +20,21 @@ log = structlog.get_logger()
 QUEUES = ("orders", "sweeps")
 
 
+# Of no order: the row is never committed.
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+
+
 def _postgres() -> str:
-    with db.statements() as connection:
-        connection.execute(text("SELECT 1 FROM admissions LIMIT 1"))
+    """Writes as an order does, and takes it back: a standby, a full disk and lost rights only refuse that."""
+    with db.engine().connect() as connection:
+        outbox.add(connection, NOBODYS, ())
+        connection.rollback()
     return "ok"
 
 
 def _redis() -> str:
-    live.commands().ping()
+    """Writes: a replica, and a Redis without memory or disk, answer a PING."""
+    alive.say(alive.READY)
     return "ok"
 
 
@@ -50,11 +56,32 @@ CHECKS: dict[str, Callable[[], str]] = {
 }
 
 
+# What only Redis knows.
+OF_REDIS = ("worker", "beat")
+
+
 def _run(check: Callable[[], str]) -> str:
     try:
         return check()
     except (redis.RedisError, SQLAlchemyError) as error:
-        return f"away ({type(error).__name__})"
+        return _what_it_says(error)
+
+
+def _what_it_says(error: Exception) -> str:
+    """Whether it is away, or answers and refuses, and the name of the error: no address, no password."""
+    cause = getattr(error, "orig", None) or error.__cause__ or error
+    name = getattr(cause, "status_code", None) or type(cause).__name__
+    if type(cause) is redis.ResponseError:
+        name = str(cause).partition(" ")[0]
+    answers = isinstance(cause, redis.ResponseError) or getattr(cause, "pgcode", None)
+    return f"{'refuses' if answers else 'away'} ({name})"
+
+
+def _states() -> dict[str, str]:
+    found = {name: _run(check) for name, check in CHECKS.items() if name not in OF_REDIS}
+    if found["redis"] == "ok":
+        return found | {name: _run(CHECKS[name]) for name in OF_REDIS}
+    return found | dict.fromkeys(OF_REDIS, "not known without Redis")
 
 
 @blueprint.get("/health")
@@ -68,7 +95,7 @@ def health() -> Response:
 @public
 def ready() -> Response:
     """The main job can run: one line for each part it needs."""
-    found = {name: _run(check) for name, check in CHECKS.items()}
+    found = _states()
     if all(state == "ok" for state in found.values()):
         return success(dict(found))
     return failure(

@@ -17,6 +17,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `mailbox:{role}:{id}:state` | hash | 3600 s | mailbox | mailbox | next message | as above |
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
 | `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}` | figures | figures | next count | open: counted each time |
+| `alive:ready` | string | 15 s | web.health | nobody: whether it can be written is what counts | next `/ready` | closed: `/ready` says 503 |
 | `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.health, web.metrics | next beat or heartbeat | closed: `/ready` says 503 |
 
 Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `web:{instance}`
@@ -36,6 +37,7 @@ from redis.retry import Retry
 
 from models import settings
 from models.live import connections
+from models.store_urls import RedisAddress
 
 LUA = Path(__file__).parent / "lua"
 
@@ -43,12 +45,10 @@ COMMAND_TIMEOUT, BREAK_SECONDS = connections.COMMAND_TIMEOUT, connections.BREAK_
 breaker = connections.breaker
 
 
-def _pool(url: str, **options: Any) -> connections.Pool:
-    kind = (
-        connections.BreakingSSLConnection if url.startswith("rediss://") else connections.BreakingConnection
-    )
-    return connections.Pool.from_url(
-        url,
+def _pool(address: RedisAddress, **options: Any) -> connections.Pool:
+    kind = connections.BreakingSSLConnection if address.tls else connections.BreakingConnection
+    return connections.Pool(
+        **address.options,
         connection_class=kind,
         decode_responses=True,
         socket_connect_timeout=COMMAND_TIMEOUT,
@@ -64,19 +64,17 @@ def commands() -> redis.Redis:
 
     Raises ``redis.RedisError``; every caller says in the key table what it does then.
     """
-    pool = _pool(settings.load().redis_url, socket_timeout=COMMAND_TIMEOUT)
+    pool = _pool(settings.load().redis, socket_timeout=COMMAND_TIMEOUT)
     return redis.Redis(connection_pool=pool)
 
 
 def subscriber() -> redis.Redis:
     """A client of its own for a subscription, which waits without a timeout of its own."""
-    return redis.Redis.from_url(
-        settings.load().redis_url,
-        decode_responses=True,
+    return connections.client(
+        settings.load().redis,
         socket_connect_timeout=COMMAND_TIMEOUT,
         socket_timeout=None,
         socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
     )
 
 

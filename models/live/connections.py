@@ -4,12 +4,19 @@ import time
 from typing import Any
 
 import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import MasterDownError
+from redis.retry import Retry
+
+from models.store_urls import RedisAddress
 
 # A healthy Redis answers in well under a millisecond; half a second is a frozen one, and every
 # use fails open, so waiting longer only makes a customer wait.
 COMMAND_TIMEOUT = 0.5
 # After a failure nobody tries again for this long, so that one request meets one timeout, not six.
 BREAK_SECONDS = 1.0
+# Said by a Redis that is not the primary (any more): a new connection may lead to the one that is.
+ELSEWHERE = (redis.ReadOnlyError, MasterDownError)
 
 
 class Breaker:
@@ -17,17 +24,25 @@ class Breaker:
 
     def __init__(self) -> None:
         self._until = 0.0
+        self._cause: Exception | None = None
+        # Connections made before this time are made anew.
+        self.let_go_at = 0.0
 
     @property
     def is_open(self) -> bool:
         return time.monotonic() < self._until
 
-    def trip(self) -> None:
-        self._until = time.monotonic() + BREAK_SECONDS
+    def trip(self, cause: Exception | None = None) -> None:
+        self._until, self._cause = time.monotonic() + BREAK_SECONDS, cause
+
+    def let_go(self, cause: Exception) -> None:
+        """Redis answers, but is not the primary: nobody uses this connection or an older one again."""
+        self.trip(cause)
+        self.let_go_at = time.monotonic()
 
     def check(self) -> None:
         if self.is_open:
-            raise redis.ConnectionError("Redis failed a moment ago; not tried again yet")
+            raise redis.ConnectionError("Redis failed a moment ago; not tried again yet") from self._cause
 
 
 breaker = Breaker()
@@ -36,24 +51,36 @@ breaker = Breaker()
 class BreakingConnection(redis.Connection):
     """A connection that fails at once while the breaker is open."""
 
+    _made_at = 0.0
+
     def connect(self) -> None:
         breaker.check()
+        if self._made_at <= breaker.let_go_at:
+            self.disconnect()  # type: ignore[no-untyped-call]
+            self._made_at = time.monotonic()
         try:
             super().connect()  # type: ignore[no-untyped-call]
-        except (redis.ConnectionError, redis.TimeoutError):
-            breaker.trip()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            breaker.trip(error)
             raise
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().read_response(*args, **kwargs)  # type: ignore[no-untyped-call]
-        except (redis.ConnectionError, redis.TimeoutError):
-            breaker.trip()
+        except ELSEWHERE as error:
+            breaker.let_go(error)
+            raise
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            breaker.trip(error)
             raise
 
     def read_unproven(self, **kwargs: Any) -> Any:
         """The same, where a closed connection may be no more than an old one."""
-        return super().read_response(**kwargs)  # type: ignore[no-untyped-call]
+        try:
+            return super().read_response(**kwargs)  # type: ignore[no-untyped-call]
+        except ELSEWHERE as error:
+            breaker.let_go(error)
+            raise
 
 
 class BreakingSSLConnection(BreakingConnection, redis.SSLConnection):
@@ -88,6 +115,18 @@ class Pool(redis.ConnectionPool):
         self._checkpid()
         if self.owns_connection(connection):
             self._available_connections.append(connection)
+
+
+def client(address: RedisAddress, **options: Any) -> redis.Redis:
+    """A client without the breaker: text in and out, no retries."""
+    kind = redis.SSLConnection if address.tls else redis.Connection
+    pool = redis.ConnectionPool(
+        connection_class=kind,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 0),
+        **(address.options | options),
+    )
+    return redis.Redis(connection_pool=pool)
 
 
 def _is_stale(connection: Any) -> bool:

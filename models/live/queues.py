@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import cast
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from models import live, settings
+from models.live import connections
 
 # kombu's hash of the tasks that a worker has taken and not acknowledged.
 UNACKED = "unacked"
@@ -26,15 +25,11 @@ class Depths:
 @lru_cache(maxsize=1)
 def _broker() -> redis.Redis:
     configured = settings.load()
-    if configured.broker_url == configured.redis_url:
+    if configured.broker == configured.redis:
         return live.commands()
     # Not the breaking kind: a broker that is away says nothing of the live state's Redis.
-    return redis.Redis.from_url(
-        configured.broker_url,
-        decode_responses=True,
-        socket_timeout=live.COMMAND_TIMEOUT,
-        socket_connect_timeout=live.COMMAND_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
+    return connections.client(
+        configured.broker, socket_timeout=live.COMMAND_TIMEOUT, socket_connect_timeout=live.COMMAND_TIMEOUT
     )
 
 

@@ -3,7 +3,7 @@
 import time
 
 from alembic import context
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, text
 
 from models import db, rights, settings, tables
 
@@ -25,8 +25,7 @@ def _wait_for_turn(connection: Connection) -> None:
 
 
 def run() -> None:
-    engine = create_engine(db.sqlalchemy_url(settings.load().database_url))
-    with engine.connect() as connection:
+    with db.migrating_engine().connect() as connection:
         _wait_for_turn(connection)
         context.configure(
             connection=connection,

@@ -48,7 +48,9 @@ def test_indexes_are_built_while_others_write_and_what_was_cut_off_is_built_anew
     url = new_database(stores, "written")
     migrate(url, "head")
     migrate(url, "0010")
-    engine = create_engine(db.sqlalchemy_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = create_engine(
+        url.replace("postgresql://", db.DIALECT, 1), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
     with engine.connect() as connection:
         # As an earlier try that was cut off leaves it.
         connection.exec_driver_sql("CREATE INDEX ix_orders_status ON orders (id)")

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from bench.growth import write_past
-from models import db, prepared
+from models import db, poolers, prepared
 from models.live.driver_index import Position
 from tasks import orders, sweeps
 from tasks.followups import follow
@@ -118,10 +118,15 @@ def forget_prepared() -> None:
     assert prepared._Process.prepares
 
 
+# Of what every connection of ours has set, all that changes a plan.
+OPTIONS = " ".join(f"-c {name}={value}" for name, value in poolers.SESSION.items() if " " not in value)
+
+
 def explained(sent: Sent, url: str, session: str) -> dict[str, dict[str, Any]]:
     """The plans of statements, in a session of their own with these options; of the prepared ones, too."""
     plans = {}
-    made = create_engine(db.sqlalchemy_url(url), connect_args={"options": session}, poolclass=NullPool)
+    address = url.replace("postgresql://", db.DIALECT, 1)
+    made = create_engine(address, connect_args={"options": session}, poolclass=NullPool)
     with made.connect() as connection:
         for statement in sent:
             if statement.startswith("PREPARE"):
@@ -194,7 +199,7 @@ def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
             continue
         with db.statements() as connection:
             connection.exec_driver_sql(step)
-    plans = explained(kept, stores.postgres.url, db.SESSION)
+    plans = explained(kept, stores.postgres.url, OPTIONS)
     assert len(plans) == PREPARED
     read = {index for plan in plans.values() for index in unbounded(plan)}
     assert read == set()

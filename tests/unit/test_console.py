@@ -96,7 +96,7 @@ def test_tiles_may_come_from_the_configured_server_and_nowhere_else(configured: 
 def test_a_tile_url_that_could_widen_the_policy_is_refused(configured: pytest.MonkeyPatch, url: str) -> None:
     configured.setenv("TILE_URL", url)
     with pytest.raises(SystemExit, match="TILE_URL"):
-        settings.load()
+        settings.load().require(settings.OF_WEB)
 
 
 def test_in_development_the_page_gets_tokens_that_run_out_soon(configured: pytest.MonkeyPatch) -> None:

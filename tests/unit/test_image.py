@@ -1,0 +1,129 @@
+"""What can be held of the image and of compose without an engine: files, commands and settings."""
+
+import json
+import re
+import shlex
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from local.procfile import read as read_procfile
+from models.settings import Server, Settings
+from tests.conftest import ROOT
+
+COMMANDS = {entry.name: list(entry.command) for entry in read_procfile(ROOT / "Procfile")}
+# Of compose's own services: the stores, and what runs once.
+NOT_IN_THE_PROCFILE = {"postgres", "redis", "migrate"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions and their arguments, continued lines joined."""
+    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [
+        (name, rest.strip())
+        for name, _, rest in (line.partition(" ") for line in joined.splitlines())
+        if name
+    ]
+
+
+def copied() -> list[str]:
+    """What the Dockerfile takes from the checkout, each source by itself."""
+    found: list[str] = []
+    for name, rest in instructions():
+        if name not in ("COPY", "ADD"):
+            continue
+        words = json.loads(rest) if rest.startswith("[") else shlex.split(rest)
+        flags = [word for word in words if word.startswith("--")]
+        if not any(flag.startswith("--from=") for flag in flags):
+            found += words[len(flags) : -1]
+    return found
+
+
+def pattern(line: str) -> re.Pattern[str]:
+    """A line of .dockerignore: `**` any directories, `*` and `?` within one; it holds for all below it."""
+    text = str(PurePosixPath(line.strip("/")))
+    parts = {r"\*\*/": "(.*/)?", r"\*\*": ".*", r"\*": "[^/]*", r"\?": "[^/]"}
+    found = re.sub(r"\\\*\\\*/|\\\*\\\*|\\\*|\\\?", lambda match: parts[match[0]], re.escape(text))
+    return re.compile(f"{found}(/.*)?$")
+
+
+def left_out(path: str, ignore: str) -> bool:
+    """Whether Docker leaves a file out of the build: the last line that matches decides."""
+    out = False
+    for line in (line.strip() for line in ignore.splitlines()):
+        if not line or line.startswith("#"):
+            continue
+        taken = line.startswith("!")
+        if pattern(line[taken:]).match(path):
+            out = not taken
+    return out
+
+
+@pytest.mark.parametrize(
+    ("path", "ignore", "out"),
+    [
+        ("a.py", "*", True),
+        ("a.py", "*\n!a.py", False),
+        ("models/db.py", "*\n!models", False),
+        ("models/__pycache__/db.pyc", "*\n!models\n**/__pycache__", True),
+        ("__pycache__/a.pyc", "**/__pycache__", True),
+        ("web/a.py", "*.py", False),
+        ("modelsx/db.py", "*\n!models", True),
+        ("a.py", "!a.py\n*", True),
+    ],
+)
+def test_dockerignore_is_read_as_docker_reads_it(path: str, ignore: str, out: bool) -> None:
+    assert left_out(path, ignore) is out
+
+
+def test_whatever_the_dockerfile_copies_is_there_and_passes_dockerignore() -> None:
+    ignore = (ROOT / ".dockerignore").read_text()
+    sources = copied()
+    assert "flowerconfig.py" in sources
+    for source in sources:
+        found = ROOT / source.strip("/")
+        assert found.exists(), source
+        files = [found] if found.is_file() else [path for path in found.rglob("*") if path.is_file()]
+        inside = [path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts]
+        assert inside, source
+        assert [path for path in inside if left_out(path, ignore)] == []
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return found
+
+
+def words(command: list[str] | str) -> list[str]:
+    return shlex.split(command) if isinstance(command, str) else command
+
+
+def test_compose_runs_what_the_procfile_says(services: dict[str, dict[str, Any]]) -> None:
+    own = {
+        name: words(service["command"])
+        for name, service in services.items()
+        if name not in NOT_IN_THE_PROCFILE
+    }
+    assert own == COMMANDS
+
+
+def test_the_image_by_itself_is_the_procfiles_web() -> None:
+    [command] = [json.loads(rest) for name, rest in instructions() if name == "CMD"]
+    assert command == COMMANDS["web"]
+
+
+def test_compose_names_every_setting_for_every_process_of_ours(services: dict[str, dict[str, Any]]) -> None:
+    names = {name.upper() for kind in (Settings, Server) for name in kind.model_fields}
+    for name, service in services.items():
+        if name not in NOT_IN_THE_PROCFILE - {"migrate"}:
+            assert names - set(service["environment"]) == set(), name
+
+
+def test_no_health_check_goes_through_a_proxy(services: dict[str, dict[str, Any]]) -> None:
+    checks = [rest for name, rest in instructions() if name == "HEALTHCHECK"]
+    checks += [json.dumps(service.get("healthcheck", {})) for service in services.values()]
+    assert not [check for check in checks if re.search(r"urllib|requests|httpx|curl|wget", check)]
