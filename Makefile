@@ -3,6 +3,10 @@
 MAKEFLAGS += --no-print-directory
 .PHONY: help run test bench growth faults fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
+# They would have our Python find other modules than ours, or pip install elsewhere.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
+unexport __PYVENV_LAUNCHER__
+
 VENV = .venv
 BIN = $(VENV)/bin
 UV = uv

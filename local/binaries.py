@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from local import surroundings
+
 # Debian, Homebrew and Fedora keep the servers out of PATH.
 SYSTEM_POSTGRES = ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/pgsql-*/bin")
 
@@ -59,7 +61,8 @@ def postgres() -> Path:
 
 def postgres_major(directory: Path) -> str:
     """The major version of the `postgres` in a directory, such as "18"."""
-    said = subprocess.run([directory / "postgres", "--version"], capture_output=True, text=True, check=True)
+    command = [str(directory / "postgres"), "--version"]
+    said = subprocess.run(command, env=surroundings.for_servers(), capture_output=True, text=True, check=True)
     match = re.search(r"(\d+)", said.stdout)
     return match.group(1) if match else ""
 

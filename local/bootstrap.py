@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from local import surroundings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # What each level installs; `dev` contains `run`.
@@ -51,8 +53,18 @@ def _stamp(venv: Path) -> dict[str, str]:
         stamp = json.loads((venv / "installed.json").read_text())
     except (OSError, ValueError):
         return {}
-    usable = stamp.get("python") == _python() and (venv / "bin" / "python").exists()
+    usable = stamp.get("python") == _python() and (venv / "bin" / "python").exists() and _stays_here(venv)
     return dict(stamp) if usable else {}
+
+
+def _stays_here(venv: Path) -> bool:
+    """Whether its programs name this very environment, and not one that it was moved or copied from."""
+    try:
+        head = (venv / "bin" / "celery").read_bytes()[:1024].decode(errors="replace")
+        named = re.search(r"(/[^'\"\n]*)/bin/python", head)
+        return named is not None and os.path.samefile(named[1], venv)
+    except OSError:
+        return False
 
 
 def _write_stamp(venv: Path, levels: list[str]) -> None:
@@ -104,7 +116,9 @@ def _pip(venv: Path, files: tuple[str, ...], lock: int) -> bool:
     with (venv / "install.log").open("a") as log:
         command = [str(venv / "bin" / "python"), "-I", "-m", "pip", "install", *quiet, *hashed, *requirements]
         # It inherits the lock: if we are killed, nobody else begins before it has ended.
-        return subprocess.run(command, stdout=log, stderr=log, pass_fds=(lock,)).returncode == 0
+        environment = surroundings.for_pip(os.environ)
+        done = subprocess.run(command, env=environment, stdout=log, stderr=log, pass_fds=(lock,))
+        return done.returncode == 0
 
 
 def _link_client(venv: Path) -> None:
@@ -128,6 +142,11 @@ def _install(venv: Path, level: str, lock: int) -> None:
     _say(f"installing {_count((*files, STORES))} packages into {venv}, about a minute ...")
     if not _pip(venv, files, lock):
         sys.exit(f"weelo: the packages could not be installed; pip says why in {venv / 'install.log'}.")
+    if not _stays_here(venv):
+        sys.exit(
+            "weelo: pip has installed nothing here: is a target, prefix or root set in its configuration "
+            "(pip config list)?"
+        )
     _link_client(venv)
     if not _pip(venv, (STORES,), lock):
         _say(

@@ -4,14 +4,13 @@ With DATABASE_URL or REDIS_URL set, that server is used and none of its kind is 
 """
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from demo.control import Demo
-from local import binaries, conditions, leash, ports, procfile, running, welcome
+from local import binaries, conditions, leash, ports, procfile, running, surroundings, welcome
 from local.conditions import Refusal
 from local.output import Output
 from local.server import Server, StoreError
@@ -51,6 +50,7 @@ class Launcher:
             ("REDIS_URL", Valkey(running.DIRECTORY / "valkey")),
         ):
             if not self._environment.get(setting):
+                store.stopping = lambda: stopping.asked
                 self._stores[setting] = store
         processes = [Process(entry, self._environment, running.ROOT, self._output) for entry in entries]
         self._supervisor = Supervisor(processes, self._output)
@@ -65,6 +65,7 @@ class Launcher:
             self._migrate()
             self._supervisor.start()
             self._until_ready(started)
+            self._supervisor.patient = True
             self._welcome(time.monotonic() - started)
             while True:
                 self._tend()
@@ -76,7 +77,11 @@ class Launcher:
     def _start_stores(self) -> None:
         for setting, store in self._stores.items():
             self._go_on()
-            self._environment[setting] = store.start()
+            try:
+                self._environment[setting] = store.start()
+            finally:
+                # Asked to stop meanwhile, which is no failure of the store's.
+                self._go_on()
             self._output.say(f"{store.name} listens on {ports.LOOPBACK}:{store.port}")
             if isinstance(store, Valkey):
                 store.forget(SIGNS_OF_LIFE)
@@ -133,6 +138,8 @@ class Launcher:
             if store.pid is None:
                 self._revive(setting, store)
         self._supervisor.tend()
+        if name := self._supervisor.hopeless:
+            raise Refusal(f"{name} does not start; what it said is above.")
         self._note()
         time.sleep(LOOK_EVERY)
 
@@ -181,16 +188,25 @@ class Launcher:
 
 def main() -> int:
     stopping = Stopping()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a rupee sign is no reason to stop.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         with contextlib.ExitStack() as claims:
-            lock = conditions.claim_patiently(claims)
+            lock = conditions.claim_patiently(claims, stopping)
+            surroundings.forget_strangers()
             configured = settings.load()
+            configured.require(settings.OF_WEB)
+            settings.server()
             conditions.refuse_taken_ports(configured)
-            conditions.refuse_silent_servers(os.environ)
+            conditions.refuse_silent_servers(configured, stopping)
             leash.begin(keep=(lock,))
             Launcher(configured, stopping).run()
     except (Refusal, StoreError, binaries.Missing) as sentence:
         print(f"weelo: {sentence}", file=sys.stderr)
+        return 1
+    except FileNotFoundError as error:
+        print(f"weelo: {error.filename} is missing: `make clean`, then try again.", file=sys.stderr)
         return 1
     except PermissionError as error:
         print(f"weelo: {error.filename} is not ours: run as its owner, or remove it.", file=sys.stderr)

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local import surroundings
+
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".run"
 NOTE = DIRECTORY / "running.json"
@@ -71,7 +73,9 @@ def main(command: list[str]) -> None:
     if not command:
         print(json.dumps(note, indent=2) if note else "nothing is running")
         return
-    os.execvpe(command[0], command, os.environ | settings)  # noqa: S606
+    own_postgres = note is not None and "postgres" in note["pids"]
+    theirs = surroundings.for_processes(os.environ, own_postgres)
+    os.execvpe(command[0], command, theirs | settings)  # noqa: S606
 
 
 if __name__ == "__main__":

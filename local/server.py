@@ -11,11 +11,11 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from local import leash, ports, unprivileged
+from local import leash, ports, surroundings, unprivileged
 from local.unprivileged import Account
 
 # Recovery after a kill -9 reads the journal anew; a large one takes a while on a slow disk.
@@ -56,6 +56,8 @@ class Server(ABC):
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        # Asked while a start waits; the start is given up if it says so.
+        self.stopping: Callable[[], bool] = lambda: False
 
     @property
     @abstractmethod
@@ -149,7 +151,12 @@ class Server(ABC):
         for _ in range(PORT_ATTEMPTS):
             self.port = ports.free(self.port or self._recorded("port"))
             self._launch(lock)
-            if self._becomes_ready():
+            try:
+                ready = self._becomes_ready()
+            except StoreError:
+                self.kill()
+                raise
+            if ready:
                 self._record("port", self.port)
                 return
             self.kill()
@@ -166,7 +173,7 @@ class Server(ABC):
             self._process = subprocess.Popen(
                 command,
                 cwd=where,
-                env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **self.environment},
+                env={**surroundings.for_servers(), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -180,6 +187,8 @@ class Server(ABC):
     def _becomes_ready(self) -> bool:
         deadline = time.monotonic() + READY_WITHIN
         while self.pid and time.monotonic() < deadline:
+            if self.stopping():
+                raise StoreError(f"{self.name} was not waited for any longer.")
             if self._answers():
                 return True
             time.sleep(0.02)

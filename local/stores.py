@@ -16,7 +16,7 @@ from types import MappingProxyType
 import psycopg2
 import redis
 
-from local import background, binaries, ports, unprivileged
+from local import background, binaries, ports, surroundings, unprivileged
 from local.server import Server, StoreError
 from local.unprivileged import Account
 
@@ -96,6 +96,7 @@ class Postgres(Server):
         return (self._data / PASSWORD_FILE).read_text().strip()
 
     def _prepare(self) -> None:
+        surroundings.forget_libpq()
         self._who = unprivileged.account(self.directory)
         self._home = self._find_home()
         self._programs = self._reachable_programs(binaries.postgres())
@@ -160,7 +161,7 @@ class Postgres(Server):
         done = subprocess.run(
             [self._programs / "initdb", "-D", data, *access, *text, *haste],
             cwd=self._home,
-            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+            env=surroundings.for_servers(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -16,12 +16,17 @@ from pathlib import Path
 from local import leash
 from local.output import Output
 from local.procfile import Entry
+from models.settings import WRONG_SETTING
 
 # A crash now and then costs half a second; one that repeats does not fill the screen.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 # A process that has lasted this long is taken for healthy again.
 HEALTHY_AFTER = 30.0
+# So many ends in a row before anything was ever ready are not going to stop by themselves.
+HOPELESS_AFTER = 5
+# The others do without them.
+DISPENSABLE = ("flower",)
 
 # The door and the clock first, so that no new work comes in; then everybody else. A worker takes 1.8 to
 # 2.7 s, of which Celery sleeps 1.5. The seconds, added up, leave room for the stores within the ten of a
@@ -45,6 +50,9 @@ class Process:
         self._started = 0.0
         self._pause = FIRST_PAUSE
         self._restart_at = 0.0
+        self.failures = 0
+        # Its settings are wrong: it would end in the same way again.
+        self.given_up = False
 
     @property
     def pid(self) -> int | None:
@@ -72,7 +80,7 @@ class Process:
     def tend(self, now: float) -> None:
         """Starts the process again some time after it has ended by itself."""
         if self._process is None:
-            if now >= self._restart_at:
+            if now >= self._restart_at and not self.given_up:
                 self.start()
         elif self._process.poll() is not None:
             self._mourn(now, self._process.returncode)
@@ -81,6 +89,12 @@ class Process:
         self.kill()
         if now - self._started > HEALTHY_AFTER:
             self._pause = FIRST_PAUSE
+            self.failures = 0
+        self.failures += 1
+        if status == WRONG_SETTING:
+            self.given_up = True
+            self._output.say(f"{self.entry.name} ended over a setting, named above; it is not started again")
+            return
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
         self._output.say(f"{self.entry.name} ended ({how}); starting it again in {self._pause:g} s")
         self._restart_at = now + self._pause
@@ -111,6 +125,17 @@ class Supervisor:
     def __init__(self, processes: list[Process], output: Output) -> None:
         self._processes = processes
         self._output = output
+        # Once everything has been ready, whatever fails is started again for as long as it takes.
+        self.patient = False
+
+    @property
+    def hopeless(self) -> str:
+        """The name of a process that is not going to run and that the others need; empty if there is none."""
+        for process in self._processes:
+            tried = process.given_up or (not self.patient and process.failures >= HOPELESS_AFTER)
+            if tried and process.entry.name not in DISPENSABLE:
+                return process.entry.name
+        return ""
 
     @property
     def pids(self) -> dict[str, int | None]:

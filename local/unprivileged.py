@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local import surroundings
+
 ACCOUNTS = ("postgres", "nobody")
 # On disk, kept over a reboot and open to everybody, unlike /tmp and /home.
 OUTSIDE = Path("/var/tmp")  # noqa: S108
@@ -36,7 +38,14 @@ class Account:
 
     def _may(self, command: list[str]) -> bool:
         try:
-            done = subprocess.run(command, **self.identity, cwd="/", capture_output=True, check=False)
+            done = subprocess.run(
+                command,
+                **self.identity,
+                cwd="/",
+                env=surroundings.for_servers(),
+                capture_output=True,
+                check=False,
+            )
         except OSError:
             return False
         return done.returncode == 0

@@ -62,6 +62,8 @@ def ask_ready(environment: Mapping[str, str]) -> Readiness:
 
 
 def _flower(environment: Mapping[str, str]) -> str:
+    if not environment["FLOWER_PORT"].isdigit():
+        return "not started: FLOWER_PORT is no number"
     credentials = quote(environment["FLOWER_BASIC_AUTH"], safe=":")
     return f"http://{credentials}@{ports.LOOPBACK}:{environment['FLOWER_PORT']}"
 
