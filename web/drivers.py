@@ -61,7 +61,8 @@ def locations() -> Response:
     """A batch of positions in any order, for clients without a socket; wrong rows cost only themselves."""
     batch = sorted_out(body())
     now_ms = clock.now_ms()
-    sent = sorted((one.position(now_ms) for one in batch.positions), key=lambda one: one.at_ms)
+    in_order = sorted(batch.positions, key=lambda one: one.at_ms(now_ms))
+    sent = [one.position(now_ms) for one in in_order]
     reports = [(caller().sub, position) for position in sent]
     moves = drivers.report_positions(reports, now_ms)
     if moves[0].outcome == "unknown":

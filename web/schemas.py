@@ -218,10 +218,13 @@ class ReportedPosition(Body):
         real_place(self.latitude, self.longitude)
         return self
 
+    def at_ms(self, now_ms: int) -> int:
+        """When it was measured, by the phone's clock, which may be ahead; now if it does not say."""
+        return round(datetime.fromisoformat(self.at).timestamp() * 1000) if self.at else now_ms
+
     def position(self, now_ms: int) -> Position:
-        """The same for the driver index."""
-        at_ms = round(datetime.fromisoformat(self.at).timestamp() * 1000) if self.at else now_ms
-        return Position(self.latitude, self.longitude, at_ms)
+        """The same for the driver index and the track: what a phone says of the future is now."""
+        return Position(self.latitude, self.longitude, min(self.at_ms(now_ms), now_ms))
 
 
 class Positions(Body):

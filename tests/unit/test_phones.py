@@ -2,11 +2,13 @@
 
 import time
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from models.live.driver_index import vehicle_key
+from models.messages import iso
 from tests import scenes
 from web.batches import sorted_out
 from web.errors import Invalid
@@ -85,6 +87,15 @@ def test_a_latitude_that_may_be_a_longitude_is_refused_with_a_hint(latitude: flo
     assert field == "latitude"
     assert message.startswith("must be from -90 to 90")
     assert message.endswith("swapped?") == (said == "swapped?")
+
+
+def test_a_clock_that_is_ahead_is_never_later_than_ours() -> None:
+    now = datetime.now(UTC)
+    now_ms = round(now.timestamp() * 1000)
+    ahead = reported(at=iso(now + timedelta(seconds=50)))
+    assert ahead.position(now_ms).at_ms == now_ms
+    assert reported(at=iso(now - timedelta(hours=3))).position(now_ms).at_ms == now_ms - 3 * 3600 * 1000
+    assert reported().position(now_ms).at_ms == reported(at=None).position(now_ms).at_ms == now_ms
 
 
 NAMES = {
