@@ -90,7 +90,7 @@ def test_a_latitude_that_may_be_a_longitude_is_refused_with_a_hint(latitude: flo
 
 
 def test_a_clock_that_is_ahead_is_never_later_than_ours() -> None:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     now_ms = round(now.timestamp() * 1000)
     ahead = reported(at=iso(now + timedelta(seconds=50)))
     assert ahead.position(now_ms).at_ms == now_ms
