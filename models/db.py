@@ -1,5 +1,6 @@
 """The way to Postgres, the single source of truth: one engine a process, short transactions."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,6 +38,10 @@ TRUSTED_SECONDS = 1.0
 LET_GO_SECONDS = 1.0
 # SQLAlchemy's dialect only: the address is libpq's to read (`_connect`), and no engine knows the password.
 DIALECT = "postgresql+psycopg2://"
+
+# Everything after the first line, and in that line what a complaint about a value or a statement quotes:
+# `invalid input syntax for type uuid: "..."`, `syntax error at or near "..."`.
+_VALUES = re.compile(r"((?::| at or near) \"[^\n]*)?(\n.*)?\Z", re.DOTALL)
 
 
 class Unavailable(OperationalError):
@@ -78,9 +83,13 @@ def _engine(**options: Any) -> Engine:
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_SECONDS,
         pool_use_lifo=True,
+        # Values are names, phones and places, and errors go into logs.
+        hide_parameters=True,
         **options,
     )
     event.listen(made, "connect", _note_begin)
+    # Before what makes other errors of it.
+    event.listen(made, "handle_error", _hide_values)
     event.listen(made, "checkin", _note_use)
     event.listen(made, "checkout", _ask_whether_alive)
     event.listen(made, "handle_error", _classify, retval=True)
@@ -90,6 +99,19 @@ def _engine(**options: Any) -> Engine:
 def migrating_engine() -> Engine:
     """For the migrations, whose statements may take as long as they need."""
     return create_engine(DIALECT, creator=open_connection, poolclass=NullPool)
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    hide_values(context.original_exception)
+    if context.sqlalchemy_exception is not None:
+        hide_values(context.sqlalchemy_exception)
+
+
+def hide_values(error: BaseException) -> None:
+    """Cuts off what Postgres quotes of rows and statements in an error (DETAIL, CONTEXT, LINE), so that no
+    log has it, whoever writes it. The diagnostics of the driver's error stay.
+    """
+    error.args = tuple(_VALUES.sub("", one) if isinstance(one, str) else one for one in error.args)
 
 
 @lru_cache(maxsize=1)

@@ -11,6 +11,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from models import settings
 
+LONGEST_FIELD = 2_000
 TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
@@ -30,6 +31,14 @@ def _write() -> Any:
     return structlog.PrintLoggerFactory(sys.stdout)
 
 
+def _shorten(_: Any, __: str, line: Any) -> Any:
+    """No field is longer than a screen, whoever wrote what it quotes."""
+    for name, value in line.items():
+        if isinstance(value, str) and len(value) > LONGEST_FIELD:
+            line[name] = value[:LONGEST_FIELD] + "…"
+    return line
+
+
 def _text(_: Any, __: str, line: Any) -> str:
     return line.decode() if isinstance(line, bytes) else str(line)
 
@@ -38,6 +47,7 @@ def configure(process: str) -> None:
     """Sets up logging for this process; ``process`` (web, orders, sweeps, …) is on every line."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _shorten,
         structlog.stdlib.add_log_level,
         TIMESTAMP,
     ]

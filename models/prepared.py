@@ -121,6 +121,7 @@ def _told(connection: Connection, statement: str, error: psycopg2.Error) -> Exce
         with suppress(DBAPIError):
             connection.exec_driver_sql("SELECT 1")
         connection.invalidate(error)
+    db.hide_values(error)
     gone = connection.invalidated
     made = DBAPIError.instance(
         statement, None, error, psycopg2.Error, connection_invalidated=gone, dialect=dialect

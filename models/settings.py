@@ -21,7 +21,7 @@ from models import store_urls
 DEVELOPMENT_SECRET = "weelo-development-secret-not-for-production"  # noqa: S105
 DEVELOPMENT_FLOWER_AUTH = "ops:weelo"
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost"})
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 # HS256 wants a key at least as long as its digest (RFC 7518, section 3.2).
 MINIMUM_SECRET_BYTES = 32
@@ -252,6 +252,9 @@ class Server(BaseSettings):
     # Empty: every address in production, this machine's own otherwise.
     host: str = ""
     web_concurrency: int = Field(default=2, ge=1)
+    # Longer than a load balancer keeps an idle connection, most of them for 60 s: whoever closes first while
+    # the other sends has lost that request.
+    keepalive_seconds: int = Field(default=75, ge=1, le=3600)
 
     @field_validator("host")
     @classmethod

@@ -10,6 +10,7 @@ import gevent  # type: ignore[import-untyped]
 from gevent.server import StreamServer  # type: ignore[import-untyped]
 
 from server.passage import Passage
+from server.reading import HEAD_SECONDS, idle
 from server.slots import Role, Slots
 
 # As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
@@ -18,8 +19,6 @@ BACKLOG = 2048
 GIVE_WAY_SECONDS = 0.002
 # So long those who serve HTTP have the first right to whoever comes.
 HTTP_FIRST_SECONDS = 0.1
-# The time a client has for its first bytes, as long as for the rest of its headers.
-FIRST_BYTES_SECONDS = 3
 # The head of an upgrade is far shorter, and comes in one piece.
 HEAD_BYTES = 4096
 UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.IGNORECASE)
@@ -157,7 +156,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         if self.role is not Role.HTTP or self.ssl_enabled or self._closing:
             return False
         try:
-            with gevent.Timeout(FIRST_BYTES_SECONDS):
+            with gevent.Timeout(HEAD_SECONDS), idle.waiting(client, served=False):
                 head = client.recv(HEAD_BYTES, MSG_PEEK)
         except (gevent.Timeout, OSError):
             return True

@@ -16,6 +16,7 @@ from web import (
     metrics,
     ops,
     orders,
+    queries,
     quotas,
     refusals,
     requests,
@@ -26,7 +27,7 @@ from web.access import public
 from web.answers import success
 from web.console import city
 from web.console import pages as console
-from web.documents import pages
+from web.documents import openapi, pages
 from web.parsing import MAXIMUM_BODY_BYTES
 
 
@@ -70,12 +71,15 @@ def create_app() -> Flask:
     app = _Plain(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
     app.url_map.strict_slashes = False
+    # A redirection would go to whatever host the client has named.
+    app.url_map.merge_slashes = False
     traffic.register(app)
     requests.register(app)
     headers.register(app)
     errors.register(app)
     refusals.register()
     quotas.register(app)
+    queries.register(app, openapi.query_parameters())
     app.add_url_rule("/", view_func=_index, endpoint="index")
     for blueprint in (
         health.blueprint,

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from web import auth, loopback, pace, quotas, revocations
+from web import auth, loopback, pace, queries, quotas, revocations
 from web.auth import Caller, Forbidden, Unauthenticated
 
 Arguments = ParamSpec("Arguments")
@@ -24,6 +24,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
             g.caller = known = admit(auth.of_request)
             if known.role not in roles:
                 raise Forbidden
+            queries.check()
             return view(*args, **kwargs)
 
         guarded.roles = roles  # type: ignore[attr-defined]
@@ -64,8 +65,15 @@ def _refuse_a_rebound_name() -> None:
 
 def public(view: View[Arguments]) -> View[Arguments]:
     """Declares a view that anybody may call."""
-    view.roles = ()  # type: ignore[attr-defined]
-    return view
+
+    @wraps(view)
+    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
+        if request.method not in quotas.READING:
+            queries.check()
+        return view(*args, **kwargs)
+
+    checked.roles = ()  # type: ignore[attr-defined]
+    return checked
 
 
 def caller() -> Caller:

@@ -2,9 +2,9 @@
 
 import redis
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 
 from models import db
 from models.errors import DomainError, ServiceUnavailable
@@ -35,7 +35,6 @@ HTTP_CODES = {
     400: "VALIDATION_ERROR",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
-    411: "LENGTH_REQUIRED",
     413: "PAYLOAD_TOO_LARGE",
     414: "URI_TOO_LONG",
     415: "UNSUPPORTED_MEDIA_TYPE",
@@ -43,6 +42,8 @@ HTTP_CODES = {
 }
 
 
+# What Werkzeug's errors say in headers that is passed on.
+PASSED_ON = frozenset({"Allow", "Retry-After", "Accept-Encoding"})
 # Longer lists of wrong fields help nobody, and a body of 64 KB can have 8,000 of them.
 MOST_DETAILS = 50
 # What is shown of a name or a text that a client made up (characters).
@@ -90,11 +91,19 @@ def failure(
 
 def _domain(error: DomainError) -> Response:
     headers, data = {}, error.data
+    if STATUS.get(error.code) == 401:
+        headers["WWW-Authenticate"] = _challenge()
     wait = RETRY_AFTER.get(error.code) or (error.data or {}).get("retryAfter")
     if wait:
         headers["Retry-After"] = str(wait)
         data = {"retryAfter": wait} | (error.data or {})
     return failure(STATUS.get(error.code, CONFLICT), error.code, error.message, data=data, headers=headers)
+
+
+def _challenge() -> str:
+    """What a 401 asks for (RFC 9110, 15.5.2), and whether a token was sent (RFC 6750, 3)."""
+    sent = request.headers.get("Authorization", "").lower().startswith("bearer ")
+    return 'Bearer error="invalid_token"' if sent or "Sec-WebSocket-Protocol" in request.headers else "Bearer"
 
 
 def _invalid(error: Invalid) -> Response:
@@ -104,9 +113,10 @@ def _invalid(error: Invalid) -> Response:
 
 def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
-        return Response(error.get_response().data, error.code)
+        # A redirection would have HTML, and an address that the client's Host has made.
+        return failure(404, "NOT_FOUND", NotFound.description)
     code = HTTP_CODES.get(error.code, error.name.upper().replace(" ", "_"))
-    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    headers = {name: value for name, value in error.get_headers() if name in PASSED_ON}
     return failure(error.code, code, error.description or error.name, headers=headers)
 
 

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import gevent  # type: ignore[import-untyped]
 import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
-from gunicorn import util  # type: ignore[import-untyped]
+from gunicorn import http, util  # type: ignore[import-untyped]
 from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
 from models import clock, db, settings
-from server import listener, packet
+from server import listener, packet, reading
 from server.passage import Passage
 from server.slots import Slots, next_role
 from server.turns import Turns
@@ -46,8 +46,7 @@ worker_class = "gevent"
 worker_connections = 20_000
 # Between the time-outs of Postgres (5 s) and the 10 s in which everything has to stop.
 timeout = graceful_timeout = 8
-# Also the time a client has for its headers, and the longest that an idle one delays a stop.
-keepalive = listener.FIRST_BYTES_SECONDS
+keepalive = _server.keepalive_seconds
 backlog = listener.BACKLOG
 limit_request_line = 4094
 limit_request_field_size = 8190
@@ -95,6 +94,7 @@ def _date(timestamp: float | None = None) -> str:
 util.http_date = _date
 ggevent.StreamServer = listener.Listener
 wsgi.Response = packet.Response
+http.RequestParser = reading.RequestParser
 
 listener.Listener.slots = _slots = Slots(2 * workers)
 listener.Listener.passage = Passage()
@@ -146,6 +146,7 @@ def post_worker_init(worker: "GeventWorker") -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         worker.handle_exit(number, frame)
+        reading.idle.leave()
         gevent.spawn(_call, worker, "leave")
 
     signal.signal(signal.SIGTERM, stop)
@@ -174,6 +175,7 @@ def _set_aside(phase: str, facts: dict[str, int]) -> None:
 
 def worker_int(worker: "GeventWorker") -> None:
     """The quick stop (Ctrl-C): whoever is connected is still told."""
+    reading.idle.leave()
     _call(worker, "leave")
 
 

@@ -1,9 +1,10 @@
 """Headers of every answer: what a browser may do with it, and which pages may read it (CORS)."""
 
 from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, NotFound
 
 from models import settings
+from web import hosts
 
 # An answer is data: nothing to run, to frame, to guess the type of, or to keep in a cache.
 SECURITY = {
@@ -14,7 +15,11 @@ SECURITY = {
 }
 
 # What a page of an allowed origin may send, and what it may read beside the body.
-ASKED = ("Authorization", "Content-Type", "X-Idempotency-Key", "Idempotency-Key", "Prefer", "X-Request-ID")
+ASKED = (
+    *("Authorization", "Content-Type", "X-Idempotency-Key", "Idempotency-Key", "Prefer", "X-Request-ID"),
+    # Tracing (W3C Trace Context and Baggage) adds these to each request of a page.
+    *("Traceparent", "Tracestate", "Baggage"),
+)
 SHOWN = (
     "Location",
     "Retry-After",
@@ -23,23 +28,35 @@ SHOWN = (
     "X-Request-ID",
     "RateLimit",
     "RateLimit-Policy",
+    "WWW-Authenticate",
 )
+# Platforms ask these by the address of a machine.
+PROBES = frozenset({"health.health", "health.ready", "metrics.metrics"})
 # Chromium asks again after two hours in any case.
 PREFLIGHT_SECONDS = "7200"
 
 
 def register(app: Flask) -> None:
     """Answers OPTIONS, and adds the headers; a view that sets one of them keeps its own."""
-    app.config["TRUSTED_HOSTS"] = settings.load().hosts or None
-    app.before_request(_refuse_no_host)
+    app.request_class = hosts.Request
+    app.before_request(_check_host)
+    app.before_request(_check_path)
     app.before_request(_options)
     app.after_request(_add)
 
 
-def _refuse_no_host() -> None:
-    # Empty is what Werkzeug makes of a host that cannot be one; the trusted ones it compares itself.
+def _check_host() -> None:
     if not request.host:
         raise BadRequest("The Host header names no host.")
+    trusted = settings.load().hosts
+    if trusted and request.endpoint not in PROBES and not hosts.is_among(request.host, trusted):
+        raise BadRequest("The Host header names a host that is not served here.")
+
+
+def _check_path() -> None:
+    # Werkzeug takes any number of slashes at the beginning for one; what is in front of us may not.
+    if "//" in request.environ["PATH_INFO"]:
+        raise NotFound
 
 
 def _options() -> Response | None:

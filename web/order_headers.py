@@ -14,6 +14,8 @@ KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
 # Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
 KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")
 
+QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+
 
 @dataclass(frozen=True)
 class Preference:
@@ -29,12 +31,20 @@ def idempotency_key(request: Request) -> str | None:
     if not values:
         return None
     # The server puts a line feed between repeated lines.
-    key, *others = {line for value in values for line in str(value).split("\n")}
+    key, *others = {_unquoted(line) for value in values for line in str(value).split("\n")}
     if others:
         raise Invalid([(KEY_HEADER, "two different keys in one request")])
     if not KEY_SHAPE.fullmatch(key):
         raise Invalid([(KEY_HEADER, "must be 1 to 255 visible ASCII characters without ':' and '*'")])
     return key
+
+
+def _unquoted(value: str) -> str:
+    """draft-ietf-httpapi-idempotency-key-header has the key in quotes, as a string of RFC 9651: with and
+    without them it is the same key.
+    """
+    quoted = QUOTED.fullmatch(value)
+    return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
 
 
 def preference_of(request: Request) -> Preference:

@@ -25,6 +25,7 @@ blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders")
 # An event's number, and an offer's id or nothing.
 MARK = re.compile(rf"(?P<event>[0-9]{{1,18}})\.(?P<offer>{UUID_SHAPE.pattern})?")
 MOST_STORY_ROWS = 100
+NO_CURSOR = ("cursor", "must be the nextCursor of the page before")
 
 STATUSES = (*ORDER_STATES, "queued", "rejected")
 
@@ -98,8 +99,8 @@ def page_of(customer_id: str | None) -> dict[str, Any]:
     if status is not None and status not in STATUSES:
         raise Invalid([("status", "must be one of " + ", ".join(STATUSES))])
     cursor = request.args.get("cursor")
-    if cursor is not None:
-        cursor = identifier(cursor, OrderNotFound)
+    if cursor is not None and not UUID_SHAPE.fullmatch(cursor):
+        raise Invalid([NO_CURSOR])
     return listing.orders(customer_id, whole_number("limit", 20, 1, 100), cursor, status)
 
 
@@ -117,7 +118,7 @@ def _mark(cursor: str) -> Mark:
     """Raises ``Invalid`` for what no page has ended with."""
     found = MARK.fullmatch(cursor)
     if found is None:
-        raise Invalid([("cursor", "must be the nextCursor of the page before")])
+        raise Invalid([NO_CURSOR])
     return Mark(int(found["event"]), found["offer"])
 
 

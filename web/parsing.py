@@ -9,14 +9,15 @@ from uuid import UUID
 
 from flask import Request, request
 from gevent import Timeout  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import (
     ClientDisconnected,
-    LengthRequired,
     RequestEntityTooLarge,
     RequestTimeout,
     UnsupportedMediaType,
+    abort,
 )
 
 from models.errors import DomainError
@@ -28,6 +29,8 @@ MAXIMUM_BODY_BYTES = 64 * 1024
 # has room for a certain number of them.
 BODY_SECONDS = 5.0
 JSON = "application/json"
+# No coding at all.
+IDENTITY = "identity"
 Model = TypeVar("Model", bound=BaseModel)
 
 UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -65,13 +68,22 @@ def body(req: Request = request) -> dict[str, Any]:
     return content(sent(req))
 
 
+class UnsupportedEncoding(UnsupportedMediaType):
+    """A body that is compressed, or says so; RFC 9110, 15.5.16, has us say what is read."""
+
+    description = "Send the body as it is, without a Content-Encoding."
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*arguments), ("Accept-Encoding", IDENTITY)]
+
+
 def sent(req: Request = request) -> bytes:
     """The request's body as it came, which says of itself that it is JSON.
 
-    Raises the HTTP errors 408, 411, 413 and 415.
+    Raises the HTTP errors 400, 408, 413, 415 and 501.
     """
-    if "chunked" in req.environ.get("HTTP_TRANSFER_ENCODING", "").lower():
-        raise LengthRequired("Send a Content-Length; chunked bodies are refused.")
+    if req.environ.get("HTTP_CONTENT_ENCODING", IDENTITY).strip().lower() not in ("", IDENTITY):
+        raise UnsupportedEncoding
     raw = _read(req)
     if raw and req.environ.get("CONTENT_TYPE") != JSON and req.mimetype != JSON:
         raise UnsupportedMediaType("Send application/json.")
@@ -79,21 +91,35 @@ def sent(req: Request = request) -> bytes:
 
 
 def _read(req: Request) -> bytes:
-    # The server has refused what is no number.
+    coding = req.environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    if coding not in ("", "chunked"):
+        abort(501, "Of the transfer codings only chunked is read.")
+    # The server has refused what is no number, and both at once.
     length = int(req.environ.get("CONTENT_LENGTH") or 0)
     if length > MAXIMUM_BODY_BYTES:
         raise RequestEntityTooLarge
     try:
-        # The server ends this stream where the body ends, so nothing has to watch over it.
         with Timeout(BODY_SECONDS, False):
-            raw: bytes = req.input_stream.read(length)
-            # Whoever hangs up before has not said what they wanted.
-            if len(raw) < length:
-                raise ClientDisconnected
-            return raw
-    except OSError:
+            return _chunks(req) if coding else _bytes(req, length)
+    except (OSError, ParseException):
         raise ClientDisconnected from None
     raise RequestTimeout(f"The body did not come within {BODY_SECONDS:.0f} s.")
+
+
+def _bytes(req: Request, length: int) -> bytes:
+    # The server ends this stream where the body ends, so nothing has to watch over it.
+    raw: bytes = req.input_stream.read(length)
+    # Whoever hangs up before has not said what they wanted.
+    if len(raw) < length:
+        raise ClientDisconnected
+    return raw
+
+
+def _chunks(req: Request) -> bytes:
+    raw: bytes = req.environ["wsgi.input"].read(MAXIMUM_BODY_BYTES + 1)
+    if len(raw) > MAXIMUM_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def content(raw: bytes) -> dict[str, Any]:

@@ -15,6 +15,8 @@ log = structlog.get_logger()
 
 # gunicorn's own line of a refusal quotes what was sent, and that may be a token.
 QUOTES = "Invalid request from ip="
+FAILED = "Error handling request"
+LONGEST = 200
 
 
 def register() -> None:
@@ -25,6 +27,9 @@ def register() -> None:
 
 def _wanted(record: logging.LogRecord) -> bool:
     """Without what quotes a client, and without a traceback for each client that has stopped reading."""
+    if str(record.msg).startswith(FAILED) and isinstance(record.args, tuple):
+        # The method and the address, whose query may hold a token.
+        record.args = tuple(str(one).partition("?")[0][:LONGEST] for one in record.args)
     stalled = record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
     return not stalled and not str(record.msg).startswith(QUOTES)
 

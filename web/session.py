@@ -20,7 +20,7 @@ from models import clock
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
 from models.messages import Message, iso
-from web import hub
+from web import hub, snapshots
 from web.auth import Caller
 from web.connection import WebSocket
 from web.outgoing import Outgoing
@@ -212,9 +212,9 @@ class Session(Outgoing[Work]):
 
     def _snapshot(self) -> tuple[dict[str, Any], list[Message]]:
         if self.caller.role == "customer":
-            return reading.customer_opening(self.caller.sub), []
+            return snapshots.of_customer(reading.customer_opening(self.caller.sub)), []
         opening = reading.driver_opening(self.caller.sub)
-        return opening.data, opening.open_messages
+        return snapshots.of_driver(opening.data), opening.open_messages
 
     def _take(self, message: Live | Replaced) -> None:
         if isinstance(message, Replaced):

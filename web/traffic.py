@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 # Every status that this server gives, and one for whatever else: labels must be bounded.
 STATUSES: tuple[int, ...] = (
     *(101, 200, 201, 202, 204, 302, 304, 308),
-    *(400, 401, 403, 404, 405, 408, 409, 411, 413, 415, 422, 426, 429, 431),
+    *(400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422, 426, 429, 431),
     *(500, 503, 0),
 )
 STATUS_CELLS = {status: number for number, status in enumerate(STATUSES)}

@@ -58,7 +58,7 @@ HTTP: dict[str, tuple[Callable[[str], bytes], int, str]] = {
         413,
         "PAYLOAD_TOO_LARGE",
     ),
-    "chunked": (
+    "chunked and no order": (
         lambda t: raw.request(
             "POST",
             ORDERS,
@@ -67,8 +67,25 @@ HTTP: dict[str, tuple[Callable[[str], bytes], int, str]] = {
             "Transfer-Encoding: chunked",
             body=b"2\r\n{}\r\n0\r\n\r\n",
         ),
-        411,
-        "LENGTH_REQUIRED",
+        400,
+        "VALIDATION_ERROR",
+    ),
+    "compressed": (lambda t: post(t, "Content-Encoding: gzip"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+    "says that it is compressed": (lambda t: post(t, "Content-Encoding: BR"), 415, "UNSUPPORTED_MEDIA_TYPE"),
+    "compressed twice": (
+        lambda t: post(t, "Content-Encoding: identity", "Content-Encoding: gzip"),
+        415,
+        "UNSUPPORTED_MEDIA_TYPE",
+    ),
+    "two slashes": (lambda t: post(t, path="/api/v1//orders"), 404, "NOT_FOUND"),
+    "two slashes at the beginning": (lambda t: raw.request("GET", "//api/v1/orders"), 404, "NOT_FOUND"),
+    "nothing but slashes": (lambda t: raw.request("GET", "//"), 404, "NOT_FOUND"),
+    "a host for a path": (lambda t: raw.request("GET", "//evil.example/%2e%2e"), 404, "NOT_FOUND"),
+    "an unknown parameter": (lambda t: post(t, path=ORDERS + "?dryRun=true"), 400, "VALIDATION_ERROR"),
+    "host of another alphabet": (
+        lambda t: raw.request("GET", "/health", host="<a>"),
+        400,
+        "VALIDATION_ERROR",
     ),
     "expectation": (lambda t: post(t, "Expect: a miracle"), 417, "EXPECTATION_FAILED"),
     "folded header": (lambda t: post(t, "X-A: 1\r\n 2"), 400, "VALIDATION_ERROR"),

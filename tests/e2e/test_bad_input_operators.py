@@ -103,7 +103,16 @@ def flower(stores: Stores, system: System) -> Iterator[str]:
     system.end("flower")
 
 
-FLOWER_PATHS = ("/", "/tasks", "/workers", "/api/workers", "/api/tasks", "/api/queues/length")
+FLOWER_PATHS = (
+    "/",
+    "/tasks",
+    "/workers",
+    "/api/workers",
+    "/api/tasks",
+    "/api/queues/length",
+    "/metrics",
+    "/healthcheck",
+)
 
 
 @pytest.mark.parametrize("path", FLOWER_PATHS)
@@ -120,4 +129,5 @@ def test_nor_does_flower_do_anything_for_him(flower: str, path: str) -> None:
 
 
 def test_flower_opens_with_the_password(flower: str) -> None:
-    assert httpx.get(flower + "/workers", auth=("ops", "weelo")).status_code == 200
+    for path in ("/workers", "/metrics", "/healthcheck"):
+        assert httpx.get(flower + path, auth=("ops", "weelo")).status_code == 200

@@ -204,10 +204,16 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
     assert send(call, scene, **huge).status_code == 413
     chunked: dict[str, Any] = {
         "json": None,
-        "content": iter([b"{}"]),
+        "content": iter([b'{"nonsense"', b": 1}"]),
         "headers": {"Content-Type": "application/json"},
     }
-    assert send(call, scene, **chunked).status_code == 411
+    assert send(call, scene, **chunked).status_code == 400
+    packed: dict[str, Any] = {
+        "json": None,
+        "content": b"{}",
+        "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"},
+    }
+    assert send(call, scene, **packed).status_code == 415
 
 
 @shown(call for call in FIRST if "Id}" in call.path)

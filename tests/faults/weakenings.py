@@ -8,6 +8,7 @@ MATRIX = "tests/e2e/test_access_matrix.py::test_only_who_may_gets_in_and_only_to
 ORDERS = "tests/e2e/test_bad_input_orders.py::"
 CONSOLE = "tests/unit/test_console.py::"
 LIMITS = "tests/e2e/test_limits.py::"
+WORST = "tests/integration/test_worst_input.py::"
 SOCKET = "tests/integration/test_socket.py::"
 
 
@@ -151,5 +152,66 @@ WEAKENINGS = {
         " or not _trusted(address)",
         "",
         "tests/unit/test_addresses.py::test_only_a_trusted_proxy_is_believed",
+    ),
+    "names looked for among all names": Weakening(
+        "web/parsing.py",
+        "    seen: set[str] = set()\n",
+        "    names = list(names)\n    return next(name for name in names if names.count(name) > 1)\n"
+        "    seen: set[str] = set()\n",
+        WORST + "test_worst_input_in_the_body_of_every_route",
+    ),
+    "a row for each of 8,000 mistakes": Weakening(
+        "web/errors.py",
+        "MOST_DETAILS = 50\n",
+        "MOST_DETAILS = 100_000\n",
+        WORST + "test_a_body_of_many_mistakes_names_fifty_and_says_how_many_more_there_are",
+    ),
+    "what is quoted of any length": Weakening(
+        "web/errors.py",
+        "LONGEST_SHOWN = 200\n",
+        "LONGEST_SHOWN = 200_000\n",
+        WORST + "test_what_is_quoted_of_a_body_is_short_and_has_no_half_characters",
+    ),
+    "frames of any number of values": Weakening(
+        "web/incoming.py",
+        'if text.count(",") + text.count("{") > MOST_VALUES:',
+        "if False:",
+        WORST + "test_worst_input_in_every_frame",
+    ),
+    "any number of fragments": Weakening(
+        "web/connection.py",
+        "or self._fragments > MAX_FRAGMENTS:",
+        "or False:",
+        WORST + "test_worst_input_in_fragments_ends_the_connection",
+    ),
+    "a head read anew with each packet": Weakening(
+        "server/reading.py",
+        "                unreader.unread(self._head(unreader, first))\n",
+        "                unreader.unread(first)\n",
+        "tests/unit/test_reading_head.py::test_a_head_that_comes_byte_by_byte_is_looked_at_once",
+    ),
+    "headers of any size together": Weakening(
+        "server/reading.py",
+        "        if len(data) > HEADERS_BYTES:\n",
+        "        if False:\n",
+        "tests/unit/test_reading_head.py::test_a_head_that_is_wrong_is_refused_whatever_its_packets",
+    ),
+    "any number of chunks": Weakening(
+        "server/reading.py",
+        "        if self._count > MOST_CHUNKS:\n",
+        "        if False:\n",
+        "tests/e2e/test_reading_requests.py::test_more_chunks_than_anybody_needs_are_refused",
+    ),
+    "whole headers as keys": Weakening(
+        "web/addresses.py",
+        "    return _address(text) if len(text) <= LONGEST else None\n",
+        "    return _address(text)\n",
+        "tests/unit/test_addresses.py::test_nothing_long_of_a_forged_header_is_kept",
+    ),
+    "as many proxies as a client names": Weakening(
+        "web/addresses.py",
+        "    for _ in range(MOST_PROXIES):\n",
+        "    for _ in range(100_000):\n",
+        "tests/unit/test_addresses.py::test_a_chain_of_addresses_is_followed_for_as_many_hops_as_there_are_proxies",
     ),
 }

@@ -24,7 +24,8 @@ _HTTP = (
     Code(
         "VALIDATION_ERROR",
         400,
-        "The request breaks the contract; `details` has a row for each wrong field.",
+        "The request breaks the contract; `details` has a row for each wrong field, 50 at most, and "
+        "`data.moreDetails` says how many more there are.",
         "A mistake in the app, or in what was typed: show `details` beside the fields.",
     ),
     Code("NOT_FOUND", 404, "There is no such address.", "A mistake in the app."),
@@ -35,19 +36,13 @@ _HTTP = (
         "A mistake in the app.",
     ),
     Code("REQUEST_TIMEOUT", 408, "The body did not come within 5 s.", "Send it again, in one piece."),
-    Code(
-        "LENGTH_REQUIRED",
-        411,
-        "A body needs its `Content-Length`; chunked bodies are refused.",
-        "Send `Content-Length`.",
-    ),
     Code("PAYLOAD_TOO_LARGE", 413, "The body is larger than 64 KiB.", "A mistake in the app."),
     Code("URI_TOO_LONG", 414, "The address is longer than 4 KiB.", "A mistake in the app."),
     Code(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
-        "The body is not `application/json`.",
-        "Send `Content-Type: application/json`.",
+        "The body is not `application/json`, or is compressed.",
+        "Send `Content-Type: application/json`, and no `Content-Encoding`.",
     ),
     Code(
         "UPGRADE_REQUIRED",
@@ -55,7 +50,12 @@ _HTTP = (
         "This address speaks WebSocket, version 13.",
         "Open it with a WebSocket client.",
     ),
-    Code("HEADERS_TOO_LARGE", 431, "The headers are too large.", "A mistake in the app."),
+    Code(
+        "HEADERS_TOO_LARGE",
+        431,
+        "A header is longer than 8 KiB, all together are longer than 32 KiB, or there are more than 64.",
+        "A mistake in the app.",
+    ),
     Code(
         "NOT_READY",
         503,

@@ -27,11 +27,16 @@ from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn
 class DriverConnected(Shape):
     driverId: PersonId
     openBroadcasts: list[Broadcast]
+    moreBroadcasts: Count = Field(default=0, description="How many more there are: they come as frames.")
     currentTrip: Trip | None
 
 
+class SnapshotOrder(ActiveOrder):
+    moreTruckRequests: Count = Field(default=0, description="How many more `GET /orders/{id}` shows.")
+
+
 class CustomerConnected(Shape):
-    activeOrder: ActiveOrder | None
+    activeOrder: SnapshotOrder | None
 
 
 class AcceptConfirmation(Shape):

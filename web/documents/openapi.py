@@ -30,7 +30,8 @@ Trucks are ordered by customers, offered to the nearest drivers, and go to whoev
 Every answer is `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message",
 "details"?, "data"?}}`. Times are ISO 8601 in UTC with milliseconds, coordinates WGS84 degrees, distances
 kilometres, money INR. A request may carry its own `X-Request-ID` (1 to 64 letters, digits, `.`, `_`, `-`).
-Unknown fields are refused, but for those of a driver's position. The socket is described in `/asyncapi.json`.
+Unknown fields are refused, but for those of a driver's position; unknown and repeated query parameters too.
+The socket is described in `/asyncapi.json`.
 
 """
 
@@ -56,6 +57,14 @@ def document(app: Flask) -> dict[str, Any]:
             "headers": responses.HEADERS,
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
+    }
+
+
+def query_parameters() -> dict[str, frozenset[str]]:
+    """The query parameters of each endpoint."""
+    return {
+        endpoint: frozenset(one.name for one in declared.parameters if one.place == "query")
+        for endpoint, declared in OPERATIONS.items()
     }
 
 

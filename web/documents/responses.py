@@ -22,6 +22,14 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "`respond-async` where it was asked for.",
         "schema": {"type": "string", "enum": ["respond-async"]},
     },
+    "WWW-Authenticate": {
+        "description": '`Bearer`, with `error="invalid_token"` where a token was sent.',
+        "schema": _TEXT,
+    },
+    "Accept-Encoding": {
+        "description": "`identity` where the body had a `Content-Encoding`.",
+        "schema": {"type": "string", "enum": ["identity"]},
+    },
     "Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}},
     "RateLimit-Policy": {
         "description": "The limits that counted this request: `q` requests in `w` seconds each.",
@@ -35,6 +43,9 @@ HEADERS: dict[str, dict[str, Any]] = {
 EVERYWHERE = ("X-Request-ID",)
 # Requests are counted where somebody has to say who he is.
 COUNTED = (*EVERYWHERE, "RateLimit-Policy", "RateLimit")
+
+# Headers that only a failure of this status has.
+OF_STATUS = {401: ["WWW-Authenticate"], 415: ["Accept-Encoding"]}
 
 REFERENCE = "#/components/schemas/{model}"
 ERROR = {
@@ -86,7 +97,7 @@ def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
     if declared.parameters or declared.body:
         found.add("VALIDATION_ERROR")
     if declared.body:
-        found |= {"LENGTH_REQUIRED", "PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT", "UNSUPPORTED_MEDIA_TYPE"}
+        found |= {"PAYLOAD_TOO_LARGE", "REQUEST_TIMEOUT", "UNSUPPORTED_MEDIA_TYPE"}
     return found
 
 
@@ -124,7 +135,8 @@ def _link(link: Link) -> dict[str, Any]:
 
 def _failure(found: list[Code], always: tuple[str, ...]) -> dict[str, Any]:
     names = [one.code for one in found]
-    waits = ["Retry-After"] if any(codes.waits(name) for name in names) else []
+    own = ["Retry-After"] if any(codes.waits(name) for name in names) else []
+    own += OF_STATUS.get(found[0].status, [])
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": names}}}}}
     schema = {"allOf": [{"$ref": REFERENCE.format(model="Error")}, narrowed]}
     examples = {
@@ -133,7 +145,7 @@ def _failure(found: list[Code], always: tuple[str, ...]) -> dict[str, Any]:
     }
     return {
         "description": "\n".join(f"`{one.code}`: {one.meaning}  " for one in found),
-        "headers": _headers([*always, *waits]),
+        "headers": _headers([*always, *own]),
         "content": {"application/json": {"schema": schema, "examples": examples}},
     }
 

@@ -119,7 +119,8 @@ ROUTES = {
         parameters=(
             header(
                 "X-Idempotency-Key",
-                "Names this order; `Idempotency-Key` is read too. Visible ASCII without `:` and `*`.",
+                "Names this order; `Idempotency-Key` is read too. Visible ASCII without `:` and `*`; in "
+                "quotes, as the IETF's draft has it, it is the same key.",
                 _KEY,
                 "5f1c9a52-asha-1",
             ),
@@ -137,7 +138,6 @@ ROUTES = {
         "Orders",
         {200: Answer("A page of orders.", shapes.OrderPage)},
         parameters=PAGE,
-        errors=(OrderNotFound,),
     ),
     "orders.active": Operation(
         "Orders", {200: Answer("The order; `null` if there is none.", shapes.ActiveOrder)}

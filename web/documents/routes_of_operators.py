@@ -26,7 +26,6 @@ ROUTES = {
         "Operators",
         {200: Answer("A page of orders.", shapes.OrderPage)},
         parameters=PAGE,
-        errors=(OrderNotFound,),
     ),
     "ops.show": Operation(
         "Operators",

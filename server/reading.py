@@ -1,0 +1,113 @@
+"""How a request is read from its connection: gunicorn's parser, with limits in time, size and work.
+
+gunicorn 27.0.1 has one setting for the time between two requests and the time for the headers of one,
+bounds headers by their number and each by its size only, looks at all it has with every packet that
+comes, and takes any number of chunks. `tests/integration/test_reading_requests.py` fails without these.
+"""
+
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import gevent  # type: ignore[import-untyped]
+from gunicorn.http import message, parser  # type: ignore[import-untyped]
+from gunicorn.http.body import Body, ChunkedReader  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders, NoMoreData  # type: ignore[import-untyped]
+
+from server.idle import Idle
+
+# The time for the head of a request from its first byte on; of a new connection, for the first byte too.
+HEAD_SECONDS = 3.0
+# All headers together; what is in front of us takes 8 to 64 KB.
+HEADERS_BYTES = 32 * 1024
+# A chunk costs some 10 µs to read, however short. Clients send chunks of 4 KB and more.
+MOST_CHUNKS = 1024
+# What is read and thrown away of a body that was refused, so that its client reads the answer.
+DRAINED_BYTES = 1024 * 1024
+END = b"\r\n\r\n"
+
+idle = Idle()
+
+
+class Chunks(ChunkedReader):  # type: ignore[misc]
+    """A chunked body of at most so many chunks."""
+
+    _count = 0
+
+    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
+        self._count += 1
+        if self._count > MOST_CHUNKS:
+            raise InvalidChunkSize(b"too many chunks")
+        return super().parse_chunk_size(unreader, data)
+
+
+class Request(message.Request):  # type: ignore[misc]
+    """gunicorn's request, whose head is gathered first."""
+
+    body: Any
+
+    def parse(self, unreader: Any) -> Any:
+        # Also the bound of a chunked body's trailers.
+        self.max_buffer_headers = HEADERS_BYTES
+        served = self.req_number > 1
+        with nullcontext() if served else _in_time():
+            first = self._first_bytes(unreader, served)
+            with _in_time() if served else nullcontext():
+                unreader.unread(self._head(unreader, first))
+                return super().parse(unreader)
+
+    def parse_headers(self, data: bytes, from_trailer: bool = False) -> Any:
+        if len(data) > HEADERS_BYTES:
+            raise LimitRequestHeaders("all headers")
+        return super().parse_headers(data, from_trailer)
+
+    def set_body_reader(self) -> None:
+        super().set_body_reader()
+        if isinstance(self.body.reader, ChunkedReader):
+            self.body = Body(Chunks(self, self.unreader))
+
+    def _first_bytes(self, unreader: Any, served: bool) -> bytes:
+        try:
+            with idle.waiting(unreader.sock, served):
+                first: bytes = unreader.read()
+        except OSError:
+            # The wait was ended, or the client is gone.
+            first = b""
+        if not first:
+            raise StopIteration
+        return first
+
+    def _head(self, unreader: Any, first: bytes) -> bytes:
+        """All bytes up to the end of the head, or as many as show that it is wrong, each looked at once."""
+        head, new = bytearray(first), 0
+        most = self.limit_request_line + HEADERS_BYTES
+        while head.find(END, max(0, new - 3)) < 0 and not _has_bare_feed(head, new):
+            if len(head) > most and b"\r\n" in head[2 : self.limit_request_line]:
+                raise LimitRequestHeaders("all headers")
+            if len(head) > most:
+                break
+            new = len(head)
+            if not (more := unreader.read()):
+                raise NoMoreData(b"")
+            head += more
+        return bytes(head)
+
+
+class RequestParser(parser.RequestParser):  # type: ignore[misc]
+    """gunicorn's parser with that request, which does not wait long for what is left of a refused body."""
+
+    mesg_class = Request
+
+    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+        deadline = deadline or time.monotonic() + HEAD_SECONDS
+        done: bool = super().finish_body(deadline, max_bytes or DRAINED_BYTES)
+        return done
+
+
+def _in_time() -> Any:
+    return gevent.Timeout(HEAD_SECONDS, NoMoreData(b""))
+
+
+def _has_bare_feed(head: bytearray, start: int) -> bool:
+    """Whether a line feed from here on has no carriage return before it."""
+    return head.count(b"\n", start) != head.count(b"\r\n", max(0, start - 1))
