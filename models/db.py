@@ -4,10 +4,12 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import psycopg2
+from psycopg2 import extensions
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
@@ -15,6 +17,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from models import poolers, settings, sqlstates, store_urls
+
+
+def _moment(value: str | bytes | None, cursor: extensions.cursor) -> datetime | None:
+    try:
+        return cast("datetime | None", extensions.PYDATETIMETZ(value, cursor))
+    # Postgres' years go from 4713 BC to 294276.
+    except (ValueError, OverflowError):
+        return (datetime.min if str(value).endswith("BC") else datetime.max).replace(tzinfo=UTC)
+
+
+# A time that Python cannot hold reads as the nearest that it can: one row must not stop a page or a sweep.
+extensions.register_type(extensions.new_type((1184,), "TIMESTAMPTZ", _moment))
 
 # Stable constraint names, so that migrations can name them and errors can be told apart.
 metadata = MetaData(
@@ -26,6 +40,9 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+# What a time that came from outside may be; infinity, which Postgres takes for one, is outside as well.
+REASONABLE = "BETWEEN '2000-01-01Z' AND '2100-01-01Z'"
 
 CONNECT_TIMEOUT_SECONDS = 2
 # One process runs one statement's Python at a time. More transactions at once would only take turns

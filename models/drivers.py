@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Double, Table, Text, func, text
 
-from models.db import metadata
+from models.db import REASONABLE, metadata
 
 drivers = Table(
     "drivers",
@@ -22,6 +22,7 @@ drivers = Table(
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     CheckConstraint("last_latitude BETWEEN -90 AND 90", name="last_latitude"),
     CheckConstraint("last_longitude BETWEEN -180 AND 180", name="last_longitude"),
+    CheckConstraint(f"last_position_at {REASONABLE}", name="last_position_at"),
     CheckConstraint(
         "(last_latitude IS NULL) = (last_longitude IS NULL) "
         "AND (last_latitude IS NULL) = (last_position_at IS NULL)",

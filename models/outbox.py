@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, Index
 from sqlalchemy.dialects.postgresql import UUID
 
 from models.db import metadata
+from models.failed_rows import not_left_behind
 from models.messages import Message
 from models.prepared import Prepared
 
@@ -54,6 +55,8 @@ class Followup:
     changed_drivers: Sequence[str] = field(default_factory=tuple)
     wave: Wave | None = None
     earlier: Sequence["Followup"] = field(default_factory=tuple)
+    # Why its row cannot be read.
+    unreadable: Exception | None = None
     # Its order was placed with it: no cache has held the order before.
     new: bool = False
 
@@ -79,10 +82,12 @@ INSERT_ALL = text("""
     ) AS earlier
     FROM written w
 """)
-OVERDUE = text(
-    "SELECT id, order_id, body FROM outbox "
-    "WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second' ORDER BY created_at LIMIT :limit"
-)
+OVERDUE = text(f"""
+    SELECT id, order_id, body FROM outbox
+    WHERE created_at <= coalesce(:now, now()) - :age * interval '1 second'
+        AND {not_left_behind("deliver", "outbox.id")}
+    ORDER BY created_at LIMIT :limit
+""")
 # A lost deletion only repeats a delivery, and mailboxes take the same key once.
 DELETE = Prepared(
     "done",
@@ -128,7 +133,7 @@ def written(
     wave: Wave | None = None,
 ) -> Followup:
     """What `INSERT` has written."""
-    earlier = [_from_row(row_id, order_id, orjson.loads(kept)) for row_id, kept in row.earlier or ()]
+    earlier = [_from_row(row_id, order_id, kept) for row_id, kept in row.earlier or ()]
     return Followup(row.id, order_id, messages, changed_drivers, wave, earlier)
 
 
@@ -149,14 +154,19 @@ def overdue(
 ) -> list[Followup]:
     """The rows that nobody has finished, oldest first."""
     rows = connection.execute(OVERDUE, {"now": now, "age": age_seconds, "limit": limit})
-    return [_from_row(row.id, str(row.order_id), orjson.loads(row.body)) for row in rows]
+    return [_from_row(row.id, str(row.order_id), row.body) for row in rows]
 
 
-def _from_row(row_id: int, order_id: str, body: dict[str, Any]) -> Followup:
-    messages = [Message(**message) for message in body["messages"]]
-    # Rows of an older version have no wave.
-    wave = body.get("wave")
-    return Followup(row_id, order_id, messages, body["changed_drivers"], Wave(*wave) if wave else None)
+def _from_row(row_id: int, order_id: str, text: str) -> Followup:
+    """What a row says. One that cannot be read must not stop the others, nor the next change of its order."""
+    try:
+        kept = orjson.loads(text)
+        messages = [Message(**message) for message in kept["messages"]]
+        # Rows of an older version have no wave.
+        wave = Wave(*kept["wave"]) if kept.get("wave") else None
+        return Followup(row_id, order_id, messages, kept["changed_drivers"], wave)
+    except Exception as error:
+        return Followup(row_id, order_id, unreadable=error)
 
 
 def done(connection: Connection, ids: Sequence[int]) -> None:

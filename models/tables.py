@@ -2,6 +2,7 @@
 
 from models.admissions import admissions
 from models.drivers import drivers
+from models.failed_rows import failed_rows
 from models.offers import offers
 from models.orders import order_events, orders, truck_requests
 from models.outbox import outbox
@@ -18,4 +19,5 @@ TABLES = (
     track_parts,
     outbox,
     revoked_tokens,
+    failed_rows,
 )

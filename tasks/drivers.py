@@ -15,7 +15,7 @@ from models.live import mailbox
 from models.live.driver_index import Moved, Position, Report, Trip
 from models.messages import Message
 from tasks.followups import follow
-from workers import locating, registering, withdrawing
+from workers import failing, locating, registering, withdrawing
 
 log = structlog.get_logger()
 
@@ -42,7 +42,8 @@ def _follow_change(driver_id: str) -> None:
         # The next heartbeat does it.
         log.warning("driver index away", driver_id=driver_id)
     for offer_id in withdrawing.due(driver_id):
-        follow(withdrawing.withdraw(offer_id))
+        for followup in failing.apart("withdraw", [offer_id], lambda ids: withdrawing.withdraw(ids[0])):
+            follow(followup)
 
 
 def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:

@@ -7,20 +7,20 @@ twice is harmless.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import redis
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from models import clock, db, live, outbox
 from models.live import mailbox, order_cache
 from models.messages import Message
 from models.outbox import Followup
-from workers import locating, offering
+from workers import failing, locating, offering
 
 log = structlog.get_logger()
 
 # The committing process is usually done within milliseconds; what is older was left by a dead one.
 OVERDUE_SECONDS = 2
+# So many in one command, which holds Redis for some ms.
+TOGETHER = 25
 
 
 def follow(followup: Followup | None) -> None:
@@ -35,18 +35,30 @@ def follow_all(followups: Sequence[Followup], trip: live.Trip | None = None) -> 
     ``trip`` takes the messages along with what it has already, and goes in any case.
     """
     try:
-        _do(followups, trip or live.Trip())
-        if followups:
-            with db.statements() as connection:
-                outbox.done(connection, [one.id for one in followups])
-    except (redis.RedisError, SQLAlchemyError) as error:
+        _finish(followups, trip)
+    # What it follows is committed, so whoever waits for that must not hear of an error here.
+    except Exception as error:
         # Without a follow-up it was answers to waiting requests, which look into Postgres.
         what = "follow-up left to the sweep" if followups else "wake-up lost"
-        orders = [one.order_id for one in followups]
-        log.warning(what, order_ids=orders, error=type(error).__name__)
+        away, orders = failing.store_away(error), [one.order_id for one in followups]
+        log.warning(what, order_ids=orders, error=type(error).__name__, exc_info=not away)
+        if len(followups) > 1 and not away:
+            for one in followups:
+                follow_all([one])
+
+
+def _finish(followups: Sequence[Followup], trip: live.Trip | None = None) -> int:
+    _do(followups, trip or live.Trip())
+    if followups:
+        with db.statements() as connection:
+            outbox.done(connection, [one.id for one in followups])
+    return len(followups)
 
 
 def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
+    for one in followups:
+        if one.unreadable:
+            raise one.unreadable
     if stale := [one.order_id for one in followups if not one.new]:
         order_cache.drop(stale)
     if changed := [driver for one in followups for driver in one.changed_drivers]:
@@ -58,6 +70,7 @@ def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
 
 def _told(followup: Followup) -> Iterator[Message]:
     """Its messages, after those of the same order that came before; mailboxes take the same one once."""
+    # An earlier one that cannot be read has no messages; the sweep tells of it.
     yield from (message for earlier in complete(followup.earlier) for message in earlier.messages)
     yield from followup.messages
 
@@ -73,3 +86,8 @@ def overdue(limit: int) -> list[Followup]:
     """What others have left, oldest first."""
     with db.statements() as connection:
         return outbox.overdue(connection, OVERDUE_SECONDS, limit)
+
+
+def deliver(followups: Sequence[Followup]) -> int:
+    """Finishes what others have left, all or none; how many."""
+    return _finish(complete(followups))

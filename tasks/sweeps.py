@@ -6,14 +6,12 @@ from typing import Any, TypeVar
 
 import structlog
 from celery import Task
-from sqlalchemy.exc import DBAPIError
 
-from models import db
 from models.live import alive, sweep_turns
 from models.outbox import Followup
 from tasks import AWAY, app, followups, orders
 from tasks.followups import follow_all
-from workers import cleaning, expiring, recovering, revoking, waves
+from workers import cleaning, expiring, failing, recovering, revoking, waves
 
 log = structlog.get_logger()
 
@@ -54,29 +52,33 @@ def _until_done(
             return done
 
 
-def _each(name: str, order_ids: Sequence[Due], step: Callable[[Sequence[Due]], Sequence[Followup]]) -> int:
-    """Runs one step for orders, some at a time; one that fails is logged and does not stop the others."""
-    return sum(
-        _some(name, order_ids[begin : begin + TOGETHER], step) for begin in range(0, len(order_ids), TOGETHER)
-    )
+def _each(
+    batch: str,
+    due: Sequence[Due],
+    work: Callable[[Sequence[Due]], int],
+    name: Callable[[Due], Hashable] = _itself,
+) -> int:
+    """Does what is due, some at a time; how many. What fails by itself is left behind."""
+    done = 0
+    for begin in range(0, len(due), TOGETHER):
+        some = due[begin : begin + TOGETHER]
+        try:
+            for number in failing.apart(batch, some, work, lambda one: str(name(one))):
+                done += number
+        except AWAY as error:
+            log.warning(batch + " put off", ids=[str(name(one)) for one in some], error=type(error).__name__)
+    return done
 
 
-def _some(name: str, order_ids: Sequence[Due], step: Callable[[Sequence[Due]], Sequence[Followup]]) -> int:
-    try:
-        done = step(order_ids)
-    except Exception as error:
-        contended = isinstance(error, DBAPIError) and db.refused(error) and not db.refuses_everybody(error)
-        away = isinstance(error, AWAY) and not contended
-        if len(order_ids) > 1 and not away:
-            log.warning(name + " one by one", orders=len(order_ids), error=type(error).__name__)
-            return sum(_some(name, [one], step) for one in order_ids)
-        if isinstance(error, AWAY):
-            log.warning(name + " put off", order_ids=list(order_ids), error=type(error).__name__)
-        else:
-            log.exception(name + " failed", order_id=order_ids[0])
-        return 0
-    follow_all(done)
-    return len(done)
+def _then_follow(step: Callable[[Sequence[Due]], Sequence[Followup]]) -> Callable[[Sequence[Due]], int]:
+    """The step with what follows it."""
+
+    def work(some: Sequence[Due]) -> int:
+        followups = step(some)
+        follow_all(followups)
+        return len(followups)
+
+    return work
 
 
 class Sweep(Task):  # type: ignore[type-arg]
@@ -92,7 +94,8 @@ class Sweep(Task):  # type: ignore[type-arg]
 def expire() -> int:
     """Ends the searches whose time is over."""
     return _until_done(
-        lambda limit: expiring.due(limit=limit), lambda due: _each("expire", due, expiring.expire_all)
+        lambda limit: expiring.due(limit=limit),
+        lambda due: _each("expire", due, _then_follow(expiring.expire_all)),
     )
 
 
@@ -100,7 +103,9 @@ def expire() -> int:
 def send_waves() -> int:
     """Sends the waves that are due. Beat lives if this runs."""
     alive.say(alive.BEAT)
-    return _until_done(lambda limit: waves.due(limit=limit), lambda due: _each("wave", due, waves.next_waves))
+    return _until_done(
+        lambda limit: waves.due(limit=limit), lambda due: _each("waves", due, _then_follow(waves.next_waves))
+    )
 
 
 @app.task(name="sweeps.recover", base=Sweep, throws=AWAY)
@@ -116,10 +121,16 @@ def _recover(found: Sequence[tuple[str, str]]) -> int:
         if order_id in first:
             continue
         with structlog.contextvars.bound_contextvars(order_id=order_id, request_id=request_id):
-            if recovering.may_try(order_id):
-                _try_to_place(order_id)
-                tried += 1
+            tried += sum(failing.apart("recover", [order_id], _try_again))
     return tried
+
+
+def _try_again(order_ids: Sequence[str]) -> int:
+    (order_id,) = order_ids
+    if not recovering.may_try(order_id):
+        return 0
+    _try_to_place(order_id)
+    return 1
 
 
 def _first_tries(order_ids: Sequence[str]) -> set[str]:
@@ -157,8 +168,12 @@ def _try_to_place(order_id: str) -> None:
 def deliver() -> int:
     """Finishes the follow-ups that somebody left."""
     return _until_done(
-        followups.overdue, lambda due: _each("delivery", due, followups.complete), lambda one: one.id
+        followups.overdue, lambda due: _each("deliver", due, followups.deliver, _row_id), _row_id
     )
+
+
+def _row_id(followup: Followup) -> int:
+    return followup.id
 
 
 @app.task(name="sweeps.forget", base=Sweep, throws=AWAY)
@@ -170,8 +185,25 @@ def forget() -> int:
 @app.task(name="sweeps.cleanup", base=Sweep, throws=AWAY)
 def cleanup() -> None:
     """The safety net: overdue searches, silent drivers, admissions past their time."""
-    expired = expire()
-    silent = cleaning.drop_silent_drivers()
-    forgotten = cleaning.forget_admissions()
-    tokens = revoking.forget()
-    log.info("cleaned up", expired=expired, silent_drivers=silent, admissions=forgotten, tokens=tokens)
+    found = {name: _step(name, step) for name, step in CLEANING.items()}
+    log.info("cleaned up", **found)
+
+
+# By what the log calls them; one that fails does not keep the others from being done.
+CLEANING: dict[str, Callable[[], int]] = {
+    "expired": expire,
+    "silent_drivers": cleaning.drop_silent_drivers,
+    "admissions": cleaning.forget_admissions,
+    "tokens": revoking.forget,
+    "failed_rows": failing.forget,
+}
+
+
+def _step(name: str, step: Callable[[], int]) -> int:
+    try:
+        return step()
+    except AWAY as error:
+        log.warning("not cleaned up", what=name, error=type(error).__name__)
+    except Exception:
+        log.exception("not cleaned up", what=name)
+    return 0

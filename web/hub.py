@@ -234,11 +234,15 @@ class Hub:
                 log.exception("wake-up failed", channel=channel)
 
     def _arrive(self, payload: str) -> None:
-        for outcome in orjson.loads(payload):
-            with self._lock:
-                waiting = list(self._expectations.get(outcome["orderId"], ()))
-            for expectation in waiting:
-                expectation.arrive(outcome)
+        try:
+            for outcome in orjson.loads(payload):
+                with self._lock:
+                    waiting = list(self._expectations.get(outcome["orderId"], ()))
+                for expectation in waiting:
+                    expectation.arrive(outcome)
+        # Whoever waits looks into Postgres; to the others the subscription goes on.
+        except Exception:
+            log.exception("outcomes not understood")
 
     def _write(self, command: str, channel: str) -> None:
         """Sends a command if there is a connection; a new one subscribes to every topic anyway."""

@@ -2,8 +2,8 @@
 
 Of the whole system, read from Postgres and Redis while the scrape waits, so that every process gives
 the same ones: ``weelo_admissions``, ``weelo_orders_searching``, ``weelo_offers_open``,
-``weelo_outbox_rows``, ``weelo_outbox_oldest_age_seconds``, ``weelo_drivers``, ``weelo_queue_length``,
-``weelo_unacked_tasks``, ``weelo_worker_up``, ``weelo_last_sweep_age_seconds``.
+``weelo_outbox_rows``, ``weelo_outbox_oldest_age_seconds``, ``weelo_failed_rows``, ``weelo_drivers``,
+``weelo_queue_length``, ``weelo_unacked_tasks``, ``weelo_worker_up``, ``weelo_last_sweep_age_seconds``.
 Of this web server, all its processes together, counted since its start:
 ``weelo_http_requests_total``, ``weelo_http_request_duration_seconds``, ``weelo_sockets``,
 ``weelo_limit_uncounted_total``.
@@ -110,6 +110,12 @@ def _of_postgres() -> list[Metric]:
         _gauges("weelo_orders_searching", "Orders searching for trucks.", "status", found.searching),
         _gauges("weelo_drivers", "Registered drivers.", "state", found.drivers),
         GaugeMetricFamily("weelo_offers_open", "Offers that can be accepted.", found.open_offers),
+        _gauges(
+            "weelo_failed_rows",
+            "Rows that failed by themselves within the last hour, and are left behind for a while.",
+            "batch",
+            found.failed_rows,
+        ),
         GaugeMetricFamily("weelo_outbox_rows", "Commits that people must hear of.", found.outbox_waiting),
         oldest,
     ]

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.live.driver_index import Moved, Position, Report
-from workers import locating, tracking
+from workers import failing, locating, tracking
 from workers.tracking import Point, Way
 
 log = structlog.get_logger()
@@ -67,7 +67,8 @@ class Positions:
         saved, noted = 0, len(self._latest)
         while saved < noted and (part := self._take_some()):
             try:
-                locating.save(part)
+                for _ in failing.apart("positions", list(part.items()), _save, name=_driver):
+                    pass
             except SQLAlchemyError as error:
                 log.warning("positions not saved", drivers=len(part), error=str(error).partition("\n")[0])
                 with self._lock:
@@ -91,7 +92,8 @@ class Positions:
         for way, point in noted:
             parts.setdefault(way, []).append(point)
         try:
-            tracking.record(parts)
+            for _ in failing.apart("tracks", list(parts.items()), _record, name=_trip):
+                pass
         except SQLAlchemyError as error:
             log.warning("ways not saved", positions=len(noted), error=str(error).partition("\n")[0])
             with self._lock:
@@ -118,6 +120,22 @@ class Positions:
             # Nobody else would start this thread again.
             except Exception:
                 log.exception("positions not saved")
+
+
+def _save(latest: Sequence[tuple[str, Position]]) -> int:
+    return locating.save(dict(latest))
+
+
+def _driver(latest: tuple[str, Position]) -> str:
+    return latest[0]
+
+
+def _record(parts: Sequence[tuple[Way, list[Point]]]) -> int:
+    return tracking.record(dict(parts))
+
+
+def _trip(part: tuple[Way, list[Point]]) -> str:
+    return part[0].truck_request_id
 
 
 def _point(position: Position, moved: Moved) -> Point:

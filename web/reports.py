@@ -11,6 +11,7 @@ from models import clock
 from models.live.driver_index import Moved, Position
 from tasks import drivers
 from web import positions, writers
+from workers import failing
 
 log = structlog.get_logger()
 
@@ -54,7 +55,11 @@ def _outcomes(some: list[tuple[str, Position, Told]]) -> Sequence[Moved | Except
         moves = drivers.report_positions(reports, clock.now_ms())
         positions.note_trips(reports, moves)
     except Exception as error:
-        return [error] * len(some)
+        if len(some) == 1 or failing.store_away(error):
+            return [error] * len(some)
+        # One of them is at fault, and the others must not go without.
+        middle = len(some) // 2
+        return [*_outcomes(some[:middle]), *_outcomes(some[middle:])]
     return moves
 
 

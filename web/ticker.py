@@ -14,6 +14,7 @@ import structlog
 
 from models.live import mailbox
 from web.session import Session
+from workers import failing
 
 log = structlog.get_logger()
 
@@ -116,11 +117,19 @@ def _look(sessions: Sequence[Session]) -> None:
     try:
         looks = mailbox.since_all([session.place for session in sessions])
     except redis.RedisError as error:
+        if len(sessions) > 1 and not failing.store_away(error):
+            # One mailbox is at fault, and the others must not go without.
+            for session in sessions:
+                _look([session])
+            return
         for session in sessions:
             session.storage_away(error)
         return
     for session, look in zip(sessions, looks, strict=True):
-        session.looked(look)
+        try:
+            session.looked(look)
+        except Exception:
+            log.exception("ticker failed", person=session.person)
 
 
 _ticker = Ticker()

@@ -7,13 +7,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from models import db, messages, outbox
+from models.failed_rows import not_left_behind
 from models.messages import Message
 from workers import events, trips
 from workers.closing import Closed, told_of_end
 from workers.events import Event
 
-DUE = text("""
+DUE = text(f"""
     SELECT id FROM orders WHERE searching AND expires_at <= coalesce(:now, now())
+        AND {not_left_behind("expire", "orders.id")}
     ORDER BY expires_at LIMIT :limit
 """)
 

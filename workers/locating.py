@@ -14,6 +14,7 @@ from models.errors import DriverNotRegistered
 from models.live import driver_index
 from models.live.driver_index import NO_SEARCH, Moved, Placement, Position, Report, Trip
 from models.orders import RUNNING
+from workers import failing
 
 # The time of reading is taken before the statement's snapshot: of two readings, the one that saw
 # more is never the one with the earlier time.
@@ -97,15 +98,21 @@ def _refreshed(
         return set()
     with db.statements() as connection:
         rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
-    placements = []
-    for row in rows:
-        position = _newer(_saved(row), (sent or {}).get(row.id))
-        search = row.vehicle if row.searchable else NO_SEARCH
-        seen_ms = min(position.at_ms, now_ms) if position else 0
-        trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
-        placements.append(Placement(row.id, search, position, seen_ms, row.as_of_us, trip))
-    driver_index.place_all(placements)
+
+    def place(some: Sequence[Row[Any]]) -> None:
+        driver_index.place_all([_placement(row, now_ms, (sent or {}).get(row.id)) for row in some])
+
+    for _ in failing.apart("refresh", rows, place, name=lambda row: str(row.id)):
+        pass
     return {row.id for row in rows}
+
+
+def _placement(row: Row[Any], now_ms: int, sent: Position | None) -> Placement:
+    position = _newer(_saved(row), sent)
+    search = row.vehicle if row.searchable else NO_SEARCH
+    seen_ms = min(position.at_ms, now_ms) if position else 0
+    trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
+    return Placement(row.id, search, position, seen_ms, row.as_of_us, trip)
 
 
 def save(latest: Mapping[str, Position]) -> int:

@@ -12,6 +12,7 @@ import redis
 from sqlalchemy import Connection, Row, TextClause, text
 
 from models import admissions, clock, db, settings
+from models.failed_rows import BATCHES
 from models.live import driver_index, figures
 from models.live.figures import Counts
 from models.orders import LOADED, RUNNING
@@ -48,6 +49,7 @@ SEARCHING_BY_STATUS = text(f"""
     GROUP BY status
 """)
 OPEN_OFFERS = text(counted("open", "offers WHERE state = 'open' AND driver_id > ''"))
+FAILED = text("SELECT batch, count(*) FROM failed_rows GROUP BY batch")
 OUTBOX = text(f"""
     SELECT count(*) AS waiting,
         coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
@@ -89,6 +91,7 @@ class Figures:
     open_offers: int
     outbox_waiting: int
     outbox_oldest_seconds: float
+    failed_rows: dict[str, int]
 
 
 def heard() -> int | None:
@@ -123,6 +126,7 @@ def figures_on(connection: Connection, heard: int | None) -> Figures:
         connection.execute(OPEN_OFFERS).one().number,
         outbox.waiting,
         outbox.oldest_seconds,
+        counts(connection.execute(FAILED).all(), BATCHES),
     )
 
 

@@ -13,6 +13,7 @@ from models.live import driver_index, figures
 from models.live.figures import Counts
 from models.messages import iso
 from models.orders import LOADED, PRESENT_STATES, RUNNING
+from workers.failing import readable
 from workers.matching import radius_km
 from workers.overseeing import FRESH, MOST, Figures, counted_each, counts, figures_on, heard, since_ms
 
@@ -162,7 +163,7 @@ def _name(minute: datetime) -> str:
 def _map(connection: Connection) -> dict[str, Any]:
     orders = connection.execute(ORDERS_ON_MAP, {"limit": MAP_ORDERS}).all()
     return {
-        "orders": [_order_on_map(row) for row in orders],
+        "orders": readable("order on the map", orders, _order_on_map),
         "drivers": _drivers_on_map(connection),
         "ordersLimit": MAP_ORDERS,
         "driversLimit": MAP_DRIVERS,
@@ -182,7 +183,12 @@ def _drivers_on_map(connection: Connection) -> list[dict[str, Any]]:
     rows = sorted(connection.execute(DRIVERS_ON_MAP, values), key=lambda row: row.id)
     shown = sorted(rows, key=lambda row: row.last_position_at, reverse=True)[:MAP_DRIVERS]
     present = [row.fresh for row in shown] if index_away else _present(shown)
-    return [_driver_on_map(row, _state(row, heard)) for row, heard in zip(shown, present, strict=True)]
+    return readable("driver on the map", list(zip(shown, present, strict=True)), _driver_and_state)
+
+
+def _driver_and_state(found: tuple[Row[Any], bool]) -> dict[str, Any]:
+    row, heard = found
+    return _driver_on_map(row, _state(row, heard))
 
 
 def _present(rows: Sequence[Row[Any]]) -> list[bool]:

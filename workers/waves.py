@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from models import db, messages, outbox
+from models.failed_rows import not_left_behind
 from models.messages import Message
 from models.outbox import Told, Wave
 from workers import events
@@ -28,9 +29,10 @@ from workers.offering import (
 
 WAVE_SECONDS = 10
 
-DUE = text("""
+DUE = text(f"""
     SELECT id FROM orders
     WHERE searching AND next_wave_at <= coalesce(:now, now()) AND (expires_at > coalesce(:now, now())) IS TRUE
+        AND {not_left_behind("waves", "orders.id")}
     ORDER BY next_wave_at LIMIT :limit
 """)
 

@@ -105,18 +105,18 @@ class LockNotAvailable(Exception):
 )
 def test_one_that_fails_does_not_stop_the_others(error: Exception) -> None:
     step = Steps(error, "b")
-    assert sweeps._each("step", ["a", "b", "c"], step) == 2
-    assert step.asked == [["a", "b", "c"], ["a"], ["b"], ["c"]]
+    assert sweeps._each("expire", ["a", "b", "c"], sweeps._then_follow(step)) == 2
+    assert step.asked == [["a", "b", "c"], ["a"], ["b", "c"], ["b"], ["c"]]
 
 
 def test_a_store_that_is_away_is_asked_once() -> None:
     step = Steps(redis.ConnectionError(), "b")
-    assert sweeps._each("step", ["a", "b", "c"], step) == 0
+    assert sweeps._each("expire", ["a", "b", "c"], sweeps._then_follow(step)) == 0
     assert step.asked == [["a", "b", "c"]]
 
 
 def test_many_are_taken_some_at_a_time() -> None:
     step = Steps(ValueError(), "nobody")
     orders = [str(number) for number in range(2 * sweeps.TOGETHER + 1)]
-    assert sweeps._each("step", orders, step) == len(orders)
+    assert sweeps._each("expire", orders, sweeps._then_follow(step)) == len(orders)
     assert [len(some) for some in step.asked] == [sweeps.TOGETHER, sweeps.TOGETHER, 1]

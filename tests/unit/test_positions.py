@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from psycopg2 import OperationalError
 
+from models import db
 from models.live.driver_index import Position
 from web import positions
 from web.positions import Positions
@@ -21,7 +22,7 @@ class Postgres:
 
     def save(self, latest: Mapping[str, Position]) -> int:
         if self.away:
-            raise OperationalError("statement", {}, Exception("Postgres is away"))
+            raise db.Unavailable("statement", {}, OperationalError("Postgres is away"))
         self.writes.append({driver: position.at_ms for driver, position in latest.items()})
         return len(latest)
 

@@ -11,16 +11,17 @@
 local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, one in ipairs(silent) do
   local vehicle, driver = string.match(one, '^(.*)|([^|]*)$')
-  local key, where = 'driver:' .. driver, 'drivers:where:' .. vehicle
-  local known = redis.call('HMGET', key, 'place', 'seen_ms')
-  if known[1] then
+  local key, where = 'driver:' .. (driver or ''), 'drivers:where:' .. (vehicle or '')
+  local known = redis.pcall('HMGET', key, 'place', 'seen_ms')
+  -- What is none of ours, or has lost a half, must not keep the others in.
+  if vehicle and known[1] and tonumber(known[2]) and #known[1] >= 16 then
     local member = string.sub(known[1], 1, 16) .. struct.pack('<d', tonumber(known[2])) .. driver
     redis.call('ZREM', where, member)
-  else
+  elseif vehicle then
     redis.call('HSETNX', KEYS[2], vehicle, 0)
   end
   redis.call('EXPIRE', key, ARGV[3])
   redis.call('ZREM', KEYS[1], one)
-  if redis.call('EXISTS', where) == 0 then redis.call('HDEL', KEYS[2], vehicle) end
+  if vehicle and redis.call('EXISTS', where) == 0 then redis.call('HDEL', KEYS[2], vehicle) end
 end
 return #silent
