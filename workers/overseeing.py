@@ -112,17 +112,18 @@ def figures_of(heard: int | None) -> Figures:
 
     ``None`` if it is away: then the last saved position of a driver counts for a word from them.
     """
+    drivers = drivers_by_state(heard)
     with db.statements() as connection:
-        return figures_on(connection, heard)
+        return figures_on(connection, drivers)
 
 
-def figures_on(connection: Connection, heard: int | None) -> Figures:
-    """The same on a connection that is at hand."""
+def figures_on(connection: Connection, drivers: dict[str, int]) -> Figures:
+    """The same on a connection that is at hand, with the drivers by state."""
     outbox = connection.execute(OUTBOX).one()
     return Figures(
         counts(connection.execute(ADMISSIONS_WATCHED).all(), admissions.WATCHED),
         counts(connection.execute(SEARCHING_BY_STATUS).all(), SEARCHING_STATES),
-        _drivers(figures.kept("drivers", lambda: _count_drivers(connection)), heard),
+        drivers,
         connection.execute(OPEN_OFFERS).one().number,
         outbox.waiting,
         outbox.oldest_seconds,
@@ -130,8 +131,11 @@ def figures_on(connection: Connection, heard: int | None) -> Figures:
     )
 
 
-def _drivers(counted: Counts, heard: int | None) -> dict[str, int]:
-    """Drivers by state, from the counts and from how many of them are heard."""
+def drivers_by_state(heard: int | None) -> dict[str, int]:
+    """From the counts and from how many of them are heard. Not to be called with a connection in hand: it
+    takes one of its own, and there are few.
+    """
+    counted = figures.kept("drivers", _count_drivers)
     free = counted["available"] - counted["available_on_trips"]
     present = min(free, counted["fresh"] - counted["fresh_on_trips"] if heard is None else heard)
     return {
@@ -143,19 +147,20 @@ def _drivers(counted: Counts, heard: int | None) -> dict[str, int]:
     }
 
 
-def _count_drivers(connection: Connection) -> Counts:
+def _count_drivers() -> Counts:
     found = dict.fromkeys(
         ("drivers", "available", "fresh", "trips", "on_trip", "available_on_trips", "fresh_on_trips"), 0
     )
-    for page in _pages(connection, DRIVERS, PAGE):
-        found["drivers"] += page.read
-        found["available"] += page.available
-        found["fresh"] += page.fresh
-    for page in _pages(connection, TRIPS, TRIPS_PAGE):
-        found["trips"] += page.read
-        found["on_trip"] += page.on_trip
-        found["available_on_trips"] += page.available
-        found["fresh_on_trips"] += page.fresh
+    with db.statements() as connection:
+        for page in _pages(connection, DRIVERS, PAGE):
+            found["drivers"] += page.read
+            found["available"] += page.available
+            found["fresh"] += page.fresh
+        for page in _pages(connection, TRIPS, TRIPS_PAGE):
+            found["trips"] += page.read
+            found["on_trip"] += page.on_trip
+            found["available_on_trips"] += page.available
+            found["fresh_on_trips"] += page.fresh
     return found
 
 

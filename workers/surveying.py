@@ -15,7 +15,17 @@ from models.messages import iso
 from models.orders import LOADED, PRESENT_STATES, RUNNING
 from workers.failing import readable
 from workers.matching import radius_km
-from workers.overseeing import FRESH, MOST, Figures, counted_each, counts, figures_on, heard, since_ms
+from workers.overseeing import (
+    FRESH,
+    MOST,
+    Figures,
+    counted_each,
+    counts,
+    drivers_by_state,
+    figures_on,
+    heard,
+    since_ms,
+)
 
 ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
 
@@ -87,9 +97,9 @@ SEARCH = text("SELECT searching, round, wave, next_wave_at FROM orders WHERE id 
 
 def overview(now: datetime | None = None) -> dict[str, Any]:
     """``{counters, drivers, map}`` for the operators' page."""
-    index = heard()
+    drivers = drivers_by_state(heard())
     with db.statements() as connection:
-        found = figures_on(connection, index)
+        found = figures_on(connection, drivers)
         return {
             "counters": _counters(connection, found, now),
             "drivers": found.drivers,

@@ -3,14 +3,18 @@
 Every use fails open: without Redis they are counted.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import orjson
 import redis
+import structlog
 
 from models.live import commands
+
+log = structlog.get_logger()
 
 # What was counted in less than this is counted each time.
 CHEAP_SECONDS = 0.02
@@ -23,10 +27,28 @@ Counts = dict[str, int]
 
 
 def kept(name: str, count: Callable[[], Counts]) -> Counts:
-    """The counts under this name: those of before while they are new enough or somebody counts them now."""
+    """The counts under this name: those of before, if there are any, while they are counted anew.
+
+    ``count`` may run in a thread of its own.
+    """
     stored = _stored(name)
-    if stored is not None:
-        return stored
+    if stored is None:
+        return _count(name, count)
+    counts, fresh = stored
+    if not fresh:
+        threading.Thread(target=_count_anew, args=(name, count), name=f"figures-{name}", daemon=True).start()
+    return counts
+
+
+def _count_anew(name: str, count: Callable[[], Counts]) -> None:
+    """Nobody waits for it: what fails is tried again when the figures are old the next time."""
+    try:
+        _count(name, count)
+    except Exception as error:
+        log.warning("no figures", name=name, error=type(error).__name__)
+
+
+def _count(name: str, count: Callable[[], Counts]) -> Counts:
     begun = time.monotonic()
     counts = count()
     took = time.monotonic() - begun
@@ -35,18 +57,16 @@ def kept(name: str, count: Callable[[], Counts]) -> Counts:
     return counts
 
 
-def _stored(name: str) -> Counts | None:
-    """``None`` if there are none, or if it is this caller's turn to count."""
+def _stored(name: str) -> tuple[Counts, bool] | None:
+    """What is kept, and whether it is new enough or somebody else counts now."""
     try:
         value, fresh = cast("list[str | None]", commands().mget(_key(name), _fresh(name)))
         if value is None:
             return None
         took_ms, counts = orjson.loads(value)
-        if fresh or not commands().set(_fresh(name), 1, nx=True, px=TIMES_AS_LONG * took_ms):
-            return cast("Counts", counts)
+        return counts, bool(fresh or not commands().set(_fresh(name), 1, nx=True, px=TIMES_AS_LONG * took_ms))
     except redis.RedisError:
-        pass
-    return None
+        return None
 
 
 def _store(name: str, counts: Counts, took: float) -> None:
