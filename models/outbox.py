@@ -59,6 +59,8 @@ class Followup:
     unreadable: Exception | None = None
     # Its order was placed with it: no cache has held the order before.
     new: bool = False
+    # The kind of vehicle of which another number of trucks is missing now. Not in the row: that is a hint.
+    recounted: str = ""
 
 
 # In the order of the commits, since whoever changes an order holds its row.
@@ -97,11 +99,16 @@ DELETE = Prepared(
 
 
 def add(
-    connection: Connection, order_id: str, messages: Sequence[Message], changed_drivers: Sequence[str] = ()
+    connection: Connection,
+    order_id: str,
+    messages: Sequence[Message],
+    changed_drivers: Sequence[str] = (),
+    recounted: str = "",
 ) -> Followup:
     """Writes the row inside the caller's transaction; the result is for after the commit."""
     values = {"order_id": order_id, "body": body(messages, changed_drivers)}
-    return written(connection.execute(INSERT, values).one(), order_id, messages, changed_drivers)
+    row = connection.execute(INSERT, values).one()
+    return written(row, order_id, messages, changed_drivers, recounted=recounted)
 
 
 class Told(NamedTuple):
@@ -131,10 +138,11 @@ def written(
     messages: Sequence[Message],
     changed_drivers: Sequence[str] = (),
     wave: Wave | None = None,
+    recounted: str = "",
 ) -> Followup:
     """What `INSERT` has written."""
     earlier = [_from_row(row_id, order_id, kept) for row_id, kept in row.earlier or ()]
-    return Followup(row.id, order_id, messages, changed_drivers, wave, earlier)
+    return Followup(row.id, order_id, messages, changed_drivers, wave, earlier, recounted=recounted)
 
 
 def body(

@@ -13,6 +13,7 @@ from models import clock, db, live, outbox
 from models.live import mailbox, order_cache
 from models.messages import Message
 from models.outbox import Followup
+from tasks import remaining
 from workers import failing, locating, offering
 
 log = structlog.get_logger()
@@ -63,9 +64,16 @@ def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
         order_cache.drop(stale)
     if changed := [driver for one in followups for driver in one.changed_drivers]:
         locating.refresh(changed, clock.now_ms())
-    if told := [message for one in followups for message in _told(one)]:
-        trip.add([mailbox.putting(told, clock.now())])
+    now = clock.now()
+    told = [message for one in followups for message in _told(one)]
+    first, rest = told[: mailbox.TOGETHER], told[mailbox.TOGETHER :]
+    if first:
+        trip.add([mailbox.putting(first, now)])
+    recounts = [remaining.mark(trip, one.order_id, one.recounted) for one in followups if one.recounted]
     trip.go()
+    mailbox.put(rest, now)
+    for begin in recounts:
+        begin()
 
 
 def _told(followup: Followup) -> Iterator[Message]:

@@ -20,7 +20,7 @@ from models.errors import (
 )
 from models.messages import Message
 from models.orders import COUNTS, RUNNING, status_of
-from workers import announcing, events, reading
+from workers import announcing, events, order_turns, reading
 from workers.offering import closing_key
 
 # Of several offers of one order the one that can be taken, else the one that was, else the newest.
@@ -32,7 +32,7 @@ OFFER = text("""
     ORDER BY f.state = 'open' DESC, f.state = 'accepted' DESC, f.round DESC, f.offered_at DESC LIMIT 1
 """)
 
-# Everybody who wants a truck of one order queues here, for a few milliseconds each.
+# Of each process one at a time queues here (`order_turns`), for a few milliseconds each.
 LOCK = text("""
     SELECT *, expires_at > coalesce(:now, clock_timestamp()) AS in_time FROM orders
     WHERE id = :order_id FOR UPDATE
@@ -124,19 +124,22 @@ def accept(
 
     ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well. What was won
     is the same success again while it stands.
-    Raises ``NotOffered``, ``TruckTaken``, ``OrderExpired``, ``OrderCancelled``, ``DriverBusy``.
+    Raises ``NotOffered``, ``TruckTaken``, ``OrderExpired``, ``OrderCancelled``, ``DriverBusy``, and
+    ``ServiceUnavailable`` if the turn does not come within seconds.
     """
-    with db.statements() as connection:
-        offer = _offer(connection, order_id, driver_id)
-        if offer.state != "open":
-            return _answer_closed(connection, offer)
-        driver = connection.execute(DRIVER, {"driver_id": driver_id}).one()
-    try:
-        with db.transaction() as connection:
-            return _accept(connection, offer, driver, truck_request_id, now)
-    except IntegrityError as error:
-        # one_running_trip_per_driver: he won another truck in this very moment.
-        raise DriverBusy from error
+    with order_turns.turn(order_id):
+        # Whoever comes too late is told so without a transaction.
+        with db.statements() as connection:
+            offer = _offer(connection, order_id, driver_id)
+            if offer.state != "open":
+                return _answer_closed(connection, offer)
+            driver = connection.execute(DRIVER, {"driver_id": driver_id}).one()
+        try:
+            with db.transaction() as connection:
+                return _accept(connection, offer, driver, truck_request_id, now)
+        except IntegrityError as error:
+            # one_running_trip_per_driver: they won another truck in this very moment.
+            raise DriverBusy from error
 
 
 def decline(driver_id: str, order_id: str, now: datetime | None = None) -> str:
@@ -234,7 +237,7 @@ def _fill(
     trip = reading.trip_view(truck, order)
     told = [
         Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
-        *announcing.to_customer(order, truck, driver),
+        announcing.to_customer(order, truck, driver),
         *announcing.to_the_others(connection, order, truck, now),
     ]
     event = {"driverId": driver.id, "truckRequestId": str(truck.id)}
@@ -249,4 +252,4 @@ def _fill(
         "body": outbox.body(told, [driver.id]),
     }
     written = connection.execute(RECORD, row).one()
-    return Accepted(trip, outbox.written(written, str(order.id), told, [driver.id]))
+    return Accepted(trip, outbox.written(written, str(order.id), told, [driver.id], recounted=truck.vehicle))

@@ -8,28 +8,28 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from models import messages, money
+from models import db, messages, money
 from models.messages import Message
 from workers import reading
 from workers.closing import close_offers, told_of_end
 
-STILL_ASKED = text(
-    "SELECT driver_id FROM offers "
-    "WHERE order_id = :order_id AND state = 'open' AND vehicle = :vehicle ORDER BY driver_id"
-)
+# Nothing once the search for these trucks has ended without drivers for all of them.
+REMAINING = text("""
+    SELECT o.customer_id, t.*, ARRAY(
+        SELECT DISTINCT driver_id FROM offers WHERE order_id = o.id AND state = 'open' AND vehicle = :vehicle
+    ) AS asked
+    FROM orders o CROSS JOIN LATERAL (
+        SELECT min(vehicle_type) AS vehicle_type, min(vehicle_subtype) AS vehicle_subtype,
+            count(*) FILTER (WHERE status = 'searching') AS missing,
+            bool_or(status IN ('expired', 'cancelled')) AS given_up
+        FROM truck_requests WHERE order_id = o.id AND vehicle = :vehicle
+    ) t
+    WHERE o.id = :order_id AND NOT t.given_up
+""")
 
 
-def _remaining(order: Row[Any], truck: Row[Any]) -> dict[str, Any]:
-    return {
-        "orderId": str(order.id),
-        "vehicleType": truck.vehicle_type,
-        "vehicleSubtype": truck.vehicle_subtype,
-        "trucksStillNeeded": truck.missing_of_kind,
-    }
-
-
-def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> list[Message]:
-    """To the customer: the driver, and how many trucks are still missing."""
+def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> Message:
+    """To the customer: the driver."""
     to = messages.customer(order.customer_id)
     confirmed = {
         "orderId": str(order.id),
@@ -39,34 +39,31 @@ def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> list[Mess
         "trucksFilled": truck.filled,
         "totalTrucks": order.total_trucks,
     }
-    fact = f"{truck.id}:{truck.driver_id}"
-    return [
-        Message(to, "truck_confirmed", confirmed, key=f"confirmed:{fact}"),
-        Message(
-            to,
-            "trucks_remaining_update",
-            _remaining(order, truck),
-            key=f"remaining:{fact}",
-        ),
-    ]
+    return Message(to, "truck_confirmed", confirmed, key=f"confirmed:{truck.id}:{truck.driver_id}")
 
 
 def to_the_others(
     connection: Connection, order: Row[Any], truck: Row[Any], now: datetime | None
 ) -> list[Message]:
-    """To those who were asked for the same kind of truck: one less, or at their price none left."""
+    """To those who were asked for such a truck at its price, if it was the last one: there is none left."""
+    if truck.missing_at_price:
+        return []
     order_id = str(order.id)
-    if not truck.missing_at_price:
-        losers = close_offers(connection, order_id, "taken", now, truck)
-        return told_of_end(losers, "request_no_longer_available", order_id, {"reason": "taken"})
-    asked = connection.execute(STILL_ASKED, {"order_id": order_id, "vehicle": truck.vehicle}).scalars()
-    data = _remaining(order, truck)
-    return [
-        Message(
-            messages.driver(one),
-            "trucks_remaining_update",
-            data,
-            key=f"remaining:{truck.id}:{truck.driver_id}",
-        )
-        for one in asked
-    ]
+    losers = close_offers(connection, order_id, "taken", now, truck)
+    return told_of_end(losers, "request_no_longer_available", order_id, {"reason": "taken"})
+
+
+def remaining(order_id: str, vehicle: str) -> list[Message]:
+    """How many trucks of one kind an order still misses, to its customer and to those with an open offer."""
+    with db.statements() as connection:
+        found = connection.execute(REMAINING, {"order_id": order_id, "vehicle": vehicle}).one_or_none()
+    if found is None:
+        return []
+    data = {
+        "orderId": order_id,
+        "vehicleType": found.vehicle_type,
+        "vehicleSubtype": found.vehicle_subtype,
+        "trucksStillNeeded": found.missing,
+    }
+    told = [messages.customer(found.customer_id), *(messages.driver(one) for one in found.asked)]
+    return [Message(one, "trucks_remaining_update", data) for one in told]

@@ -1,5 +1,7 @@
 """A trip, from assigned to completed, step by step, by its driver alone; or given back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +11,7 @@ from models import db, messages, outbox, settings
 from models.errors import InvalidTransition, TripNotFound
 from models.messages import Message
 from models.orders import COUNTS, LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
-from workers import events
+from workers import events, order_turns
 
 OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND (driver_id = :driver_id) IS TRUE")
 
@@ -57,8 +59,7 @@ def advance(
     driver_id: str, truck_request_id: str, status: str, now: datetime | None = None
 ) -> outbox.Followup:
     """Moves a trip one step on. Raises ``TripNotFound`` and ``InvalidTransition``."""
-    with db.transaction() as connection:
-        order, truck = _locked(connection, driver_id, truck_request_id)
+    with _locked(driver_id, truck_request_id) as (connection, order, truck):
         step = {"id": truck.id, "driver_id": driver_id, "present": truck.status, "status": status, "now": now}
         if NEXT_TRIP_STATUS.get(truck.status) != status or not connection.execute(ADVANCE, step).rowcount:
             raise InvalidTransition(data={"status": truck.status, "requested": status})
@@ -77,8 +78,7 @@ def give_back(
 
     Raises ``TripNotFound`` and ``InvalidTransition``.
     """
-    with db.transaction() as connection:
-        order, truck = _locked(connection, driver_id, truck_request_id)
+    with _locked(driver_id, truck_request_id) as (connection, order, truck):
         ids = {"id": truck.id, "order_id": order.id, "driver_id": driver_id, "now": now}
         if not connection.execute(GIVE_BACK, ids).rowcount:
             raise InvalidTransition(
@@ -89,7 +89,7 @@ def give_back(
         data = {"driverId": driver_id, "truckRequestId": truck_request_id, "reason": reason}
         events.record(connection, str(order.id), "truck_given_back", now, data)
         told = [_changed(order, truck_request_id, driver_id, "searching")]
-        return outbox.add(connection, str(order.id), told, changed_drivers=[driver_id])
+        return outbox.add(connection, str(order.id), told, [driver_id], recounted=truck.vehicle)
 
 
 def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
@@ -117,16 +117,20 @@ def _search_again(connection: Connection, order: Row[Any], now: datetime | None)
     )
 
 
-def _locked(connection: Connection, driver_id: str, truck_request_id: str) -> tuple[Row[Any], Row[Any]]:
+@contextmanager
+def _locked(driver_id: str, truck_request_id: str) -> Iterator[tuple[Connection, Row[Any], Row[Any]]]:
+    """A transaction that has locked the order of a driver's truck, with both rows."""
     ids = {"id": truck_request_id, "driver_id": driver_id}
-    order_id = connection.execute(OWN, ids).scalar_one_or_none()
+    with db.statements() as connection:
+        order_id = connection.execute(OWN, ids).scalar_one_or_none()
     if order_id is None:
         raise TripNotFound
-    order = connection.execute(LOCK, {"order_id": order_id}).one()
-    truck = connection.execute(TRUCK, ids).one_or_none()
-    if truck is None:
-        raise TripNotFound
-    return order, truck
+    with order_turns.turn(str(order_id)), db.transaction() as connection:
+        order = connection.execute(LOCK, {"order_id": order_id}).one()
+        truck = connection.execute(TRUCK, ids).one_or_none()
+        if truck is None:
+            raise TripNotFound
+        yield connection, order, truck
 
 
 def _changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:

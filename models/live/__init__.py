@@ -18,6 +18,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
 | `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}` | figures | figures | next count | open: counted each time |
 | `alive:ready` | string | 15 s | web.health | nobody: whether it can be written is what counts | next `/ready` | closed: `/ready` says 503 |
+| `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not told |
 | `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.health, web.metrics | next beat or heartbeat | closed: `/ready` says 503 |
 
 Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `web:{instance}`

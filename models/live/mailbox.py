@@ -18,8 +18,8 @@ from models.messages import Message, iso
 # more, or was away longer than an hour, is told the present state by `connected`.
 KEPT = {"driver": 2000, "customer": 200}
 SECONDS = 3600
-# Messages of one person that are put together: a command in a script takes a limited number of arguments.
-MOST_AT_ONCE = 500
+# Messages that one call takes: they hold Redis up for a millisecond or two, and nobody is served meanwhile.
+TOGETHER = 100
 
 
 def again_seconds() -> int:
@@ -90,14 +90,14 @@ def channel(person: str) -> str:
 def put(messages: Sequence[Message], at: datetime) -> int:
     """Keeps messages until they are acknowledged and wakes the sockets; how many were new.
 
-    A key that a mailbox has taken before is left out, and so is a message whose ``unless`` it has
-    taken. ``data`` must be plain JSON.
+    Many are put in several calls, one after the other. A key that a mailbox has taken before is left
+    out, and so is a message whose ``unless`` it has taken. ``data`` must be plain JSON.
     """
     return _send("keep", messages, at)
 
 
 def putting(messages: Sequence[Message], at: datetime) -> live.Call:
-    """The call of `put`, for whoever has others to make with it."""
+    """The call of `put` for at most ``TOGETHER`` messages, for whoever has others to make with it."""
     return _call("keep", messages, at)
 
 
@@ -169,7 +169,8 @@ def text(frame_id: int, content: str) -> str:
 
 
 def _send(mode: str, messages: Sequence[Message], at: datetime) -> int:
-    return int(live.run_all([_call(mode, messages, at)])[0]) if messages else 0
+    pieces = [messages[first : first + TOGETHER] for first in range(0, len(messages), TOGETHER)]
+    return sum(int(live.run_all([_call(mode, piece, at)])[0]) for piece in pieces)
 
 
 def _call(mode: str, messages: Sequence[Message], at: datetime) -> live.Call:
@@ -179,14 +180,11 @@ def _call(mode: str, messages: Sequence[Message], at: datetime) -> live.Call:
     keys: list[str] = []
     args: list[str | int] = [SECONDS, again_seconds()]
     moment = iso(at)
-    for person, all_of_them in boxes.items():
-        kept = KEPT[person.partition(":")[0]]
-        for first in range(0, len(all_of_them), MOST_AT_ONCE):
-            some = all_of_them[first : first + MOST_AT_ONCE]
-            keys += _keys(person)
-            args += [channel(person), kept, len(some)]
-            for one in some:
-                args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
+    for person, theirs in boxes.items():
+        keys += _keys(person)
+        args += [channel(person), KEPT[person.partition(":")[0]], len(theirs)]
+        for one in theirs:
+            args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
     return live.Call(live.script("mailbox_put"), keys, args)
 
 

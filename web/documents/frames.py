@@ -113,7 +113,10 @@ class Frame:
 
 
 _REMAINING = Frame(
-    "trucks_remaining_update", "A truck went to somebody; this many are left.", TrucksRemaining
+    "trucks_remaining_update",
+    "So many trucks of this kind are still missing; sent after a change, every half second at most. "
+    "Not repeated after a reconnect: `connected` has the present number.",
+    TrucksRemaining,
 )
 _ERROR = Frame("error", "What was sent could not be done. Not repeated after a reconnect.", Refusal)
 _HEARTBEAT = Frame("heartbeat", "The app is there; every 20 s or so.", Nothing, {})
