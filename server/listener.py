@@ -15,6 +15,8 @@ from server.slots import Role, Slots
 
 # As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
 BACKLOG = 2048
+# So many are taken at a time (gevent's default).
+AT_ONCE = 100
 # Long enough for another process to wake up.
 GIVE_WAY_SECONDS = 0.002
 # So long those who serve HTTP have the first right to whoever comes.
@@ -50,6 +52,8 @@ class Listener(StreamServer):  # type: ignore[misc]
         super().set_handle(partial(self._serve, handle))
 
     def start_accepting(self) -> None:
+        # gunicorn's one at a time starves those at the door while those inside keep the process at work.
+        self.max_accept = AT_ONCE
         super().start_accepting()
         if self.role is Role.SOCKETS and self._arrivals is None:
             self._arrivals = self.loop.io(self.passage.fileno(), 1)
