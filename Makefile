@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench growth faults fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run test bench growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -59,6 +59,10 @@ bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3
 growth: ## fill the tables with 5 million offers, use everything, and say what took longest (ARGS="--orders 100000 --drivers 30000")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.growth $(ARGS)
+
+overload: ## 2.5 times the peak for 20 s, also from clients that repeat and beside busy processes (ARGS="--cases patient")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m bench.overload $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev

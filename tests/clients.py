@@ -20,8 +20,9 @@ class Caller:
     def get(self, path: str) -> TestResponse:
         return self._client.get(f"/api/v1{path}", headers=self._headers)
 
-    def post(self, path: str, body: dict[str, Any] | None = None) -> TestResponse:
-        return self._client.post(f"/api/v1{path}", headers=self._headers, json=body or {})
+    def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> TestResponse:
+        sent = self._headers | {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._client.post(f"/api/v1{path}", headers=sent, json=body or {})
 
     def put(self, path: str, body: dict[str, Any]) -> TestResponse:
         return self._client.put(f"/api/v1{path}", headers=self._headers, json=body)

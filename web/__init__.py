@@ -20,6 +20,7 @@ from web import (
     quotas,
     refusals,
     requests,
+    shedding,
     socket,
     traffic,
 )
@@ -94,4 +95,5 @@ def create_app() -> Flask:
         app.register_blueprint(blueprint)
     socket.register(app)
     traffic.lay_out(app)
+    app.wsgi_app = shedding.Shedder(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -5,6 +5,7 @@ hears of it.
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -12,12 +13,19 @@ from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from models import clock, db
-from models.errors import ActiveOrderExists, ConcurrentRequest, IdempotencyKeyReused, RateLimitExceeded
+from models.errors import (
+    ActiveOrderExists,
+    ConcurrentRequest,
+    IdempotencyKeyReused,
+    RateLimitExceeded,
+)
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import answered, fingerprint, hub, intake
+from web import answered, fingerprint, hangup, hub, intake, shedding
 from web.answers import content_of, success_text, whole
+from web.backlog import backlog
+from web.combining import never
 from web.order_headers import Preference, idempotency_key, preference_of
 from web.parsing import content, validated
 from web.schemas import NewOrder
@@ -37,6 +45,8 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     key = idempotency_key(request)
     if key and (given := answered.find(customer_id, key, body)):
         return _repeat(given.order_id, given.status, given.content)
+    is_repeat = backlog.knows((customer_id, key))
+    earlier = None if is_repeat else _earlier_or_room(customer_id, key)
     preference = preference_of(request)
     data = content(body)
     order = validated(NewOrder, data)
@@ -54,7 +64,7 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
         admitting.queued_answer(order_id) if preference.asynchronous else None,
     )
     with hub.expect(order_id) as expectation:
-        admitted = _admit(asked)
+        admitted = _cached(earlier) if earlier else _admit(asked, is_repeat, hangup.watch(request))
         if isinstance(admitted, Admission):
             return _answer_earlier(admitted, asked, preference, body)
         if preference.asynchronous:
@@ -65,13 +75,25 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     return answer
 
 
-def _admit(asked: admitting.Request) -> Admission | intake.Entry:
+def _earlier_or_room(customer_id: str, key: str | None) -> Answer | None:
+    """Where there is no room: what this key was answered. Raises ``ServiceUnavailable`` if it is new."""
+    if not backlog.is_full():
+        return None
+    if key and (earlier := intake.known(customer_id, key)):
+        return earlier
+    shedding.count("full")
+    raise shedding.overloaded()
+
+
+def _admit(
+    asked: admitting.Request, is_repeat: bool = False, given_up: Callable[[], bool] = never
+) -> Admission | intake.Entry:
     """Commits the row and enqueues it, or returns the admission that this key has already.
 
     Raises ``ConcurrentRequest`` and ``RateLimitExceeded``; both look for the key first, since a
-    retry must get its answer and not an error.
+    retry must get its answer and not an error. Raises ``ServiceUnavailable`` if the client has hung up.
     """
-    entry = intake.take(asked)
+    entry = intake.take(asked, is_repeat, given_up)
     try:
         return _met(entry)
     finally:

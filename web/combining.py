@@ -25,14 +25,25 @@ LONGEST_INTERVAL_SECONDS = 0.02
 MEMORY = 0.1
 
 
+def never() -> bool:
+    """Nobody has given up."""
+    return False
+
+
 @dataclass
 class _Entry(Generic[Item, Result]):
     item: Item
     result: Result | None = None
     error: Exception | None = None
     done: bool = False
+    # Whether whoever wanted this has given up; asked before a run.
+    given_up: Callable[[], bool] = never
     # Rings when the result is there, or when it is this one's turn to run what has gathered.
     bell: threading.Event = field(default_factory=threading.Event)
+
+
+class GivenUp(Exception):
+    """Whoever wanted this has hung up before anything was done for it."""
 
 
 class Combiner(Generic[Item, Result]):
@@ -63,11 +74,14 @@ class Combiner(Generic[Item, Result]):
         # Rings when somebody has come or a run has landed.
         self._news = threading.Event()
 
-    def run(self, item: Item) -> Result:
-        """The result for this item."""
-        entry = _Entry[Item, Result](item)
+    def run(self, item: Item, first: bool = False, given_up: Callable[[], bool] = never) -> Result:
+        """The result for this item, which goes before the others if it is to be ``first``.
+
+        Raises ``GivenUp`` if ``given_up`` says so when its turn has come.
+        """
+        entry = _Entry[Item, Result](item, given_up=given_up)
         with self._guard:
-            self._waiting.append(entry)
+            self._waiting.insert(0 if first else len(self._waiting), entry)
             self._company.came(time.monotonic())
             first, self._leading = not self._leading, True
             self._news.set()
@@ -113,8 +127,10 @@ class Combiner(Generic[Item, Result]):
 
     def _run_some(self) -> tuple[int, Sequence[Result] | None]:
         with self._guard:
-            some, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            some = self._next()
             self._company.begun(len(some), alone=not self._out, now=self._begun)
+        if not some:
+            return 0, None
         error: Exception | None = RuntimeError("the run was broken off")
         results: Sequence[Result] | None = None
         try:
@@ -133,6 +149,22 @@ class Combiner(Generic[Item, Result]):
                 entry.error, entry.done = error, True
                 entry.bell.set()
         return len(some), results
+
+    def _next(self) -> list[_Entry[Item, Result]]:
+        """Those who are next, without those who have given up."""
+        some: list[_Entry[Item, Result]] = []
+        passed = 0
+        for entry in self._waiting:
+            if len(some) == MOST:
+                break
+            passed += 1
+            if not entry.given_up():
+                some.append(entry)
+                continue
+            entry.error, entry.done = GivenUp(), True
+            entry.bell.set()
+        del self._waiting[:passed]
+        return some
 
     def _wait_until_landed(
         self, landed: Callable[[Sequence[Result]], None], results: Sequence[Result], some: int, begun: float

@@ -93,7 +93,7 @@ def _domain(error: DomainError) -> Response:
     headers, data = {}, error.data
     if STATUS.get(error.code) == 401:
         headers["WWW-Authenticate"] = _challenge()
-    wait = RETRY_AFTER.get(error.code) or (error.data or {}).get("retryAfter")
+    wait = (error.data or {}).get("retryAfter") or RETRY_AFTER.get(error.code)
     if wait:
         headers["Retry-After"] = str(wait)
         data = {"retryAfter": wait} | (error.data or {})

@@ -18,6 +18,7 @@ import structlog
 
 from models import live
 from models.live import mailbox
+from web.backlog import backlog
 
 log = structlog.get_logger()
 
@@ -235,7 +236,9 @@ class Hub:
 
     def _arrive(self, payload: str) -> None:
         try:
-            for outcome in orjson.loads(payload):
+            outcomes = orjson.loads(payload)
+            backlog.decided(outcome["orderId"] for outcome in outcomes)
+            for outcome in outcomes:
                 with self._lock:
                     waiting = list(self._expectations.get(outcome["orderId"], ()))
                 for expectation in waiting:

@@ -1,17 +1,18 @@
 """What the door does for all requests that have come at once: one question to Redis, one commit, one task."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.live import order_entry
+from models.live import idempotency, order_entry
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import hub
-from web.combining import Combiner
+from web import hub, shedding
+from web.backlog import backlog
+from web.combining import Combiner, GivenUp
 from web.traffic import board
 from workers import admitting
 
@@ -82,6 +83,8 @@ def _admit(entries: Sequence[Entry]) -> None:
     enqueued = bool(wanted) and orders.enqueue([one.asked.order_id for one in wanted])
     for one in wanted:
         one.enqueued = enqueued
+        if enqueued:
+            backlog.committed(one.asked.order_id, (one.asked.customer_id, one.asked.key))
 
 
 class _Flights:
@@ -103,7 +106,29 @@ class _Flights:
 
 _together = Combiner(_take, _Flights().landed)
 
-take = _together.run
+
+def take(asked: admitting.Request, is_repeat: bool, given_up: Callable[[], bool]) -> Entry:
+    """Takes one request with all that have come at once; a repeat goes before the others.
+
+    Raises ``ServiceUnavailable`` without having done anything if its client has hung up by then.
+    """
+    with backlog.entered((asked.customer_id, asked.key)):
+        try:
+            return _together.run(asked, is_repeat, given_up)
+        except GivenUp:
+            shedding.count("gone")
+            raise shedding.overloaded() from None
+
+
+_known = Combiner(idempotency.find_all)
+
+
+def known(customer_id: str, key: str) -> Answer | None:
+    """What was answered under this key lately; ``None`` without Redis. One round trip serves all."""
+    try:
+        return _known.run((customer_id, key))
+    except redis.RedisError:
+        return None
 
 
 def take_alone(entry: Entry) -> None:

@@ -6,7 +6,7 @@ the same ones: ``weelo_admissions``, ``weelo_orders_searching``, ``weelo_offers_
 ``weelo_queue_length``, ``weelo_unacked_tasks``, ``weelo_worker_up``, ``weelo_last_sweep_age_seconds``.
 Of this web server, all its processes together, counted since its start:
 ``weelo_http_requests_total``, ``weelo_http_request_duration_seconds``, ``weelo_sockets``,
-``weelo_limit_uncounted_total``.
+``weelo_limit_uncounted_total``, ``weelo_orders_refused_total``.
 
 A part that does not answer in time is missing, and ``weelo_up`` says so. Anybody in the network may
 read this, as ``/health``: there is nothing of a person in it.
@@ -152,6 +152,7 @@ def _of_this_server() -> Iterable[Metric]:
     yield durations
     yield _gauges("weelo_sockets", "Open sockets.", "role", board.sockets())
     yield _uncounted()
+    yield _refused()
 
 
 def _uncounted() -> Metric:
@@ -159,6 +160,14 @@ def _uncounted() -> Metric:
     family = CounterMetricFamily("weelo_limit_uncounted", text, labels=["limit"])
     for limit, number in board.uncounted().items():
         family.add_metric([limit], number)
+    return family
+
+
+def _refused() -> Metric:
+    text = "New orders refused: too many waited, the process was behind, or the client was gone."
+    family = CounterMetricFamily("weelo_orders_refused", text, labels=["reason"])
+    for reason, number in board.refusals().items():
+        family.add_metric([reason], number)
     return family
 
 

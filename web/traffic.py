@@ -24,11 +24,14 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, float(
 ROLES = ("customer", "driver")
 # Limits that are counted in Redis, and are none while it is away.
 LIMITS = ("orders", "reads")
+# Why a new order was refused without any work: more waited than could be answered in time, the process was
+# behind with its work, or the client had hung up meanwhile.
+REFUSALS = ("full", "behind", "gone")
 # For what no route has taken, whatever its path and method were.
 UNMATCHED = ("ANY", "unmatched")
 
-# A slot begins with its sockets and its open limits; the routes follow.
-HEAD_CELLS = len(ROLES) + len(LIMITS)
+# A slot begins with its sockets, its open limits, its refusals; the routes follow.
+HEAD_CELLS = len(ROLES) + len(LIMITS) + len(REFUSALS)
 ROW_CELLS = len(STATUSES) + len(BUCKETS) + 1
 # A process without others has as much room as gunicorn gives to each of its own.
 OWN_BYTES = 64 * 1024
@@ -85,6 +88,15 @@ class Board:
     def uncounted(self) -> dict[str, int]:
         """How many requests have passed uncounted, by limit."""
         return {limit: int(self._sum(len(ROLES) + number)) for number, limit in enumerate(LIMITS)}
+
+    def refused(self, reason: str) -> None:
+        """One new order refused without any work."""
+        self._cells[self._base + len(ROLES) + len(LIMITS) + REFUSALS.index(reason)] += 1
+
+    def refusals(self) -> dict[str, int]:
+        """How many new orders were refused without any work, by reason."""
+        begin = len(ROLES) + len(LIMITS)
+        return {reason: int(self._sum(begin + number)) for number, reason in enumerate(REFUSALS)}
 
     def rows(self) -> Iterator[tuple[Row, dict[int, int], list[int], float]]:
         """For each route that was asked: requests by status, by bucket, and all their seconds."""

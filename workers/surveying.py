@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, text
 
 from models import clock, db, settings
 from models.keyset import LARGEST_ID
-from models.live import driver_index, figures
+from models.live import driver_index, figures, refusals
 from models.live.figures import Counts
 from models.messages import iso
 from models.orders import LOADED, PRESENT_STATES, RUNNING
@@ -139,8 +139,16 @@ def _counters(connection: Connection, found: Figures, now: datetime | None) -> d
         "lastHour": {name: ended[kind] for kind, name in ENDS.items()},
         "deadAdmissions": found.admissions["dead"],
         "ordersPerMinute": connection.execute(ARRIVED, at).scalar_one(),
+        "ordersRefused": _refused(),
         "firstOffer": {"orders": first_offer.orders, "p50Seconds": p50, "p99Seconds": p99},
     }
+
+
+def _refused() -> int:
+    try:
+        return refusals.count()
+    except redis.RedisError:
+        return 0
 
 
 def _ended(connection: Connection, now: datetime | None) -> Counts:

@@ -8,6 +8,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `order:create:{customer}` | string | 10 s | order_entry, workers.placing | the same | next order | open: unique indexes decide |
 | `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
 | `orders:rate:{customer}` | list | 60 s | order_entry | order_entry | next order | open: no limit |
+| `orders:refused` | string | 60 s | refusals | workers.surveying | next refusal | open: the console shows none |
 | `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
 | `drivers:where:{vehicle}` | zset | none: members leave with `drivers:heard` | driver_index | driver_search | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:heard` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |

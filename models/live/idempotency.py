@@ -3,7 +3,9 @@
 Postgres keeps it for 72 hours; this spares it the usual case.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import orjson
 
@@ -28,6 +30,12 @@ def name(customer_id: str, key: str) -> str:
 def read(stored: str) -> Answer:
     """The answer as it is kept."""
     return Answer(**orjson.loads(stored))
+
+
+def find_all(asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
+    """What was answered under each customer's key, if that is kept. Raises ``redis.RedisError``."""
+    found = cast("list[str | None]", live.commands().mget([name(*one) for one in asked]))
+    return [read(stored) if stored else None for stored in found]
 
 
 def remembering(customer_id: str, key: str, answer: Answer) -> live.Command:

@@ -151,7 +151,19 @@ class TestServer:
     def test_nothing_but_known_names_and_states_is_in_a_label(self) -> None:
         scenes.driver("driver-of-noida")
         scenes.placed("customer-of-noida")
-        allowed = {"part", "state", "status", "queue", "role", "method", "route", "le", "limit", "batch"}
+        allowed = {
+            "part",
+            "state",
+            "status",
+            "queue",
+            "role",
+            "method",
+            "route",
+            "le",
+            "limit",
+            "batch",
+            "reason",
+        }
         found = scrape()
         assert {name for _, labels in found for name, _ in labels} <= allowed
         assert "noida" not in str(found)

@@ -85,6 +85,7 @@ def test_the_overview_counts_orders_by_what_became_of_them(olga: Caller) -> None
         "lastHour": {"expired": 1, "cancelled": 1, "completed": 0},
         "deadAdmissions": 1,
         "ordersPerMinute": 7,
+        "ordersRefused": 0,
     }
     assert first_offer["orders"] == 2
     assert 0 < first_offer["p50Seconds"] <= first_offer["p99Seconds"] < 5

@@ -264,7 +264,7 @@ def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.M
         elsewhere.rollback()
 
     entry = intake.Entry(other, error=found.value)
-    monkeypatch.setattr(intake, "take", lambda asked: entry)
+    monkeypatch.setattr(intake, "take", lambda *_: entry)
     monkeypatch.setattr(orders, "enqueue", lambda order_ids: True)
     assert admission._admit(other) is entry
     assert entry.admitted

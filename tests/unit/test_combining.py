@@ -9,7 +9,7 @@ import pytest
 
 from tests.system import until
 from web import combining
-from web.combining import MOST, Combiner
+from web.combining import MOST, Combiner, GivenUp
 
 
 def assert_(happened: bool) -> None:
@@ -87,6 +87,40 @@ def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results() -
         assert leader.result(10) == 0
         assert [other.result(10) for other in others] == [1, 2]
     assert [len(run) for run in runs] == [1, 2]
+
+
+def test_a_repeat_goes_before_the_others_and_who_has_given_up_is_passed_over() -> None:
+    runs: list[list[int]] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def together(items: Sequence[int]) -> list[int]:
+        runs.append(list(items))
+        begun.set()
+        assert go_on.wait(10)
+        return list(items)
+
+    combiner = Combiner(together)
+    with ThreadPoolExecutor(4) as pool:
+        leader = pool.submit(combiner.run, 0)
+        assert begun.wait(10)
+        gone = pool.submit(combiner.run, 1, given_up=lambda: True)
+        until(lambda: len(combiner._waiting) == 1)
+        stays = pool.submit(combiner.run, 2)
+        until(lambda: len(combiner._waiting) == 2)
+        repeat = pool.submit(combiner.run, 3, first=True)
+        until(lambda: len(combiner._waiting) == 3)
+        go_on.set()
+        assert [one.result(10) for one in (leader, stays, repeat)] == [0, 2, 3]
+        with pytest.raises(GivenUp):
+            gone.result(10)
+    assert runs == [[0], [3, 2]]
+
+
+def test_where_all_have_given_up_the_next_one_is_served() -> None:
+    combiner = Combiner[int, int](lambda items: list(items))
+    with pytest.raises(GivenUp):
+        combiner.run(1, given_up=lambda: True)
+    assert combiner.run(2) == 2
 
 
 class Runs:

@@ -165,6 +165,9 @@ class Counters(Shape):
     lastHour: LastHour
     deadAdmissions: Count
     ordersPerMinute: Count
+    ordersRefused: Count = Field(
+        description="New orders refused for want of room since there was last a minute without one."
+    )
     firstOffer: FirstOffer
 
 

@@ -1,0 +1,121 @@
+"""What a client meets while more orders come than can be answered in time."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import text
+
+from models import db, live
+from models.live import refusals
+from tasks import orders
+from tests import scenes
+from tests.clients import Caller
+from web import answered, hangup
+from web.backlog import Backlog, backlog
+from web.hangup import ASKED_AFTER_SECONDS
+from web.traffic import board
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+@pytest.fixture(autouse=True)
+def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders are placed in this process, before their request waits for them."""
+
+    def place(order_ids: Sequence[str]) -> bool:
+        orders.place(order_ids)
+        return True
+
+    monkeypatch.setattr(orders, "enqueue", place)
+
+
+@contextmanager
+def overload(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No new order has room for the time of the block."""
+    with monkeypatch.context() as patched:
+        patched.setattr(Backlog, "is_full", lambda self: True)
+        yield
+
+
+def post(customer: Caller, key: str | None = None, **changes: Any) -> Any:
+    return customer.post("/orders", scenes.body(**changes), **({"X_Idempotency_Key": key} if key else {}))
+
+
+def admissions() -> int:
+    with db.statements() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM admissions")).scalar_one())
+
+
+def test_a_new_order_is_refused_before_any_work_and_placed_under_the_same_key_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asha = Caller("customer", "asha")
+    with overload(monkeypatch):
+        before = board.refusals()["full"]
+        refused = post(asha, "k")
+        assert (refused.status_code, refused.json["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 4
+        assert refused.json["error"]["data"]["retryAfter"] == int(refused.headers["Retry-After"])
+        assert admissions() == 0
+        assert not live.commands().exists("order:create:asha")
+        assert board.refusals()["full"] == before + 1
+    assert post(asha, "k").status_code == 201
+
+
+def test_operators_see_that_orders_are_refused() -> None:
+    refusals.add(7)
+    seen: Any = Caller("ops", "olga").get("/ops/overview").json
+    counters = seen["data"]["counters"]
+    assert counters["ordersRefused"] == 7
+    assert 0 < cast("int", live.commands().ttl("orders:refused")) <= 60
+    live.commands().delete("orders:refused")
+    assert refusals.count() == 0
+
+
+def test_a_key_that_was_answered_is_answered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asha = Caller("customer", "asha")
+    first = post(asha, "k")
+    assert first.status_code == 201
+    # As in another process, which knows nothing of it.
+    answered.forget()
+    with overload(monkeypatch):
+        again = post(asha, "k")
+        assert (again.status_code, again.json["data"]) == (201, first.json["data"])
+        assert again.headers["Idempotent-Replayed"] == "true"
+        assert post(asha, "k", trucks=2).json["error"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+def test_a_repeat_of_a_key_that_is_on_its_way_is_not_a_new_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    asha = Caller("customer", "asha")
+    with overload(monkeypatch), backlog.entered(("asha", "k")):
+        assert post(asha, "k").status_code == 201
+
+
+def test_everybody_else_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    asha = Caller("customer", "asha")
+    scenes.driver("ravi")
+    order_id = post(asha).json["data"]["order"]["id"]
+    with overload(monkeypatch):
+        assert Caller("driver", "ravi").post(f"/orders/{order_id}/accept").status_code == 200
+        assert asha.get(f"/orders/{order_id}").status_code == 200
+        assert Caller("ops", "olga").get("/ops/overview").status_code == 200
+        assert asha.post(f"/orders/{order_id}/cancel", {"reason": "changed my mind"}).status_code == 200
+
+
+def test_a_client_that_has_hung_up_while_it_waited_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    now = 100.0
+    monkeypatch.setattr(hangup, "time", SimpleNamespace(monotonic=lambda: now))
+    has_hung_up = hangup.watch(SimpleNamespace(environ={"gunicorn.socket": ours}))  # type: ignore[arg-type]
+    now += ASKED_AFTER_SECONDS
+    theirs.send(b"the next request")
+    assert not has_hung_up()
+    theirs.close()
+    assert has_hung_up()
+    now -= ASKED_AFTER_SECONDS / 2
+    assert not has_hung_up(), "below that time nobody is asked"
+    ours.close()

@@ -1,0 +1,133 @@
+"""A process that is behind with its work refuses new orders, and nothing else."""
+
+import io
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from models.live import refusals
+from web import shedding
+from web.lag import LOOKS, Lag
+from web.shedding import EVERYBODY_ABOVE_SECONDS, NOBODY_BELOW_SECONDS, Shedder
+from web.traffic import Board
+
+
+class Behind:
+    """So far behind is this process."""
+
+    seconds = 0.0
+
+
+@pytest.fixture
+def behind(monkeypatch: pytest.MonkeyPatch) -> Behind:
+    made, board = Behind(), Board()
+    board.lay_out({shedding.ORDERS})
+    monkeypatch.setattr(shedding, "board", board)
+    monkeypatch.setattr(shedding, "lag", made)
+    monkeypatch.setattr(refusals, "add", lambda _: None)
+    return made
+
+
+class Application:
+    """Counts what gets through."""
+
+    def __init__(self) -> None:
+        self.served = 0
+        self._shedder = Shedder(self._serve)
+
+    def ask(
+        self, method: str = "POST", path: str = "/api/v1/orders", **headers: str
+    ) -> tuple[str, dict[str, str], bytes]:
+        answer: list[Any] = []
+        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(), **headers}
+        body = self._shedder(environ, lambda *args: answer.extend(args))  # type: ignore[arg-type]
+        return answer[0], dict(answer[1]), b"".join(body)
+
+    def _serve(self, _: Any, start_response: Any) -> list[bytes]:
+        self.served += 1
+        start_response("201 CREATED", [])
+        return [b""]
+
+
+def test_new_orders_are_refused_in_the_contracts_shape_before_any_work(behind: Behind) -> None:
+    behind.seconds = EVERYBODY_ABOVE_SECONDS
+    application = Application()
+    waits = set()
+    for _ in range(50):
+        status, headers, body = application.ask(HTTP_X_REQUEST_ID="mine")
+        failure = orjson.loads(body)
+        assert (status[:3], failure["success"]) == ("503", False)
+        assert failure["error"]["code"] == "SERVICE_UNAVAILABLE"
+        assert headers["X-Request-ID"] == "mine"
+        assert headers["Content-Length"] == str(len(body))
+        assert headers["Retry-After"] == str(failure["error"]["data"]["retryAfter"])
+        waits.add(headers["Retry-After"])
+    assert application.served == 0
+    assert len(waits) > 1, "all who were refused would come back together"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/health"),
+        ("GET", "/api/v1/orders"),
+        ("POST", "/api/v1/orders/1/accept"),
+        ("POST", "/api/v1/orders/1/cancel"),
+        ("POST", "/api/v1/trips/1/status"),
+        ("POST", "/api/v1/ops/orders/1/expire"),
+    ],
+)
+def test_everything_else_is_served(behind: Behind, method: str, path: str) -> None:
+    behind.seconds = 10.0
+    application = Application()
+    assert application.ask(method, path)[0][:3] == "201"
+
+
+def test_a_repeat_of_a_key_is_let_through(behind: Behind) -> None:
+    application = Application()
+    assert application.ask(HTTP_X_IDEMPOTENCY_KEY="first")[0][:3] == "201"
+    behind.seconds = 10.0
+    assert application.ask(HTTP_X_IDEMPOTENCY_KEY="first")[0][:3] == "201"
+    assert application.ask(HTTP_X_IDEMPOTENCY_KEY="second")[0][:3] == "503"
+    assert application.ask(HTTP_X_IDEMPOTENCY_KEY="second")[0][:3] == "503", "it was refused, not begun"
+
+
+def test_the_keys_that_are_remembered_are_bounded(behind: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shedding, "KEYS", 3)
+    application = Application()
+    for number in range(10):
+        application.ask(HTTP_X_IDEMPOTENCY_KEY=str(number))
+    assert len(application._shedder._keys) == 3
+
+
+def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
+    shares = []
+    for seconds in (NOBODY_BELOW_SECONDS, 0.08, 0.16, EVERYBODY_ABOVE_SECONDS):
+        behind.seconds = seconds
+        application = Application()
+        for _ in range(500):
+            application.ask()
+        shares.append(1 - application.served / 500)
+    assert shares[0] == 0
+    assert 0.1 < shares[1] < shares[2] < shares[3] == 1
+
+
+def test_one_pause_is_no_delay_and_half_of_the_looks_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    lag = Lag()
+    monkeypatch.setattr(Lag, "_start", lambda self: None)
+    lag._looks.append(5.0)
+    assert lag.seconds == 0.0
+    for _ in range(LOOKS // 2):
+        lag._looks.append(5.0)
+    assert lag.seconds == 5.0
+
+
+def test_a_look_that_is_overdue_counts_before_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    lag = Lag()
+    monkeypatch.setattr(Lag, "_start", lambda self: None)
+    lag._looks.extend([0.3] * (LOOKS // 2) + [0.0])
+    assert lag.seconds == 0.0
+    lag._due = time.monotonic() - 0.3
+    assert lag.seconds >= 0.3
