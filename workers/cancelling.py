@@ -13,8 +13,6 @@ from workers import events
 from workers.admitting import ANSWERED_QUEUED
 from workers.closing import close_offers, told_of_end
 
-CANCELLED = "order_cancelled"
-
 LOCK = text("SELECT id, status FROM orders WHERE id = :order_id AND customer_id = :customer_id FOR UPDATE")
 
 # Waits for a placing that holds the row; then the order exists and is cancelled as such.
@@ -89,7 +87,10 @@ def _cancel(
     events.record(connection, order_id, "order_cancelled", now, data)
     news = {"orderId": order_id, "reason": reason}
     told = [
-        *(Message(messages.driver(one), CANCELLED, news, key=f"cancelled:{order_id}") for one in assigned),
-        *told_of_end(waiting, CANCELLED, order_id, {"reason": reason}),
+        *(
+            Message(messages.driver(one), "order_cancelled", news, key=f"cancelled:{order_id}")
+            for one in assigned
+        ),
+        *told_of_end(waiting, "order_cancelled", order_id, {"reason": reason}),
     ]
     return outbox.add(connection, order_id, told, changed_drivers=assigned)
