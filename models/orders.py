@@ -132,6 +132,10 @@ truck_requests = Table(
     Column("status", Text, nullable=False, server_default="searching"),
     Column("driver_id", Text, ForeignKey("drivers.id")),
     Column("assigned_at", DateTime(timezone=True)),
+    # Who the driver was at the assignment: a later registration must not change what an order says.
+    Column("driver_name", Text),
+    Column("driver_phone", Text),
+    Column("driver_vehicle_number", Text),
     Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     UniqueConstraint("id", "order_id"),
     UniqueConstraint("order_id", "request_number"),
@@ -164,6 +168,18 @@ order_events = Table(
     # For the figures of the last hour: one row for each order, when it ends.
     Index("ix_order_events_ends", "at", "type", postgresql_where=text(f"type IN {ORDER_ENDS}")),
 )
+
+# When a trip ended, null while it runs: nothing of a truck request changes after its end.
+ENDED_AT = "CASE WHEN t.status IN ('completed', 'cancelled') THEN t.updated_at END"
+# So long after it the customer can still call the driver.
+PHONE_HOURS = 24
+# A process of the version before assigned a truck without noting who its driver was.
+DRIVER_OF_TRUCK = f"""
+    coalesce(t.driver_name, d.name) AS name,
+    coalesce(t.driver_vehicle_number, d.vehicle_number) AS vehicle_number,
+    CASE WHEN coalesce({ENDED_AT} > now() - interval '{PHONE_HOURS} hours', true)
+        THEN coalesce(t.driver_phone, d.phone) END AS phone
+"""
 
 # The counts of truck requests that `status_of` takes, as columns.
 COUNTS = f"""

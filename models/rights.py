@@ -3,10 +3,11 @@
 from sqlalchemy import Connection, Table, text
 
 from models.orders import order_events
+from models.secrets import secrets
 from models.tables import TABLES
 
-# The audit is only ever added to, and how old the tables are is the migrations' business.
-ADDED_TO = frozenset({order_events})
+# The audit is only ever added to, a secret never changes, and the version is the migrations' business.
+ADDED_TO = frozenset({order_events, secrets})
 
 
 def grant(connection: Connection, role: str) -> None:

@@ -7,6 +7,7 @@ from models.offers import offers
 from models.orders import order_events, orders, truck_requests
 from models.outbox import outbox
 from models.revocations import revoked_tokens
+from models.secrets import secrets
 from models.tracks import track_parts
 
 TABLES = (
@@ -20,4 +21,5 @@ TABLES = (
     outbox,
     revoked_tokens,
     failed_rows,
+    secrets,
 )

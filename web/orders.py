@@ -17,7 +17,7 @@ from web.answers import success, success_text
 from web.errors import Invalid
 from web.parsing import UUID_SHAPE, body, identifier, sent, validated, whole_number
 from web.schemas import Accept, Cancel, Nothing
-from workers import listing, reading
+from workers import listing, pseudonyms, reading
 from workers.listing import STORY_ROWS, Mark
 
 blueprint = Blueprint("orders", __name__, url_prefix="/api/v1/orders")
@@ -63,7 +63,8 @@ def show(order_id: str) -> Response:
 def events(order_id: str) -> Response:
     """Who was offered what, when, and how it ended."""
     _own(order_id)
-    return success(story_of(identifier(order_id, OrderNotFound)))
+    known = identifier(order_id, OrderNotFound)
+    return success(pseudonyms.story(known, story_of(known)))
 
 
 @blueprint.post("/<order_id>/cancel")

@@ -51,6 +51,8 @@ CLAIM = text(f"""
         SELECT FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle FOR KEY SHARE
     ), claimed AS (
         UPDATE truck_requests SET status = 'assigned', driver_id = :driver_id,
+            driver_name = :driver_name, driver_phone = :driver_phone,
+            driver_vehicle_number = :driver_vehicle_number,
             assigned_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
         WHERE id = (
             SELECT id FROM truck_requests
@@ -187,7 +189,7 @@ def _accept(
 ) -> Accepted:
     order = connection.execute(LOCK, {"order_id": offer.order_id, "now": now}).one()
     searching = order.searching and order.in_time
-    truck = _claim(connection, offer, driver.id, wanted, now) if searching else None
+    truck = _claim(connection, offer, driver, wanted, now) if searching else None
     if truck is None:
         return _too_late(connection, offer, searching)
     if not truck.won:
@@ -196,14 +198,17 @@ def _accept(
 
 
 def _claim(
-    connection: Connection, offer: Row[Any], driver_id: str, wanted: str | None, now: datetime | None
+    connection: Connection, offer: Row[Any], driver: Row[Any], wanted: str | None, now: datetime | None
 ) -> Row[Any] | None:
     return connection.execute(
         CLAIM,
         {
             "order_id": offer.order_id,
             "offer_id": offer.id,
-            "driver_id": driver_id,
+            "driver_id": driver.id,
+            "driver_name": driver.name,
+            "driver_phone": driver.phone,
+            "driver_vehicle_number": driver.vehicle_number,
             "vehicle": offer.vehicle,
             "fare": offer.fare,
             "wanted": wanted or str(offer.truck_request_id),

@@ -10,7 +10,7 @@ from models import db, money
 from models.errors import OrderNotFound
 from models.keyset import LARGEST_ID, keyset
 from models.messages import Message, iso
-from models.orders import PRESENT_STATES, RUNNING
+from models.orders import DRIVER_OF_TRUCK, PRESENT_STATES, RUNNING
 from workers import offering
 from workers.offering import Columns
 
@@ -19,8 +19,8 @@ UNPLACED = text("""
     SELECT order_id, customer_id, state, rejection, created_at FROM admissions
     WHERE order_id = :order_id AND state NOT IN ('placed', 'refused')
 """)
-TRUCKS = text("""
-    SELECT t.*, d.name, d.phone, d.vehicle_number FROM truck_requests t
+TRUCKS = text(f"""
+    SELECT t.*, {DRIVER_OF_TRUCK} FROM truck_requests t
     LEFT JOIN drivers d ON d.id = t.driver_id
     WHERE t.order_id = :order_id ORDER BY t.request_number
 """)

@@ -37,6 +37,7 @@ SETTLE = text("""
 
 GIVE_BACK = text(f"""
     UPDATE truck_requests SET status = 'searching', driver_id = NULL, assigned_at = NULL,
+        driver_name = NULL, driver_phone = NULL, driver_vehicle_number = NULL,
         updated_at = coalesce(:now, now())
     WHERE id = :id AND (driver_id = :driver_id AND status IN {RUNNING} AND status NOT IN {LOADED}) IS TRUE
 """)

@@ -9,6 +9,7 @@ ORDERS = "tests/e2e/test_bad_input_orders.py::"
 CONSOLE = "tests/unit/test_console.py::"
 LIMITS = "tests/e2e/test_limits.py::"
 WORST = "tests/integration/test_worst_input.py::"
+PRIVACY = "tests/integration/test_privacy.py::"
 SOCKET = "tests/integration/test_socket.py::"
 
 
@@ -146,6 +147,48 @@ WEAKENINGS = {
         'return "writes", 0 if',
         'return "writes", 0 if True or',
         LIMITS + "test_what_changes_something_has_a_quota_for_each_person",
+    ),
+    "drivers' ids for customers": Weakening(
+        "workers/pseudonyms.py",
+        "return driver_id if driver_id in self._assigned else of(self._order_id, driver_id)",
+        "return driver_id",
+        PRIVACY + "test_a_customer_sees_neither_who_was_asked_nor_how_far_away_they_were",
+    ),
+    "pseudonyms that are the same in every order": Weakening(
+        "workers/pseudonyms.py",
+        'f"{order_id}:{driver_id}"',
+        'f"{driver_id}"',
+        PRIVACY + "test_a_drivers_id_in_one_order_is_none_in_the_next_and_the_same_in_every_process",
+    ),
+    "pseudonyms without a secret": Weakening(
+        "workers/pseudonyms.py",
+        "hmac.digest(_secret(), ",
+        'hmac.digest(b"weelo", ',
+        PRIVACY + "test_whoever_does_not_have_the_secret_cannot_work_an_id_out",
+    ),
+    "distances for customers": Weakening(
+        "workers/pseudonyms.py",
+        'if name != "pickupDistanceKm"',
+        "if True",
+        PRIVACY + "test_a_customer_sees_neither_who_was_asked_nor_how_far_away_they_were",
+    ),
+    "operators' ids for customers": Weakening(
+        "workers/pseudonyms.py",
+        "if name in SHOWN}",
+        "}",
+        PRIVACY + "test_a_customer_sees_neither_who_was_asked_nor_how_far_away_they_were",
+    ),
+    "phones for ever": Weakening(
+        "models/orders.py",
+        "PHONE_HOURS = 24\n",
+        "PHONE_HOURS = 24_000\n",
+        PRIVACY + "test_a_drivers_phone_is_gone_a_day_after_the_trips_end",
+    ),
+    "drivers as registered now": Weakening(
+        "models/orders.py",
+        "coalesce(t.driver_name, d.name)",
+        "coalesce(d.name)",
+        PRIVACY + "test_an_order_shows_its_driver_as_at_the_assignment",
     ),
     "whoever says he is a proxy": Weakening(
         "web/addresses.py",

@@ -147,11 +147,12 @@ ROUTES = {
     ),
     "orders.events": Operation(
         "Orders",
-        {200: Answer("A page of the order's story, oldest first.", shapes.OrderStory)},
+        {200: Answer("A page of the order's story, oldest first.", shapes.OrderStorySeen)},
         parameters=STORY,
         errors=(OrderNotFound,),
         text="The event of a wave names at most 10 of its drivers, and in `driversAsked` how many there were;"
-        " `offers` has all of them, page by page.",
+        " `offers` has all of them, page by page. Drivers who never had a truck of this order"
+        " appear under an id that means nothing elsewhere, and no distance is told.",
     ),
     "orders.cancel": Operation(
         "Orders",

@@ -89,9 +89,11 @@ AnyOrder = Order | UnplacedOrder
 
 
 class DriverOfTruck(Shape):
+    """As at the assignment."""
+
     id: PersonId
     name: str
-    phone: str
+    phone: str | None = Field(description="Null from 24 hours after the trip's end.")
     vehicleNumber: str
 
 
@@ -158,16 +160,27 @@ class Event(Shape):
     data: dict[str, Any]
 
 
-class Offer(Shape):
-    driverId: PersonId
+class OfferSeen(Shape):
+    driverId: PersonId = Field(
+        description="Of a driver who never had a truck of this order, an id that means nothing elsewhere."
+    )
     truckRequestId: Id
     farePerTruck: Rupees
     round: Count
     wave: Count
-    pickupDistanceKm: Km
     state: OfferState
     offeredAt: Moment
     closedAt: Moment | None
+
+
+class Offer(OfferSeen):
+    pickupDistanceKm: Km
+
+
+class OrderStorySeen(Shape):
+    events: list[Event]
+    offers: list[OfferSeen]
+    nextCursor: str | None = Field(description="Where the next page begins; null where the story ends.")
 
 
 class OrderStory(Shape):

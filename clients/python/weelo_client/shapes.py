@@ -96,11 +96,11 @@ class Order(TypedDict):
 
 
 class AssignedDriver(TypedDict):
-    """A driver as a customer sees him."""
+    """A driver as a customer sees them, as at the assignment; the phone is gone 24 hours after the trip."""
 
     id: str
     name: str
-    phone: str
+    phone: str | None
     vehicleNumber: str
 
 
@@ -156,14 +156,15 @@ class OrderEvent(TypedDict):
 
 
 class Offer(TypedDict):
-    """One driver who was asked, and how that ended."""
+    """One driver who was asked, and how that ended. Who never had a truck of the order has an id of this
+    order only.
+    """
 
     driverId: str
     truckRequestId: str
     farePerTruck: float
     round: int
     wave: int
-    pickupDistanceKm: float
     state: str
     offeredAt: str
     closedAt: str | None

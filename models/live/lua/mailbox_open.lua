@@ -4,7 +4,7 @@
 -- KEYS     the mailbox (stream), its state (hash)
 -- ARGV[1]  the last id the person has seen, '' if unknown
 -- ARGV[2]  the person's channel
--- ARGV[3]  seconds that both keys live
+-- ARGV[3]  seconds that both keys live, and every entry: what is older is not told any more
 -- returns  {id for the `connected` message, number of this opening, last id kept, entries}
 --
 -- The `connected` id comes before every entry and after what was acknowledged. Ids are 100 apart,
@@ -29,6 +29,7 @@ if seen > acknowledged then
   redis.call('XTRIM', KEYS[1], 'MINID', text(seen + 1))
 end
 
+redis.call('XTRIM', KEYS[1], 'MINID', text(now - ARGV[3] * 1000000))
 local entries = redis.call('XRANGE', KEYS[1], '-', '+')
 local connected, waiting, resumes = 0, 0, 0
 if #entries > 0 then
