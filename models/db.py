@@ -1,6 +1,7 @@
 """The way to Postgres, the single source of truth: one engine a process, short transactions."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -49,6 +50,8 @@ CONNECT_TIMEOUT_SECONDS = 2
 # while they hold their locks, until nobody gets on; waiting for a connection holds nothing.
 POOL_SIZE = 6
 POOL_TIMEOUT_SECONDS = 5
+# Of those connections, so many may be showing something: an order always finds one.
+READERS = 4
 # A connection that has been idle for longer is asked whether it lives before it is used.
 TRUSTED_SECONDS = 1.0
 # While the server there is read-only, connections are made anew at most so often.
@@ -218,6 +221,26 @@ def statements() -> Iterator[Connection]:
     """A connection on which each statement commits by itself: one round trip instead of three."""
     with autocommit_engine().connect() as connection:
         yield connection
+
+
+@lru_cache(maxsize=1)
+def _readers() -> threading.BoundedSemaphore:
+    """Made at its first use, which is after gevent has replaced the locks."""
+    return threading.BoundedSemaphore(READERS)
+
+
+@contextmanager
+def reads() -> Iterator[Connection]:
+    """`statements` for what only shows something; never one inside another. Waits for its turn, and raises
+    SQLAlchemy's ``TimeoutError`` as for a connection.
+    """
+    if not _readers().acquire(timeout=POOL_TIMEOUT_SECONDS):
+        raise PoolTimeout("too many reads at once")
+    try:
+        with statements() as connection:
+            yield connection
+    finally:
+        _readers().release()
 
 
 def unreachable(error: BaseException) -> bool:

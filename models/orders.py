@@ -53,6 +53,9 @@ NEXT_TRIP_STATUS = dict(zip(RUNNING, (*RUNNING[1:], "completed"), strict=True))
 # The load is on a truck: the customer can no longer call the order off.
 LOADED = ("in_transit", "arrived_at_drop", "completed")
 
+# What the cleaning looks for: a trip that is over, and a phone.
+PHONE_IS_KEPT = "driver_phone IS NOT NULL AND status IN ('completed', 'cancelled')"
+
 orders = Table(
     "orders",
     metadata,
@@ -154,6 +157,7 @@ truck_requests = Table(
     ),
     # For the foreign key: whoever deletes a driver looks here. Not written when an order is placed.
     Index("ix_truck_requests_driver", "driver_id", postgresql_where=text("driver_id IS NOT NULL")),
+    Index("ix_truck_requests_phones", "updated_at", postgresql_where=text(PHONE_IS_KEPT)),
 )
 
 order_events = Table(

@@ -114,7 +114,8 @@ class Settings(BaseSettings):
         default_factory=lambda known: 60 if known.get("orders_per_minute") else 0, ge=0
     )
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
-    sockets_per_address: int = Field(default=1_000, ge=0)
+    # A socket needs a token of somebody, and carriers put thousands of phones behind one address.
+    sockets_per_address: int = Field(default=10_000, ge=0)
 
     # The console's map: https://host/{z}/{x}/{y}.png, and whom the tiles' licence wants named.
     tile_url: str = Field(default="", pattern=TILE_URL)

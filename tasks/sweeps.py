@@ -194,6 +194,7 @@ CLEANING: dict[str, Callable[[], int]] = {
     "expired": expire,
     "silent_drivers": cleaning.drop_silent_drivers,
     "admissions": cleaning.forget_admissions,
+    "phones": cleaning.forget_phones,
     "tokens": revoking.forget,
     "failed_rows": failing.forget,
 }

@@ -27,7 +27,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
             queries.check()
             return view(*args, **kwargs)
 
-        guarded.roles = roles  # type: ignore[attr-defined]
+        guarded.roles, guarded.counted = roles, True  # type: ignore[attr-defined]
         return guarded
 
     return declare
@@ -59,21 +59,28 @@ def _refuse_a_rebound_name() -> None:
         return
     if not loopback.cannot_be_rebound(request.host):
         raise Forbidden(
-            "The development secret counts on localhost and by address only: set JWT_SECRET or TRUSTED_HOSTS."
+            "The development secret counts for no public name of a host: set JWT_SECRET or TRUSTED_HOSTS."
         )
 
 
 def public(view: View[Arguments]) -> View[Arguments]:
-    """Declares a view that anybody may call."""
+    """Declares a view that anybody may call, counted for their address."""
 
     @wraps(view)
-    def checked(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
+    def counted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
+        quotas.count(None)
         if request.method not in quotas.READING:
             queries.check()
         return view(*args, **kwargs)
 
-    checked.roles = ()  # type: ignore[attr-defined]
-    return checked
+    counted.roles, counted.counted = (), True  # type: ignore[attr-defined]
+    return counted
+
+
+def probe(view: View[Arguments]) -> View[Arguments]:
+    """Declares a view for what watches us: never refused, since a load balancer would take us for dead."""
+    view.roles, view.counted = (), False  # type: ignore[attr-defined]
+    return view
 
 
 def caller() -> Caller:

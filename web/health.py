@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models import db, outbox
 from models.live import alive
-from web.access import public
+from web.access import probe
 from web.answers import success
 from web.errors import failure
 
@@ -85,14 +85,14 @@ def _states() -> dict[str, str]:
 
 
 @blueprint.get("/health")
-@public
+@probe
 def health() -> Response:
     """The process lives."""
     return success({"status": "alive"})
 
 
 @blueprint.get("/ready")
-@public
+@probe
 def ready() -> Response:
     """The main job can run: one line for each part it needs."""
     found = _states()

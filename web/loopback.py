@@ -44,8 +44,11 @@ def names_loopback(host: str) -> bool:
 
 
 def cannot_be_rebound(host: str) -> bool:
-    """Whether no page of a stranger can have this ``Host``: it is loopback's or an address."""
-    return names_loopback(host) or _address(_name(host)) is not None
+    """Whether no page of a stranger can have this ``Host``: an address, or a name that only a local resolver
+    knows, as ``localhost`` or that of a container.
+    """
+    name = _name(host)
+    return _address(name) is not None or (name != "" and "." not in name)
 
 
 def _name(host: str) -> str:

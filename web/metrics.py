@@ -31,7 +31,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.live import alive, queues
-from web.access import public
+from web.access import probe
 from web.health import QUEUES
 from web.traffic import BUCKETS, board
 from workers import overseeing
@@ -188,7 +188,7 @@ _registry.register(Figures())
 
 
 @blueprint.get("/metrics")
-@public
+@probe
 def metrics() -> Response:
     """Figures for Prometheus, in its text format or as OpenMetrics, as the client prefers."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from models import clock
 from models.live.driver_index import Moved, Position, Report
 from workers import failing, locating, tracking
 from workers.tracking import Point, Way
@@ -31,7 +32,8 @@ class Positions:
 
     def __init__(self) -> None:
         self._latest: dict[str, Position] = {}
-        self._ways: list[tuple[Way, Point]] = []
+        # The first point of each second, the oldest news first.
+        self._ways: dict[tuple[Way, int], Point] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -43,16 +45,23 @@ class Positions:
             self._begin()
 
     def note_trips(self, reports: Sequence[Report], moves: Sequence[Moved]) -> None:
-        """Takes positions for the history of the trip that each was found to belong to."""
-        found = [
-            (Way(moved.trip.truck_request_id, driver_id), _point(position, moved))
-            for (driver_id, position), moved in zip(reports, moves, strict=True)
-            if moved.trip
-        ]
-        if found:
-            with self._lock:
-                self._ways += found
+        """Takes positions for the track of the trip that each was found to belong to: a point a second, and
+        none from before the trip. One ahead of our clock counts as of now.
+        """
+        now_ms = clock.now_ms()
+        with self._lock:
+            for (driver_id, position), moved in zip(reports, moves, strict=True):
+                if moved.trip and position.at_ms >= moved.trip.since_ms:
+                    point = _point(position, moved, now_ms)
+                    way = Way(moved.trip.truck_request_id, driver_id)
+                    self._ways.setdefault((way, point[0] // 1000), point)
+            if self._ways:
+                self._bound()
                 self._begin()
+
+    def _bound(self) -> None:
+        for key in list(itertools.islice(self._ways, max(0, len(self._ways) - MAX_WAITING))):
+            del self._ways[key]
 
     def _begin(self) -> None:
         if self._thread is None:
@@ -87,9 +96,9 @@ class Positions:
 
     def _flush_ways(self) -> None:
         with self._lock:
-            noted, self._ways = self._ways, []
+            noted, self._ways = self._ways, {}
         parts: dict[Way, list[Point]] = {}
-        for way, point in noted:
+        for (way, _), point in noted.items():
             parts.setdefault(way, []).append(point)
         try:
             for _ in failing.apart("tracks", list(parts.items()), _record, name=_trip):
@@ -97,7 +106,8 @@ class Positions:
         except SQLAlchemyError as error:
             log.warning("ways not saved", positions=len(noted), error=str(error).partition("\n")[0])
             with self._lock:
-                self._ways = (noted + self._ways)[-MAX_WAITING:]
+                self._ways = noted | {key: at for key, at in self._ways.items() if key not in noted}
+                self._bound()
 
     def stop(self) -> None:
         """Writes what is left and ends the thread."""
@@ -138,8 +148,8 @@ def _trip(part: tuple[Way, list[Point]]) -> str:
     return part[0].truck_request_id
 
 
-def _point(position: Position, moved: Moved) -> Point:
-    return position.at_ms, position.latitude, position.longitude, int(moved.jumped)
+def _point(position: Position, moved: Moved, now_ms: int) -> Point:
+    return min(position.at_ms, now_ms), position.latitude, position.longitude, int(moved.jumped)
 
 
 _positions = Positions()

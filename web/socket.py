@@ -181,7 +181,7 @@ def _named_in(headers: Headers) -> Caller:
     return auth.of_socket(headers)
 
 
-_open.roles = ROLES  # type: ignore[attr-defined]
+_open.roles, _open.counted = ROLES, True  # type: ignore[attr-defined]
 
 
 def _bad_handshake() -> Response | None:

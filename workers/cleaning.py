@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from models import clock, db, settings
 from models.live import driver_index
+from models.orders import PHONE_HOURS, PHONE_IS_KEPT
 
 BATCH = 500
 # Deletes more than ten times of what a hundred orders a second leave in the ten seconds between two runs.
@@ -65,3 +66,20 @@ def _batches(work: Callable[[], int], size: int, seconds: float) -> int:
         total += done
         if done < size or time.monotonic() >= until:
             return total
+
+
+# Of trips that are over for long enough.
+FORGET_PHONES = text(f"""
+    UPDATE truck_requests SET driver_phone = NULL WHERE id = ANY(ARRAY(
+        SELECT id FROM truck_requests
+        WHERE {PHONE_IS_KEPT} AND updated_at < coalesce(:now, now()) - interval '{PHONE_HOURS} hours'
+        ORDER BY updated_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ))
+""")
+
+
+def forget_phones(now: datetime | None = None) -> int:
+    """Deletes the drivers' phones of trips that have ended long enough ago; how many."""
+    values = {"now": now, "limit": BATCH}
+    with db.statements() as connection:
+        return _batches(lambda: connection.execute(FORGET_PHONES, values).rowcount, BATCH, FORGETTING_SECONDS)

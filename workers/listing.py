@@ -96,7 +96,7 @@ def orders(customer_id: str | None, limit: int, cursor: str | None, status: str 
     """``{orders, nextCursor}``, newest first; of one customer, or of all for ``None``."""
     page = {"customer_id": customer_id, "cursor": cursor or LARGEST_ID, "limit": limit + 1}
     which = (customer_id is not None, status)
-    with db.statements() as connection:
+    with db.reads() as connection:
         placed = [order_view(row) for row in _rows(connection, PLACED_PAGES.get(which), page)]
         unplaced = [unplaced_view(row) for row in _rows(connection, UNPLACED_PAGES.get(which), page)]
     found = sorted(placed + unplaced, key=lambda view: str(view["id"]), reverse=True)
@@ -115,7 +115,7 @@ def story(order_id: str, limit: int = STORY_ROWS, after: Mark | None = None) -> 
     """
     after = after or Mark()
     wanted = {"order_id": order_id, "event": after.event, "offer": after.offer, "limit": limit + 1}
-    with db.statements() as connection:
+    with db.reads() as connection:
         events = connection.execute(EVENTS, wanted).all()
         offers = connection.execute(OFFERS, wanted).all()
     more = len(events) > limit or len(offers) > limit

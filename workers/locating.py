@@ -20,7 +20,7 @@ from workers import failing
 # more is never the one with the earlier time.
 READ = text(f"""
     SELECT d.id, d.vehicle, last_latitude, last_longitude, last_position_at,
-        available AND t.id IS NULL AS searchable, t.id AS truck_request_id, o.customer_id,
+        available AND t.id IS NULL AS searchable, t.id AS truck_request_id, t.assigned_at, o.customer_id,
         CAST(extract(epoch FROM statement_timestamp()) * 1000000 AS bigint) AS as_of_us
     FROM drivers d
     LEFT JOIN truck_requests t ON t.driver_id = d.id AND t.status IN {RUNNING}
@@ -111,8 +111,7 @@ def _placement(row: Row[Any], now_ms: int, sent: Position | None) -> Placement:
     position = _newer(_saved(row), sent)
     search = row.vehicle if row.searchable else NO_SEARCH
     seen_ms = min(position.at_ms, now_ms) if position else 0
-    trip = Trip(str(row.truck_request_id), row.customer_id) if row.truck_request_id else None
-    return Placement(row.id, search, position, seen_ms, row.as_of_us, trip)
+    return Placement(row.id, search, position, seen_ms, row.as_of_us, _trip(row))
 
 
 def save(latest: Mapping[str, Position]) -> int:
@@ -129,6 +128,13 @@ def save(latest: Mapping[str, Position]) -> int:
     # One text: four arrays take psycopg2 several times as long, in which nobody else is served.
     with db.statements() as connection:
         return connection.execute(SAVE, {"latest": orjson.dumps(rows).decode()}).rowcount
+
+
+def _trip(row: Row[Any]) -> Trip | None:
+    if row.truck_request_id is None:
+        return None
+    since_ms = _milliseconds(row.assigned_at) if row.assigned_at else 0
+    return Trip(str(row.truck_request_id), row.customer_id, since_ms)
 
 
 def _saved(row: Row[Any]) -> Position | None:

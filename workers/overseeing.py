@@ -113,7 +113,7 @@ def figures_of(heard: int | None) -> Figures:
     ``None`` if it is away: then the last saved position of a driver counts for a word from them.
     """
     drivers = drivers_by_state(heard)
-    with db.statements() as connection:
+    with db.reads() as connection:
         return figures_on(connection, drivers)
 
 
@@ -151,7 +151,7 @@ def _count_drivers() -> Counts:
     found = dict.fromkeys(
         ("drivers", "available", "fresh", "trips", "on_trip", "available_on_trips", "fresh_on_trips"), 0
     )
-    with db.statements() as connection:
+    with db.reads() as connection:
         for page in _pages(connection, DRIVERS, PAGE):
             found["drivers"] += page.read
             found["available"] += page.available

@@ -41,9 +41,13 @@ def of(order_id: str, driver_id: str) -> str:
 
 @lru_cache(maxsize=1)
 def _secret() -> bytes:
+    named = {"name": NAME}
     with db.statements() as connection:
-        connection.execute(MAKE, {"name": NAME, "value": secrets.token_bytes(32)})
-        return bytes(connection.execute(READ, {"name": NAME}).scalar_one())
+        made = connection.execute(READ, named).scalar_one_or_none()
+        if made is None:
+            connection.execute(MAKE, named | {"value": secrets.token_bytes(32)})
+            made = connection.execute(READ, named).scalar_one()
+        return bytes(made)
 
 
 def story(order_id: str, whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +102,6 @@ def _drivers_of(whole: Mapping[str, Any]) -> set[str]:
 
 
 def _assigned(order_id: str, drivers: Collection[str]) -> frozenset[str]:
-    with db.statements() as connection:
+    with db.reads() as connection:
         rows = connection.execute(ASSIGNED, {"order_id": order_id, "drivers": list(drivers)})
         return frozenset(row.driver_id for row in rows)

@@ -153,7 +153,7 @@ def unplaced_view(admission: Row[Any]) -> dict[str, Any]:
 
 def order(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests}``. Raises ``OrderNotFound``."""
-    with db.statements() as connection:
+    with db.reads() as connection:
         return _order(connection, order_id)
 
 
@@ -184,7 +184,7 @@ def _assigned_view(truck: Row[Any]) -> dict[str, Any]:
 
 def current_order(customer_id: str) -> dict[str, Any] | None:
     """The customer's order that is not over, as ``{order, truckRequests}``."""
-    with db.statements() as connection:
+    with db.reads() as connection:
         order_id = connection.execute(CURRENT, {"customer_id": customer_id}).scalar_one_or_none()
         order_id = order_id or connection.execute(QUEUED, {"customer_id": customer_id}).scalar_one_or_none()
         return _order(connection, str(order_id)) if order_id else None
@@ -197,7 +197,7 @@ def customer_opening(customer_id: str) -> dict[str, Any]:
 
 def driver_opening(driver_id: str) -> Opening:
     """What a driver's socket starts with: the open offers he can still take, and his trip."""
-    with db.statements() as connection:
+    with db.reads() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
         current = trip_view(running, running) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)

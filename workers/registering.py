@@ -63,7 +63,7 @@ def set_available(driver_id: str, available: bool) -> dict[str, Any]:
 
 def read(driver_id: str) -> dict[str, Any]:
     """The driver as he sees himself. Raises ``DriverNotRegistered``."""
-    with db.statements() as connection:
+    with db.reads() as connection:
         row = connection.execute(READ, {"id": driver_id}).one_or_none()
     if row is None:
         raise DriverNotRegistered

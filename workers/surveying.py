@@ -98,7 +98,7 @@ SEARCH = text("SELECT searching, round, wave, next_wave_at FROM orders WHERE id 
 def overview(now: datetime | None = None) -> dict[str, Any]:
     """``{counters, drivers, map}`` for the operators' page."""
     drivers = drivers_by_state(heard())
-    with db.statements() as connection:
+    with db.reads() as connection:
         found = figures_on(connection, drivers)
         return {
             "counters": _counters(connection, found, now),
@@ -109,7 +109,7 @@ def overview(now: datetime | None = None) -> dict[str, Any]:
 
 def search(order_id: str) -> dict[str, Any]:
     """How far the search of an order has come; of one that is not placed there is none yet."""
-    with db.statements() as connection:
+    with db.reads() as connection:
         row = connection.execute(SEARCH, {"order_id": order_id}).one_or_none()
     if row is None:
         return {"searching": False, "round": 0, "wave": 0, "radiusKm": 0, "nextWaveAt": None}

@@ -44,10 +44,10 @@ _WITHOUT_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 Outcome = Literal["live", "kept_out", "unknown"]
 
 # What the script takes of a position: latitude, longitude, at_ms, cell; and of a driver: seen_ms, his place,
-# search, as_of_us, his trip.
+# search, as_of_us, his trip, since_ms.
 _place = struct.Struct("<dddd")
 NOWHERE = b""
-Learnt: TypeAlias = tuple[int, bytes, str, int | str, str]
+Learnt: TypeAlias = tuple[int, bytes, str, int | str, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Trip:
 
     truck_request_id: str
     customer_id: str
+    # When the driver was assigned, in ms since 1970: positions from before are not the customer's business.
+    since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,14 @@ def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
     Whatever becomes of a position, the word from its driver counts. A position ahead of our clock counts
     as of now. Raises ValueError for coordinates that are none, redis.RedisError.
     """
-    return _update([(driver, (now_ms, _where(position, now_ms), "", "", "")) for driver, position in reports])
+    return _update(
+        [(driver, (now_ms, _where(position, now_ms), "", "", "", 0)) for driver, position in reports]
+    )
 
 
 def heard(driver_id: str, now_ms: int) -> bool:
     """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    (noted,) = _update([(driver_id, (now_ms, NOWHERE, "", "", ""))])
+    (noted,) = _update([(driver_id, (now_ms, NOWHERE, "", "", "", 0))])
     return noted.outcome != "unknown"
 
 
@@ -146,7 +150,8 @@ def place_all(placements: Sequence[Placement]) -> None:
 def _placed(one: Placement) -> tuple[str, Learnt]:
     on_trip = f"{one.trip.truck_request_id} {one.trip.customer_id}" if one.trip else ""
     where = _where(one.position) if one.position else NOWHERE
-    return one.driver_id, (one.seen_ms, where, one.search, one.as_of_us, on_trip)
+    since_ms = one.trip.since_ms if one.trip else 0
+    return one.driver_id, (one.seen_ms, where, one.search, one.as_of_us, on_trip, since_ms)
 
 
 def last_position(driver_id: str) -> Position | None:
@@ -215,8 +220,11 @@ def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
 def _moved(answer: Any) -> Moved:
     if isinstance(answer, str):
         return _USUAL[cast("Outcome", answer)]
-    outcome, running, tell, jumped = answer
-    return Moved(outcome, Trip(*running.split(" ")) if running else None, bool(tell), bool(jumped))
+    outcome, running, tell, jumped, since_ms = answer
+    if not running:
+        return Moved(outcome, jumped=bool(jumped))
+    truck_request_id, customer_id = running.split(" ")
+    return Moved(outcome, Trip(truck_request_id, customer_id, int(since_ms)), bool(tell), bool(jumped))
 
 
 def _where(position: Position, now_ms: int | None = None) -> bytes:

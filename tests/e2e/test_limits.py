@@ -227,6 +227,16 @@ def test_guesses_at_tokens_at_the_sockets_door_count_for_their_address(doors: st
     assert [raw.send(doors, guess).status for _ in range(10)] == [401] * 8 + [429] * 2
 
 
+def test_what_needs_no_token_counts_for_its_address_and_probes_are_never_refused(doors: str) -> None:
+    line = "X-Forwarded-For: 198.51.100.23"
+    for path in ("/openapi.json", "/docs", "/console", "/"):
+        raw.send(doors, raw.request("GET", path, line))
+    pages = [raw.send(doors, raw.request("GET", "/asyncapi.json", line)).status for _ in range(6)]
+    assert pages == [200] * 4 + [429] * 2
+    for path in ("/health", "/ready", "/metrics"):
+        assert raw.send(doors, raw.request("GET", path, line)).status in (200, 503)
+
+
 def test_what_changes_something_has_a_quota_for_each_person(doors: str, name: str) -> None:
     ravi, meera = (Person(doors, "driver", name + letter) for letter in "ab")
     answers = [ravi.http.put("/drivers/me/availability", json={"available": True}) for _ in range(7)]

@@ -10,6 +10,7 @@ CONSOLE = "tests/unit/test_console.py::"
 LIMITS = "tests/e2e/test_limits.py::"
 WORST = "tests/integration/test_worst_input.py::"
 PRIVACY = "tests/integration/test_privacy.py::"
+TRACKS = "tests/integration/test_tracks.py::"
 SOCKET = "tests/integration/test_socket.py::"
 
 
@@ -132,8 +133,8 @@ WEAKENINGS = {
     ),
     "wrong tokens that nobody counts": Weakening(
         "web/access.py",
-        "        quotas.count(None)\n",
-        "",
+        "    except Unauthenticated:\n        quotas.count(None)\n",
+        "    except Unauthenticated:\n",
         LIMITS + "test_guesses_at_tokens_at_the_sockets_door_count_for_their_address",
     ),
     "any number of sockets": Weakening(
@@ -189,6 +190,48 @@ WEAKENINGS = {
         "coalesce(t.driver_name, d.name)",
         "coalesce(d.name)",
         PRIVACY + "test_an_order_shows_its_driver_as_at_the_assignment",
+    ),
+    "tracks from before the trip, as they are written": Weakening(
+        "workers/tracking.py",
+        "SELECT ceil(extract(epoch FROM t.assigned_at) * 1000) AS from_ms",
+        "SELECT 0 AS from_ms",
+        TRACKS + "test_a_track_has_nothing_from_before_the_assignment",
+    ),
+    "tracks from before and after the trip, as they are shown": Weakening(
+        "workers/tracking.py",
+        "        AND CAST(point ->> 0 AS bigint) BETWEEN :from_ms AND :until_ms\n",
+        "",
+        TRACKS + "test_what_is_in_the_table_from_before_and_after_a_trip_is_not_shown",
+    ),
+    "tracks from after the trip, as they are written": Weakening(
+        "workers/tracking.py",
+        "coalesce({ENDED_AT}, now() + interval",
+        "coalesce(NULL, now() + interval",
+        TRACKS + "test_a_point_from_after_the_end_is_not_written",
+    ),
+    "any number of points a second": Weakening(
+        "workers/tracking.py",
+        "str(second % PART_SECONDS)",
+        "str(point[0] % (PART_SECONDS * 1000))",
+        TRACKS + "test_a_track_keeps_a_point_a_second_whoever_sends_how_many",
+    ),
+    "positions from before the assignment for customers": Weakening(
+        "models/live/lua/driver_update.lua",
+        " and unpack_doubles('<d', place, POINT + 1) >= tonumber(since)",
+        "",
+        TRACKS + "test_a_customer_is_not_told_where_the_driver_was_before_the_assignment",
+    ),
+    "pages that read the whole track": Weakening(
+        "workers/tracking.py",
+        "    ORDER BY begins_s, at_ms LIMIT",
+        "    ORDER BY at_ms LIMIT",
+        TRACKS + "test_a_page_reads_no_more_parts_than_it_shows",
+    ),
+    "readers on all connections": Weakening(
+        "models/db.py",
+        "READERS = 4\n",
+        "READERS = 40\n",
+        TRACKS + "test_however_many_read_an_order_finds_a_connection",
     ),
     "whoever says he is a proxy": Weakening(
         "web/addresses.py",

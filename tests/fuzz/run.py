@@ -19,7 +19,7 @@ from tests.fuzz.messages import Messages
 AT_ONCE = 16
 HANDSHAKE_SECONDS = 10
 ENDING_SECONDS = 15
-PEOPLE = 200
+PEOPLE = 1_000
 # A driver has more to say.
 ROLES = ("driver", "driver", "customer")
 # Lines of its log that say that a mistake of somebody else was one of ours.

@@ -75,9 +75,10 @@ FROM past, generate_series(0, 2) AS k;
 INSERT INTO order_events (order_id, at, type, data)
 SELECT (SELECT id FROM past WHERE n = 7), now() - n * interval '1 second', 'trip_status_changed', '{"driverId": "grown-1"}'
 FROM generate_series(1, 5000) AS n;
-INSERT INTO track_parts (truck_request_id, driver_id, points)
-SELECT truck, driver, jsonb_build_array(jsonb_build_array(extract(epoch FROM at) * 1000, 28.5, 77.4, 0))
-FROM past WHERE status = 'in_progress';
+INSERT INTO track_parts (truck_request_id, driver_id, begins_s, points)
+SELECT truck, driver, at_s - at_s % 10,
+    jsonb_build_object(CAST(at_s % 10 AS text), jsonb_build_array(at_s * 1000, 28.5, 77.4, 0))
+FROM (SELECT truck, driver, CAST(extract(epoch FROM at) AS bigint) AS at_s FROM past WHERE status = 'in_progress') AS p;
 INSERT INTO revoked_tokens (token_id, expires_at) SELECT 'past-' || n, now() + interval '1 day' FROM generate_series(1, 5000) AS n;
 DROP TABLE past;
 SET session_replication_role = DEFAULT;

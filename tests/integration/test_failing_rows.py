@@ -223,14 +223,14 @@ def test_of_ways_that_are_saved_together_the_wrong_one_is_left_out() -> None:
     scenes.driver("one")
     truck = offers.accept("one", scenes.placed().order_id)["truckRequestId"]
     now_ms, collected = clock.now_ms(), Positions()
-    collected._ways = [
-        (Way("no such id", "one"), (now_ms, 28.0, 77.0, 0)),
-        (Way(truck, "one"), (now_ms, 28.0, 77.0, 0)),
-    ]
+    collected._ways = {
+        (Way("no such id", "one"), now_ms // 1000): (now_ms, 28.0, 77.0, 0),
+        (Way(truck, "one"), now_ms // 1000): (now_ms, 28.0, 77.0, 0),
+    }
     collected.stop()
     assert len(tracking.track(truck, "driver", "one")["points"]) == 1
     assert noted() == [("tracks", "no such id", 1)]
-    assert collected._ways == []
+    assert not collected._ways
 
 
 def test_a_driver_whose_key_is_broken_costs_only_his_own_positions() -> None:

@@ -213,6 +213,7 @@ FEW_LEFT_OUT = {
     "workers.expiring.DUE": "what has failed by itself and pauses",
     "workers.overseeing.FAILED": "what has failed by itself in the last hour",
     "workers.cleaning.FORGET_ADMISSIONS": "what is still queued after days",
+    "workers.cleaning.FORGET_PHONES": "nothing: a row that is locked is held against the index's condition",
     "workers.recovering.OVERDUE": "what has failed before and pauses",
     "workers.revoking.SINCE": "what ran out in the minute in which it was called back",
     "workers.surveying.ARRIVED": "what was refused in the last minute",

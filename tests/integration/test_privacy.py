@@ -16,9 +16,9 @@ from tasks import offers, operating, orders
 from tasks import trips as trip_tasks
 from tests import scenes
 from tests.clients import Caller
-from workers import accepting, pseudonyms, reading, registering
+from workers import accepting, cleaning, pseudonyms, reading, registering
 
-ASKED = ("driver-a", "driver-b", "driver-c")
+ASKED = ("lorry-a", "lorry-b", "lorry-c")
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def names(story: dict[str, Any]) -> set[str]:
 
 def test_a_customer_sees_neither_who_was_asked_nor_how_far_away_they_were() -> None:
     order_id = scenes.placed().order_id
-    accepting.decline("driver-b", order_id)
+    accepting.decline("lorry-b", order_id)
     operating.expire(order_id, "olga")
     story = seen(order_id)
     told = str(story)
@@ -89,22 +89,22 @@ def test_a_drivers_id_in_one_order_is_none_in_the_next_and_the_same_in_every_pro
 
 def test_whoever_does_not_have_the_secret_cannot_work_an_id_out() -> None:
     order_id = scenes.placed().order_id
-    before = pseudonyms.of(order_id, "driver-a")
+    before = pseudonyms.of(order_id, "lorry-a")
     with db.transaction() as connection:
         connection.execute(text("DELETE FROM secrets"))
     pseudonyms._secret.cache_clear()
-    assert pseudonyms.of(order_id, "driver-a") != before
+    assert pseudonyms.of(order_id, "lorry-a") != before
 
 
 def test_a_driver_who_was_assigned_is_known_and_stays_so_after_giving_the_truck_back() -> None:
     order_id = scenes.placed().order_id
-    truck = str(offers.accept("driver-b", order_id)["truckRequestId"])
+    truck = str(offers.accept("lorry-b", order_id)["truckRequestId"])
     story = seen(order_id)
-    assert names(story) & set(ASKED) == {"driver-b"}
+    assert names(story) & set(ASKED) == {"lorry-b"}
     assigned = next(event for event in story["events"] if event["type"] == "truck_assigned")
-    assert assigned["data"] == {"driverId": "driver-b", "truckRequestId": truck}
-    trip_tasks.give_back("driver-b", truck, "a flat tyre")
-    assert names(seen(order_id)) & set(ASKED) == {"driver-b"}
+    assert assigned["data"] == {"driverId": "lorry-b", "truckRequestId": truck}
+    trip_tasks.give_back("lorry-b", truck, "a flat tyre")
+    assert names(seen(order_id)) & set(ASKED) == {"lorry-b"}
 
 
 def test_operators_see_who_was_asked_and_how_far_away_they_were() -> None:
@@ -119,7 +119,7 @@ def test_operators_see_who_was_asked_and_how_far_away_they_were() -> None:
 # --- a trip's driver ---
 
 
-def delivered(order_id: str, driver: str = "driver-a") -> None:
+def delivered(order_id: str, driver: str = "lorry-a") -> None:
     """The driver takes the truck of this order and drives the trip to its end."""
     truck = str(offers.accept(driver, order_id)["truckRequestId"])
     for step in (*RUNNING[1:], "completed"):
@@ -146,13 +146,15 @@ def test_an_order_shows_its_driver_as_at_the_assignment(ended: bool) -> None:
     if ended:
         delivered(order_id)
     else:
-        offers.accept("driver-a", order_id)
+        offers.accept("lorry-a", order_id)
     before = shown(order_id)
-    registering.register("driver-a", "Another Name", "+910000000000", "TRUCK", "TATA_ACE", "XX 9")
+    # The vehicle stays while it is under way.
+    plate = "XX 9" if ended else "DL 1 AB 1234"
+    registering.register("lorry-a", "Another Name", "+910000000000", "TRUCK", "TATA_ACE", plate)
     assert shown(order_id) == before
     assert before == {
-        "id": "driver-a",
-        "name": "Driver-A",
+        "id": "lorry-a",
+        "name": "Lorry-A",
         "phone": "+911234567890",
         "vehicleNumber": "DL 1 AB 1234",
     }
@@ -160,8 +162,8 @@ def test_an_order_shows_its_driver_as_at_the_assignment(ended: bool) -> None:
 
 def test_the_next_driver_of_a_truck_is_shown_and_nothing_of_the_one_before() -> None:
     order_id = scenes.placed(trucks=2).order_id
-    truck = str(offers.accept("driver-a", order_id)["truckRequestId"])
-    trip_tasks.give_back("driver-a", truck, "a flat tyre")
+    truck = str(offers.accept("lorry-a", order_id)["truckRequestId"])
+    trip_tasks.give_back("lorry-a", truck, "a flat tyre")
     with db.statements() as connection:
         row = connection.execute(
             text(
@@ -179,18 +181,33 @@ def test_a_drivers_phone_is_gone_a_day_after_the_trips_end(end: str, hours: int,
     if end == "completed":
         delivered(order_id)
     else:
-        offers.accept("driver-a", order_id)
+        offers.accept("lorry-a", order_id)
         orders.cancel("asha", order_id, "never mind")
     long_ago(hours)
     for who, path in ((Caller("customer", "asha"), "/orders/"), (Caller("ops", "olga"), "/ops/orders/")):
         driver = data(who, path + order_id)["truckRequests"][0]["driver"]
         assert (driver["phone"] is not None) == there
-        assert driver["name"] == "Driver-A"
+        assert driver["name"] == "Lorry-A"
+
+
+def test_the_cleaning_deletes_the_phones_of_trips_that_ended_a_day_ago_and_no_other() -> None:
+    ended, recent, running = (scenes.placed(name).order_id for name in ("asha", "bina", "chitra"))
+    delivered(ended)
+    long_ago(25)
+    delivered(recent, "lorry-b")
+    offers.accept("lorry-c", running)
+    assert cleaning.forget_phones() == 1
+    with db.statements() as connection:
+        left = connection.execute(
+            text("SELECT driver_id, driver_phone FROM truck_requests ORDER BY driver_id")
+        )
+        assert [row.driver_phone for row in left] == [None, "+911234567890", "+911234567890"]
+    assert shown(ended)["phone"] is None
 
 
 def test_a_trip_that_takes_days_keeps_its_drivers_phone() -> None:
     order_id = scenes.placed().order_id
-    offers.accept("driver-a", order_id)
+    offers.accept("lorry-a", order_id)
     long_ago(72)
     assert shown(order_id)["phone"] == "+911234567890"
 

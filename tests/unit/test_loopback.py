@@ -34,7 +34,9 @@ def test_any_other_name_is_not_and_could_be_a_strangers(host: str) -> None:
     assert not loopback.cannot_be_rebound(host)
 
 
-@pytest.mark.parametrize("host", ["192.168.1.5:8000", "0.0.0.0:8000", "[fe80::1]:8000"])
-def test_an_address_is_not_loopback_but_no_page_can_make_it_its_own_name(host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["web:8000", "weelo_app", "192.168.1.5:8000", "0.0.0.0:8000", "[fe80::1]:8000"]
+)
+def test_an_address_or_a_local_name_is_not_loopback_but_no_page_can_make_it_its_own(host: str) -> None:
     assert not loopback.names_loopback(host)
     assert loopback.cannot_be_rebound(host)

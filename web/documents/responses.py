@@ -41,7 +41,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
 }
 EVERYWHERE = ("X-Request-ID",)
-# Requests are counted where somebody has to say who he is.
+# Where requests are counted.
 COUNTED = (*EVERYWHERE, "RateLimit-Policy", "RateLimit")
 
 # Headers that only a failure of this status has.
@@ -74,24 +74,26 @@ ERROR = {
 }
 
 
-def of(declared: Operation, roles: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+def of(declared: Operation, roles: tuple[str, ...], counted: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each status with its Response Object."""
-    always = COUNTED if roles else EVERYWHERE
+    always = COUNTED if counted else EVERYWHERE
     for status, answer in declared.answers.items():
         yield str(status), _success(answer, always)
     failures: dict[int, list[Code]] = {}
     known = codes.table()
-    for code in sorted(_codes(declared, roles)):
+    for code in sorted(_codes(declared, roles, counted)):
         failures.setdefault(known[code].status, []).append(known[code])
     for status, found in sorted(failures.items()):
         yield str(status), _failure(found, always)
 
 
-def _codes(declared: Operation, roles: tuple[str, ...]) -> set[str]:
+def _codes(declared: Operation, roles: tuple[str, ...], counted: bool) -> set[str]:
     """The codes of a route: what it declares, and what follows from the rest."""
     found = {"INTERNAL_ERROR", *declared.codes, *(error.code for error in declared.errors)}
     if roles:
-        found |= {"UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMIT_EXCEEDED"}
+        found |= {"UNAUTHENTICATED", "FORBIDDEN"}
+    if counted:
+        found.add("RATE_LIMIT_EXCEEDED")
     if declared.tag not in WITHOUT_STORES:
         found.add("SERVICE_UNAVAILABLE")
     if declared.parameters or declared.body:

@@ -134,6 +134,8 @@ ROUTES = {
             query("limit", "How many at most.", _LIMIT, 100),
         ),
         errors=(TripNotFound,),
+        text="From the assignment of its driver to its end, a position a second at most. The next page begins"
+        " after the last position of this one.",
     ),
     "drivers.trip_cancel": Operation(
         "Drivers",

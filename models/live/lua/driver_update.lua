@@ -2,21 +2,22 @@
 --
 -- KEYS  drivers:heard, drivers:vehicles, then driver:{id} of each driver
 -- ARGV  1 seconds to live of driver:{id} while he is in no search   2 the same while he is in the index
---       3 ms between two words to a customer, then five for each driver:
+--       3 ms between two words to a customer, then six for each driver:
 --       1 seen_ms   2 place: latitude, longitude, at_ms and cell as four doubles, "" for none
 --       3 search: vehicle key, "-" for no search, "" for as it is
---       4 as_of_us: when Postgres said so   5 trip: his running trip, "" for none (4 and 5 count with 3)
+--       4 as_of_us: when Postgres said so   5 trip: his running trip, "" for none
+--       6 since_ms: when that trip was assigned (4 to 6 count with 3)
 -- returns for each driver 'unknown': nothing is known of him and 3 is "", nothing was written
 --                         'live': the place is the newest; 'kept_out': there was none, or a newer one is known
---         or {one of them, trip, tell, jumped} where the last three are not all nothing
---         trip: his running trip; tell: 1 if its customer is to hear of this position
+--         or {one of them, trip, tell, jumped, since_ms} where trip and jumped are not both nothing
+--         trip: his running trip; tell: 1 if its customer is to hear of this position, which is not from before it
 --         jumped: 1 if nobody gets there so fast from where he was
 --
 -- The key of the index carries the vehicle, which is known only here: drivers:where:{vehicle}. A member is
 -- latitude, longitude and seen_ms as three doubles and the driver's id, so that a search has nothing else to
 -- read; which it is, driver:{id} says, and therefore outlives him in the index.
 
-local HEARD, TTL, INDEXED_TTL, TELL_MS, EACH = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 5
+local HEARD, TTL, INDEXED_TTL, TELL_MS, EACH = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 6
 -- So often the longer time to live begins anew.
 local HOUR_MS = 3600 * 1000
 -- Ten kilometres at ten kilometres a second: no vehicle, only a receiver that has lost its way.
@@ -46,17 +47,18 @@ local function member(place, seen, driver)
   return string.sub(place, 1, POINT) .. pack('<d', seen) .. driver
 end
 
-local function update(key, seen, new_place, new_search, new_as_of, new_trip)
-  local known = redis.call('HMGET', key, 'search', 'seen_ms', 'place', 'trip', 'as_of_us', 'told_ms')
+local function update(key, seen, new_place, new_search, new_as_of, new_trip, new_since)
+  local known = redis.call('HMGET', key, 'search', 'seen_ms', 'place', 'trip', 'as_of_us', 'told_ms', 'since_ms')
   local before, seen_before, place = known[1] or '-', tonumber(known[2]), known[3]
   local search, trip, driver = before, known[4] or '', string.sub(key, BEFORE_ID + 1)
+  local since = known[7] or '0'
 
   if new_search == '' then
     if not known[1] then return 'unknown' end
   elseif not known[5] or tonumber(new_as_of) >= tonumber(known[5]) then
     -- An older reading of Postgres that comes late must not undo a newer one.
-    search, trip = new_search, new_trip
-    redis.call('HSET', key, 'search', search, 'as_of_us', new_as_of, 'trip', trip)
+    search, trip, since = new_search, new_trip, new_since
+    redis.call('HSET', key, 'search', search, 'as_of_us', new_as_of, 'trip', trip, 'since_ms', since)
   end
 
   local old = before ~= '-' and place and member(place, seen_before, driver)
@@ -96,12 +98,13 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip)
   end
   -- A word from Postgres (3 is given) is passed on to nobody, so it does not use up the customer's second.
   local reported = new_search == '' and outcome == 'live' and trip ~= ''
-  if reported and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
+  local of_trip = reported and unpack_doubles('<d', place, POINT + 1) >= tonumber(since)
+  if of_trip and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
     redis.call('HSET', key, 'told_ms', seen)
     tell = 1
   end
   if trip == '' and jumped == 0 then return outcome end
-  return {outcome, trip, tell, jumped}
+  return {outcome, trip, tell, jumped, since}
 end
 
 local answers = {}
