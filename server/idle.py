@@ -1,5 +1,6 @@
 """Connections on which a client has asked nothing yet, or not again."""
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,6 +47,8 @@ class Idle:
 
 
 def _end(client: Any) -> None:
-    """Whoever reads gets what has arrived already, or the end."""
-    with suppress(OSError):
-        client.shutdown(socket.SHUT_RD)
+    """Whoever reads gets what has arrived already, or the end. By a second descriptor: gevent's `shutdown` of
+    the first would throw an error at the reader, and what has arrived away.
+    """
+    with suppress(OSError), socket.socket(fileno=os.dup(client.fileno())) as same:
+        same.shutdown(socket.SHUT_RD)
