@@ -340,7 +340,7 @@ def test_no_other_page_may(narrow: str, method: str, origin: str) -> None:
     ],
 )
 def test_only_hosts_that_are_named_are_answered(narrow: str, host: str, status: int) -> None:
-    answer = raw.send(narrow, raw.request("GET", "/health", host=host))
+    answer = raw.send(narrow, raw.request("GET", "/", host=host))
     assert answer.status == status
     if status == 400:
         raw.assert_error(answer, 400, "VALIDATION_ERROR")
