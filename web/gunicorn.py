@@ -24,6 +24,7 @@ from psycopg2 import extensions
 
 from models import clock, db, settings
 from server import listener, packet, reading
+from server.crowds import Crowds
 from server.passage import Passage
 from server.slots import Slots, next_role
 from server.turns import Turns
@@ -99,6 +100,7 @@ http.RequestParser = reading.RequestParser
 listener.Listener.slots = _slots = Slots(2 * workers)
 listener.Listener.passage = Passage()
 _turns = Turns()
+_crowds = Crowds()
 
 
 def on_starting(server: Any) -> None:
@@ -124,6 +126,7 @@ def pre_request(worker: "GeventWorker", req: "Request") -> None:
     joined to one, and gives up a client that does not read its answer.
     """
     _turns.take(req.unreader.sock)
+    _crowds.take(req.path)
     req.unreader.sock.settimeout(STALLED_SECONDS)
     if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
         raise InvalidHeader("HOST", req=req)

@@ -32,7 +32,7 @@ OFFER = text("""
     ORDER BY f.state = 'open' DESC, f.state = 'accepted' DESC, f.round DESC, f.offered_at DESC LIMIT 1
 """)
 
-# Of each process one at a time queues here (`order_turns`), for a few milliseconds each.
+# Of each process two at a time queue here (`order_turns`), for a few milliseconds each.
 LOCK = text("""
     SELECT *, expires_at > coalesce(:now, clock_timestamp()) AS in_time FROM orders
     WHERE id = :order_id FOR UPDATE

@@ -1,0 +1,40 @@
+"""Hundreds who come for one order at once let others in between."""
+
+import gevent  # type: ignore[import-untyped]
+import pytest
+
+from server.crowds import Crowds
+
+ORDER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6a"
+ANOTHER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6b"
+
+
+def begun(*paths: str) -> list[str]:
+    """Requests for these paths come in one turn of the loop: in which order they are begun."""
+    crowds, order = Crowds(), []
+
+    def come(path: str) -> None:
+        crowds.take(path)
+        order.append(path)
+
+    gevent.joinall([gevent.spawn(come, path) for path in paths], timeout=5, raise_error=True)
+    gevent.sleep(0.01)
+    assert not crowds._lines
+    return order
+
+
+@pytest.mark.parametrize("other", ["/api/v1/orders", f"{ANOTHER}/accept", "/health"])
+def test_whoever_comes_after_a_crowd_for_something_else_does_not_wait_for_all_of_it(other: str) -> None:
+    order = begun(*[f"{ORDER}/accept"] * 100, other)
+    assert len(order) == 101
+    assert order.index(other) <= 1
+
+
+def test_a_crowd_is_about_the_same_thing_whatever_it_wants_of_it() -> None:
+    order = begun(*[f"{ORDER}/accept", ORDER, f"{ORDER}/decline"] * 10, ANOTHER)
+    assert order.index(ANOTHER) <= 1
+
+
+def test_those_who_come_for_nothing_in_particular_are_begun_at_once() -> None:
+    paths = [f"/api/v1/drivers/{number}" for number in range(50)]
+    assert begun(*paths) == paths
