@@ -66,14 +66,22 @@ class Lines:
 
 class App:
     """One request and its repeats, due at a moment of `time.monotonic` or now. ``seconds`` is the time of the
-    last try, ``total`` the time since it was due, ``status`` the last answer's, or ``None`` without one.
+    last try, ``total`` the time from when it was due to the first answer, ``status`` the last answer's, or
+    ``None`` without one. Who ``insists`` repeats a refusal too, after its ``Retry-After``.
     """
 
     def __init__(
-        self, loop: Loop, lines: Lines, content: bytes, patience: float, repeats: int, due: float = 0.0
+        self,
+        loop: Loop,
+        lines: Lines,
+        content: bytes,
+        patience: float,
+        repeats: int,
+        insists: bool = False,
+        due: float = 0.0,
     ) -> None:
         self._loop, self._lines, self._content = loop, lines, content
-        self._patience, self._left = patience, repeats
+        self._patience, self._left, self._insists = patience, repeats, insists
         self.status: int | None = None
         self.body = b""
         self.seconds = self.total = 0.0
@@ -89,14 +97,14 @@ class App:
         self._line, self._try = None, self._try + 1
         self.status = int(answer[9:12])
         self.body = answer.partition(b"\r\n\r\n")[2]
-        self.seconds, self.total = now - self._since, now - self._begun
-        if self.status != 503:
-            self.over = True
-            return
-        self.refusals += 1
+        self.seconds, self.total = now - self._since, self.total or now - self._begun
         wait = RETRY_AFTER.search(answer)
-        self.refusals_without_wait += wait is None
-        self._again(float(wait[1]) if wait else 0.0)
+        self.refusals += self.status == 503
+        self.refusals_without_wait += self.status == 503 and wait is None
+        if self.status == 503 and self._insists:
+            self._again(float(wait[1]) if wait else 0.0)
+        else:
+            self.over = True
 
     def lost(self) -> None:
         """The connection has ended without an answer."""

@@ -52,19 +52,21 @@ ANSWERED_WITHIN = 5.0
 
 @dataclass(frozen=True)
 class Case:
-    """How long an app waits for an answer, how often it sends again, and how many processes take what they
-    can of the processors meanwhile.
+    """How long an app waits for an answer, how often it sends again, how many processes take what they can of the
+    processors meanwhile, and whether an app that was refused sends again too.
     """
 
     patience: float
     repeats: int
     busy: int
+    insists: bool = False
 
 
 CASES = {
     "patient": Case(PATIENT_SECONDS, 0, 0),
     "repeating": Case(IMPATIENT_SECONDS, IMPATIENT_REPEATS, 0),
     "busy": Case(IMPATIENT_SECONDS, IMPATIENT_REPEATS, BUSY_PROCESSES),
+    "insisting": Case(IMPATIENT_SECONDS, IMPATIENT_REPEATS, 0, insists=True),
 }
 
 
@@ -140,10 +142,11 @@ class Overload:
         return accepts, heard
 
     def _order(self, content: bytes, due: float = 0.0) -> App:
-        return App(self._loop, self._lines, content, self._case.patience, self._case.repeats, due)
+        case = self._case
+        return App(self._loop, self._lines, content, case.patience, case.repeats, case.insists, due)
 
     def _ask(self, content: bytes, due: float) -> App:
-        return App(self._loop, self._lines, content, PATIENT_SECONDS, 0, due)
+        return App(self._loop, self._lines, content, PATIENT_SECONDS, 0, due=due)
 
     def _arrive(self, begun: float, end: float, rate: float, come: Callable[[float], None]) -> None:
         """Calls at independent moments, ``rate`` of them a second."""
@@ -198,7 +201,7 @@ def measured_peak(course: Course, busy: int) -> float:
 def verdict(seen: Seen, busy: bool) -> list[tuple[str, str, bool]]:
     """The lines of the table: what, how much, and whether it is what is wanted."""
     apps = seen.apps
-    good = sum(app.status == 201 and app.total <= ANSWERED_WITHIN for app in apps)
+    good = sum(app.status == 201 and app.seconds <= ANSWERED_WITHIN for app in apps)
     goodput = good / seen.seconds
     silent = sum(app.status is None for app in apps)
     late = sum(app.status is not None and app.total > LATE_SECONDS for app in apps)
@@ -207,7 +210,7 @@ def verdict(seen: Seen, busy: bool) -> list[tuple[str, str, bool]]:
     accepts = [app.seconds if app.status == 200 else float("inf") for app in seen.accepts]
     health = [app.seconds if app.status == 200 else float("inf") for app in seen.health]
     answers = Counter(app.status for app in apps)
-    times = sorted(app.total for app in apps if app.status == 201)
+    times = [app.seconds for app in apps if app.status == 201]
     share = 100 / max(len(apps), 1)
     accepted = 1000 * percentile(accepts, 0.99)
     peak = "peak" + (" of these minutes" if busy else "")
@@ -220,6 +223,7 @@ def verdict(seen: Seen, busy: bool) -> list[tuple[str, str, bool]]:
         ("refused at least once", f"{share * len(refused):.0f} %", bool(refused)),
         ("refusals without Retry-After", f"{careless}  (0)", careless == 0),
         ("201 p50, p99", " and ".join(f"{1000 * percentile(times, p):.0f} ms" for p in (0.5, 0.99)), True),
+        ("accepts p50", f"{1000 * percentile(accepts, 0.5):.0f} ms", True),
         ("accepts p99", f"{accepted:.0f} ms of {len(accepts)}  (500)", accepted <= 500),
         ("/health p99", f"{1000 * percentile(health, 0.99):.0f} ms", True),
         ("201 within a second again", f"{seen.recovered:.1f} s after the load  (5)", seen.recovered <= 5),
@@ -230,7 +234,9 @@ def verdict(seen: Seen, busy: bool) -> list[tuple[str, str, bool]]:
 def main() -> int:
     """Runs the cases, prints a table of each, and says whether every line was reached."""
     parser = argparse.ArgumentParser(prog="make overload", description=__doc__)
-    parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
+    parser.add_argument(
+        "--cases", nargs="*", default=[one for one in CASES if not CASES[one].insists], choices=list(CASES)
+    )
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS)
     wanted = parser.parse_args()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

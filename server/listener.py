@@ -9,6 +9,8 @@ from typing import Any
 import gevent  # type: ignore[import-untyped]
 from gevent.server import StreamServer  # type: ignore[import-untyped]
 
+from server.hangup import has_hung_up
+from server.lag import lag
 from server.passage import Passage
 from server.reading import HEAD_SECONDS, idle
 from server.slots import Role, Slots
@@ -21,6 +23,8 @@ AT_ONCE = 100
 GIVE_WAY_SECONDS = 0.002
 # So long those who serve HTTP have the first right to whoever comes.
 HTTP_FIRST_SECONDS = 0.1
+# While connections wait for longer than this, their clients give up.
+GIVEN_UP_SECONDS = 0.25
 # The head of an upgrade is far shorter, and comes in one piece.
 HEAD_BYTES = 4096
 UPGRADE = re.compile(rb"\r\nupgrade:[ \t]*websocket", re.IGNORECASE)
@@ -152,6 +156,9 @@ class Listener(StreamServer):  # type: ignore[misc]
         return None
 
     def _serve(self, handle: Callable[..., None], client: Any, address: Any) -> None:
+        if lag.seconds > GIVEN_UP_SECONDS and has_hung_up(client):
+            # Whoever has waited for so long and hung up does not hear the answer, and sends again.
+            return
         if not self._passes_on(client):
             handle(client, address)
 

@@ -67,6 +67,8 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
         admitted = _cached(earlier) if earlier else _admit(asked, is_repeat, hangup.watch(request))
         if isinstance(admitted, Admission):
             return _answer_earlier(admitted, asked, preference, body)
+        if key:
+            shedding.remember(key)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
         answer = _wait(asked, expectation, preference.wait if admitted.enqueued else 0)

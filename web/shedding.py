@@ -19,8 +19,8 @@ from uuid_utils import uuid4
 
 from models.errors import ServiceUnavailable
 from models.live import refusals
+from server.lag import lag
 from web.headers import SECURITY
-from web.lag import lag
 from web.order_headers import KEY_HEADERS
 from web.requests import SHAPE
 from web.traffic import board
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# A transaction waits for the process some ten times: an accept takes half a second at this delay.
-NOBODY_BELOW_SECONDS = 0.04
-EVERYBODY_ABOVE_SECONDS = 0.2
+# A transaction waits for the process several times: accepts must stay below half a second.
+NOBODY_BELOW_SECONDS = 0.02
+EVERYBODY_ABOVE_SECONDS = 0.08
 # What the console shows is brought up to date this often, so that a refusal costs no round trip.
 TELL_SECONDS = 1.0
-# Keys of the orders that came last: a repeat of one of them is let through.
+# So many keys of orders that were admitted last are known.
 KEYS = 20_000
 ORDERS = ("POST", "/api/v1/orders")
 
 
 # When a client that was refused should come again: drawn, so that those who were refused together do not come
 # back together.
-RETRY_SECONDS = (1, 4)
+RETRY_SECONDS = (2, 6)
 
 
 def overloaded() -> ServiceUnavailable:
@@ -58,28 +58,37 @@ class Shedder:
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
-        self._keys: OrderedDict[int, None] = OrderedDict()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ORDERS:
             return self._application(environ, start_response)
-        mark = _mark(environ)
         # A page in a browser can read only what the application's headers allow it to.
-        if mark not in self._keys and "HTTP_ORIGIN" not in environ and _drawn():
-            return _refuse(environ, start_response)
-        if mark is not None:
-            self._remember(mark)
-        return self._application(environ, start_response)
-
-    def _remember(self, mark: int) -> None:
-        self._keys[mark] = None
-        if len(self._keys) > KEYS:
-            self._keys.popitem(last=False)
+        if "HTTP_ORIGIN" in environ or not _drawn() or _keys.knows(environ):
+            return self._application(environ, start_response)
+        return _refuse(environ, start_response)
 
 
-def _mark(environ: "WSGIEnvironment") -> int | None:
-    """A short name of the request's key; two keys that share one do no harm, both are only let through."""
-    return next((hash(str(environ[name])) for name in KEY_HEADERS if name in environ), None)
+class _Keys:
+    """The keys of the orders that were admitted last, by their hashes: two that share one do no harm, both
+    are let through.
+    """
+
+    def __init__(self) -> None:
+        self._marks: OrderedDict[int, None] = OrderedDict()
+
+    def remember(self, key: str) -> None:
+        """An order under this key was admitted: a repeat of it is no new one."""
+        self._marks[hash(key)] = None
+        if len(self._marks) > KEYS:
+            self._marks.popitem(last=False)
+
+    def knows(self, environ: "WSGIEnvironment") -> bool:
+        """Whether this request repeats one of them."""
+        return any(hash(str(environ[name])) in self._marks for name in KEY_HEADERS if name in environ)
+
+
+_keys = _Keys()
+remember = _keys.remember
 
 
 def _drawn() -> bool:

@@ -14,7 +14,7 @@ from models.live import refusals
 from tasks import orders
 from tests import scenes
 from tests.clients import Caller
-from web import answered, hangup
+from web import answered, hangup, shedding
 from web.backlog import Backlog, backlog
 from web.hangup import ASKED_AFTER_SECONDS
 from web.traffic import board
@@ -58,7 +58,8 @@ def test_a_new_order_is_refused_before_any_work_and_placed_under_the_same_key_la
         before = board.refusals()["full"]
         refused = post(asha, "k")
         assert (refused.status_code, refused.json["error"]["code"]) == (503, "SERVICE_UNAVAILABLE")
-        assert 1 <= int(refused.headers["Retry-After"]) <= 4
+        least, most = shedding.RETRY_SECONDS
+        assert least <= int(refused.headers["Retry-After"]) <= most
         assert refused.json["error"]["data"]["retryAfter"] == int(refused.headers["Retry-After"])
         assert admissions() == 0
         assert not live.commands().exists("order:create:asha")

@@ -10,8 +10,9 @@ import time
 from collections import deque
 
 INTERVAL_SECONDS = 0.1
-# A single pause (garbage, a disk) is no overload: of the last looks, half have to be late.
-LOOKS = 5
+# A short pause (garbage, a disk) is no overload: more than half of the last looks have to be late. A look
+# that is late by several intervals counts for each of them.
+LOOKS = 7
 
 
 class Lag:
@@ -25,11 +26,10 @@ class Lag:
 
     @property
     def seconds(self) -> float:
-        """The median of the last looks and of what is overdue now."""
+        """The median of the last looks, with the one that is overdue now."""
         if self._thread is None:
             self._start()
-        overdue = max(0.0, time.monotonic() - self._due)
-        return statistics.median([*list(self._looks)[1:], max(overdue, self._looks[-1])])
+        return statistics.median([*self._looks, *_looks(time.monotonic() - self._due)][-LOOKS:])
 
     def _start(self) -> None:
         with self._guard:
@@ -43,7 +43,13 @@ class Lag:
             time.sleep(INTERVAL_SECONDS)
             # Timers go before the line of those who are ready (gevent's callbacks): this is its end.
             time.sleep(0)
-            self._looks.append(max(0.0, time.monotonic() - self._due))
+            late = time.monotonic() - self._due
+            self._looks.extend(_looks(late) or [0.0])
+
+
+def _looks(late: float) -> list[float]:
+    """What a look counts for that is so late; nothing before it is due."""
+    return [late] * min(LOOKS, 1 + int(late / INTERVAL_SECONDS)) if late > 0 else []
 
 
 lag = Lag()
