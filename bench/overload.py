@@ -52,8 +52,8 @@ ANSWERED_WITHIN = 5.0
 
 @dataclass(frozen=True)
 class Case:
-    """How long an app waits for an answer, how often it sends again, how many processes take what they can of the
-    processors meanwhile, and whether an app that was refused sends again too.
+    """How long an app waits for an answer, how often it sends again, how many processes take what they can
+    of the processors meanwhile, and whether an app that was refused sends again too.
     """
 
     patience: float
