@@ -85,6 +85,25 @@ def test_the_customer_is_told_the_newest_of_a_batch(system: System, name: str, t
         assert not [frame for frame in silence(hears, 0.5) if frame["type"] == "location_updated"]
 
 
+def test_the_hours_before_an_accept_are_not_in_the_customers_track(system: System, name: str) -> None:
+    driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
+    asha = Person(system.urls[1], "customer", name)
+    order_id = order(asha, name)
+    won = driver.http.post(f"/orders/{order_id}/accept", json={}).json()["data"]
+    truck, assigned = won["truckRequestId"], won["trip"]["assignedAt"]
+    # As many as go into one batch: three hours, and one since, by a clock that is ahead.
+    hours = [at(3 * 3600 - number * 109, number) for number in range(99)]
+    driver.http.post("/drivers/me/locations", json={"locations": [*hours, at(-50, 99)]})
+    found: Points = until(lambda: _track(asha, truck), 12, "no track")
+    assert [point for point in found if point["at"] < assigned] == []
+    assert round((found[-1]["latitude"] - 28.5) * 1e4) == 99
+
+
+def _track(asha: Person, truck: str) -> Points:
+    points: Points = asha.http.get(f"/trips/{truck}/track").json()["data"]["points"]
+    return points
+
+
 def test_a_truck_is_found_in_whichever_form_and_case_it_was_typed(system: System, name: str) -> None:
     vehicle = f"Caf\u00e9 ট্রাক {name}"
     driver = on_duty(system.urls[0], name, vehicle=(unicodedata.normalize("NFD", vehicle), "ट्रक"))
