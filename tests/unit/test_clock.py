@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from celery import Celery
 from celery.apps.beat import Beat
 from celery.beat import ScheduleEntry, Service
@@ -39,6 +40,27 @@ def test_it_looks_when_something_is_due_and_not_before() -> None:
         assert 8 <= clock.sent.count(name) <= 11
     # Each time one look that sends, and one or two that find the next one not due yet.
     assert looks <= 4 * len(clock.sent)
+
+
+def test_a_broker_that_refuses_costs_a_line_a_sweep_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise redis.ReadOnlyError("You can't write against a read only replica.")
+
+    monkeypatch.setattr(Clock, "send_task", refuse)
+    app = Celery("clock", broker="memory://", set_as_current=False)
+    app.conf.beat_schedule = {"expire": {"task": "expire", "schedule": timedelta(seconds=0.1)}}
+    monkeypatch.setattr("tasks.clock._is_full", lambda: False)
+    clock = Clock(app, lazy=True)
+    clock.setup_schedule()
+    until = time.monotonic() + 0.35
+    while time.monotonic() < until:
+        time.sleep(max(0.0, min(0.1, clock.tick())))
+    told = "".join(capsys.readouterr())
+    assert "sweep not sent" in told
+    assert "Traceback" not in told
+    assert len(told.splitlines()) <= 6
 
 
 class Dying:
