@@ -51,6 +51,7 @@ def values(size: int) -> dict[str, str]:
         "a deep array": "[" * (size // 2) + "]" * (size // 2),
         "a deep object": repeated('{"a":', size - 10) + "0",
         "many names": names(size),
+        "many names and the last one twice": names(size - 40)[:-1] + ',"last":0,"last":0}',
         "the same name": "{" + repeated('"a":0', size - 2, ",") + "}",
         "many empty objects": "[" + repeated("{}", size - 2, ",") + "]",
         "many empty arrays": "[" + repeated("[]", size - 2, ",") + "]",
