@@ -16,7 +16,8 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import clock, db, live, settings, tables
 from models.live import queues
-from web import answered, auth, keys
+from web import answered, auth, keys, shedding
+from web.backlog import backlog
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -55,6 +56,13 @@ def forget_configuration() -> None:
     ):
         cached.cache_clear()
     clock.forget()
+
+
+@pytest.fixture(autouse=True)
+def _not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application inside a test's process refuses nothing because the test keeps the process at work."""
+    monkeypatch.setattr(shedding, "_drawn", lambda: False)
+    backlog.forget()
 
 
 def migrate(environment: dict[str, str]) -> None:

@@ -35,6 +35,10 @@ class Backlog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins anew: nobody waits, and nobody was answered."""
         # How many are not committed yet.
         self._waiting = 0
         # Those that are committed and that workers have heard of: when, and whose; oldest first.

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 # A transaction waits for the process several times: accepts must stay below half a second.
-NOBODY_BELOW_SECONDS = 0.02
-EVERYBODY_ABOVE_SECONDS = 0.08
+NOBODY_BELOW_SECONDS = 0.04
+EVERYBODY_ABOVE_SECONDS = 0.12
 # What the console shows is brought up to date this often, so that a refusal costs no round trip.
 TELL_SECONDS = 1.0
 # So many keys of orders that were admitted last are known.
