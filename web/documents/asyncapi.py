@@ -1,6 +1,7 @@
 """The AsyncAPI 3.1 document of the socket. ``send`` and ``receive`` are the server's."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -38,9 +39,15 @@ def close_codes() -> str:
 def document(host: str, secure: bool) -> dict[str, Any]:
     """The whole document, for a server that is reached under this host."""
     server = {"host": host, "protocol": "wss" if secure else "ws"}
+    this = server | {"security": [{"$ref": "#/components/securitySchemes/token"}]}
+    return {"asyncapi": "3.1.0", "servers": {"this": this}} | of_every_host()
+
+
+@lru_cache(maxsize=1)
+def of_every_host() -> dict[str, Any]:
+    """What does not depend on the host: anybody may ask, and the schemas take 12 ms to make."""
     roles = {"driver": (TO_DRIVERS, FROM_DRIVERS), "customer": (TO_CUSTOMERS, FROM_CUSTOMERS)}
     return {
-        "asyncapi": "3.1.0",
         "info": {
             "title": "Weelo: the socket",
             "version": "1",
@@ -49,7 +56,6 @@ def document(host: str, secure: bool) -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
             "tags": [{"name": role} for role in roles],
         },
-        "servers": {"this": server | {"security": [{"$ref": "#/components/securitySchemes/token"}]}},
         "channels": {role: _channel(role, *frames) for role, frames in roles.items()},
         "operations": {
             name: _operation(role, action, frames)

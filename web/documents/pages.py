@@ -46,6 +46,11 @@ def _openapi() -> bytes:
     return orjson.dumps(openapi.document(current_app))
 
 
+@lru_cache(maxsize=1)
+def _frames() -> str:
+    return frames_page.html(asyncapi.of_every_host())
+
+
 @blueprint.get("/openapi.json")
 @public
 def openapi_json() -> Response:
@@ -81,7 +86,7 @@ def file(name: str) -> Response:
 @public
 def frames() -> Response:
     """The socket's frames to read."""
-    return _page(frames_page.html(asyncapi.document(request.host, request.is_secure)))
+    return _page(_frames())
 
 
 def _page(text: str) -> Response:
