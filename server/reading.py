@@ -2,7 +2,7 @@
 
 gunicorn 27.0.1 has one setting for the time between two requests and the time for the headers of one,
 bounds headers by their number and each by its size only, looks at all it has with every packet that
-comes, and takes any number of chunks. `tests/integration/test_reading_requests.py` fails without these.
+comes, and takes any number of chunks. `tests/e2e/test_reading_requests.py` fails without these.
 """
 
 import time
