@@ -109,7 +109,7 @@ def test_the_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatc
 
 def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
     shares = []
-    for seconds in (NOBODY_BELOW_SECONDS, 0.06, 0.09, EVERYBODY_ABOVE_SECONDS):
+    for seconds in (NOBODY_BELOW_SECONDS, 0.2, 0.3, EVERYBODY_ABOVE_SECONDS):
         behind.seconds = seconds
         application = Application()
         for _ in range(500):
