@@ -99,11 +99,6 @@ class Backlog:
                 waiting += len(self._placing)
             return waiting >= self._limit(now)
 
-    @property
-    def size(self) -> int:
-        """How many orders wait to be committed or placed."""
-        return self._waiting + len(self._placing)
-
     def _limit(self, now: float) -> int:
         lately = int(now) - MEMORY_SECONDS
         best = max((count for second, count in self._outcomes.items() if second >= lately), default=0)
