@@ -20,7 +20,7 @@ from models.errors import (
 )
 from models.messages import Message
 from models.orders import COUNTS, RUNNING, status_of
-from workers import announcing, events, order_turns, reading
+from workers import announcing, events, order_turns, trips, views
 from workers.offering import closing_key
 
 # Of several offers of one order the one that can be taken, else the one that was, else the newest.
@@ -171,7 +171,7 @@ def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
     """The same success again for what was won and still stands; else why it is too late."""
     if offer.state != "accepted":
         raise _refusal(offer)
-    trip = reading.trip(connection, str(offer.truck_request_id), offer.driver_id)
+    trip = trips.view(connection, str(offer.truck_request_id), offer.driver_id)
     if trip is None:
         # Given back since the offer was read.
         raise NotOffered
@@ -239,7 +239,7 @@ def _fill(
     now: datetime | None,
 ) -> Accepted:
     searching = truck.missing > 0
-    trip = reading.trip_view(truck, order)
+    trip = views.trip_view(truck, order)
     told = [
         Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
         announcing.to_customer(order, truck, driver),

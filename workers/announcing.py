@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 from models import db, messages, money
 from models.messages import Message
-from workers import reading
+from workers import views
 from workers.closing import close_offers, told_of_end
 
 # Nothing once the search for these trucks has ended without drivers for all of them.
@@ -34,7 +34,7 @@ def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> Message:
     confirmed = {
         "orderId": str(order.id),
         "truckRequestId": str(truck.id),
-        "driver": reading.driver_view(driver),
+        "driver": views.driver_view(driver),
         "farePerTruck": money.number(truck.price_per_truck),
         "trucksFilled": truck.filled,
         "totalTrucks": order.total_trucks,

@@ -15,7 +15,7 @@ from models.errors import ActiveOrderExists
 from models.messages import Message
 from models.outbox import Wave
 from models.prepared import Prepared, Row
-from workers import events, offering, reading, waves
+from workers import drafting, events, offering, waves
 from workers.drafting import Draft
 from workers.events import Event
 from workers.offering import Offered
@@ -156,7 +156,7 @@ def decide(
     whose time is long ago: without these drivers, and with the time as it is now.
     """
     proposals = {one.id: offering.propose(one.id, one.round, one.wave, one.found or ()) for one in drafts}
-    answers = {one.id: _json(reading.created_view(one, one.trucks, proposals[one.id])) for one in drafts}
+    answers = {one.id: _json(drafting.created_view(one, one.trucks, proposals[one.id])) for one in drafts}
     values = {
         "ids": [one.id for one in drafts],
         "drafts": _json([one.columns | {"answer": answers[one.id]} for one in drafts]),

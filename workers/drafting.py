@@ -11,7 +11,10 @@ from uuid_utils import uuid7
 from models import settings
 from models.live.driver_index import vehicle_key
 from models.prepared import Row
+from workers import views
 from workers.matching import Candidate, MissingTruck, Search
+from workers.offering import Offered
+from workers.views import Columns
 
 
 @dataclass(slots=True)
@@ -125,4 +128,31 @@ def _trucks(order_id: str, needs: Sequence[dict[str, Any]]) -> list[Truck]:
             Decimal(need["pricePerTruck"]),
         )
         for number, need in enumerate(wanted, start=1)
+    ]
+
+
+def created_view(order: Columns, trucks: Sequence[Columns], offered: Sequence[Offered]) -> dict[str, Any]:
+    """The data of the 201."""
+    return {
+        "order": views.order_view(order),
+        "truckRequests": [views.truck_view(truck, None) for truck in trucks],
+        "broadcastSummary": {
+            "totalRequests": len(trucks),
+            "totalDriversNotified": len(offered),
+            "groupedBy": _groups(trucks, offered),
+        },
+        "timeoutSeconds": round((order.expires_at - order.created_at).total_seconds()),
+    }
+
+
+def _groups(trucks: Sequence[Columns], offered: Sequence[Offered]) -> list[dict[str, Any]]:
+    kinds = {truck.vehicle: truck for truck in trucks}
+    return [
+        {
+            "vehicleType": kind.vehicle_type,
+            "vehicleSubtype": kind.vehicle_subtype,
+            "count": sum(truck.vehicle == vehicle for truck in trucks),
+            "driversNotified": sum(one.vehicle == vehicle for one in offered),
+        }
+        for vehicle, kind in kinds.items()
     ]

@@ -12,7 +12,7 @@ from models.admissions import UNPLACED
 from models.keyset import LARGEST_ID, keyset
 from models.messages import iso
 from models.orders import ORDER_STATES
-from workers.reading import order_view, unplaced_view
+from workers.views import order_view, unplaced_view
 
 # So many events and offers, of some 300 bytes each, stay well below 64 KB.
 STORY_ROWS = 50

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, text
@@ -14,6 +14,7 @@ from models.messages import Message
 from models.orders import RUNNING
 from models.outbox import Wave
 from workers.matching import Candidate, radius_km
+from workers.views import Columns
 
 # The proposed offers: ``:candidates`` is JSON of ``Offered``.
 PROPOSALS = """jsonb_to_recordset(CAST(:candidates AS jsonb))
@@ -77,10 +78,6 @@ MISSING = text("""
     SELECT id, order_id, vehicle, vehicle_type, vehicle_subtype, price_per_truck FROM truck_requests
     WHERE order_id = ANY(CAST(:ids AS uuid[])) AND status = 'searching' ORDER BY order_id, request_number
 """)
-
-
-# A row, or what is about to be one: its fields are the columns.
-Columns: TypeAlias = Any
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,17 @@
-"""Orders, trips and offers as the people concerned see them."""
+"""Reads orders, and what a socket starts with."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from models import db, money
+from models import db
 from models.errors import OrderNotFound
 from models.keyset import LARGEST_ID, keyset
-from models.messages import Message, iso
+from models.messages import Message
 from models.orders import DRIVER_OF_TRUCK, PRESENT_STATES, RUNNING
-from workers import offering
-from workers.offering import Columns
+from workers import offering, views
+from workers.trips import TRIPS
 
 ORDER = text("SELECT * FROM orders WHERE id = :order_id")
 UNPLACED = text("""
@@ -40,13 +39,7 @@ CURRENT = text(f"""
     ) AS newest ORDER BY searching DESC, id DESC LIMIT 1
 """)
 QUEUED = text("SELECT order_id FROM admissions WHERE customer_id = :customer_id AND state = 'queued'")
-_TRIPS = """
-    SELECT t.id, t.order_id, t.status, t.vehicle_type, t.vehicle_subtype, t.price_per_truck, t.assigned_at,
-        o.pickup, o.drop, o.route_points, o.distance_km
-    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE
-"""
-TRIP = text(f"{_TRIPS} t.id = :id AND (t.driver_id = :driver_id) IS TRUE")
-RUNNING_TRIP = text(f"{_TRIPS} t.driver_id = :driver_id AND t.status IN {RUNNING}")
+RUNNING_TRIP = text(f"{TRIPS} t.driver_id = :driver_id AND t.status IN {RUNNING}")
 OPEN_OFFERS = text("""
     SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.wave,
         f.pickup_distance_km
@@ -64,93 +57,6 @@ class Opening:
     open_messages: list[Message]
 
 
-def order_view(order: Columns) -> dict[str, Any]:
-    """The order as its customer sees it."""
-    return {
-        "id": str(order.id),
-        "customerId": order.customer_id,
-        "pickup": order.pickup,
-        "drop": order.drop,
-        "routePoints": order.route_points,
-        "distanceKm": order.distance_km,
-        "totalTrucks": order.total_trucks,
-        "trucksFilled": order.trucks_filled,
-        "totalAmount": money.number(order.total_amount),
-        "goodsType": order.goods_type,
-        "cargoWeightKg": order.cargo_weight_kg,
-        "status": order.status,
-        "expiresAt": iso(order.expires_at),
-        "createdAt": iso(order.created_at),
-        "updatedAt": iso(order.updated_at),
-    }
-
-
-def truck_view(truck: Columns, driver: dict[str, Any] | None) -> dict[str, Any]:
-    """One truck request; ``driver`` once it has one."""
-    return {
-        "id": str(truck.id),
-        "orderId": str(truck.order_id),
-        "requestNumber": truck.request_number,
-        "vehicleType": truck.vehicle_type,
-        "vehicleSubtype": truck.vehicle_subtype,
-        "pricePerTruck": money.number(truck.price_per_truck),
-        "status": truck.status,
-        "driver": driver,
-        "assignedAt": iso(truck.assigned_at) if truck.assigned_at else None,
-    }
-
-
-def driver_view(driver: Row[Any]) -> dict[str, Any]:
-    """The driver as a customer sees them."""
-    return {
-        "id": driver.id,
-        "name": driver.name,
-        "phone": driver.phone,
-        "vehicleNumber": driver.vehicle_number,
-    }
-
-
-def created_view(
-    order: Columns, trucks: Sequence[Columns], offered: Sequence[offering.Offered]
-) -> dict[str, Any]:
-    """The data of the 201."""
-    return {
-        "order": order_view(order),
-        "truckRequests": [truck_view(truck, None) for truck in trucks],
-        "broadcastSummary": {
-            "totalRequests": len(trucks),
-            "totalDriversNotified": len(offered),
-            "groupedBy": _groups(trucks, offered),
-        },
-        "timeoutSeconds": round((order.expires_at - order.created_at).total_seconds()),
-    }
-
-
-def _groups(trucks: Sequence[Columns], offered: Sequence[offering.Offered]) -> list[dict[str, Any]]:
-    kinds = {truck.vehicle: truck for truck in trucks}
-    return [
-        {
-            "vehicleType": kind.vehicle_type,
-            "vehicleSubtype": kind.vehicle_subtype,
-            "count": sum(truck.vehicle == vehicle for truck in trucks),
-            "driversNotified": sum(one.vehicle == vehicle for one in offered),
-        }
-        for vehicle, kind in kinds.items()
-    ]
-
-
-def unplaced_view(admission: Row[Any]) -> dict[str, Any]:
-    """An order that is not placed (yet): queued, rejected or cancelled before it was."""
-    status = "rejected" if admission.state == "dead" else admission.state
-    view = {
-        "id": str(admission.order_id),
-        "customerId": admission.customer_id,
-        "status": status,
-        "createdAt": iso(admission.created_at),
-    }
-    return view | ({"rejection": admission.rejection} if admission.rejection else {})
-
-
 def order(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests}``. Raises ``OrderNotFound``."""
     with db.reads() as connection:
@@ -163,23 +69,14 @@ def _order(connection: Connection, order_id: str) -> dict[str, Any]:
         found = connection.execute(ORDER, {"order_id": order_id}).one_or_none()
         if found is not None:
             trucks = connection.execute(TRUCKS, {"order_id": order_id})
-            return {"order": order_view(found), "truckRequests": [_assigned_view(truck) for truck in trucks]}
+            return {
+                "order": views.order_view(found),
+                "truckRequests": [views.assigned_view(truck) for truck in trucks],
+            }
         waiting = connection.execute(UNPLACED, {"order_id": order_id}).one_or_none()
         if waiting is not None:
-            return {"order": unplaced_view(waiting), "truckRequests": []}
+            return {"order": views.unplaced_view(waiting), "truckRequests": []}
     raise OrderNotFound
-
-
-def _assigned_view(truck: Row[Any]) -> dict[str, Any]:
-    if truck.driver_id is None:
-        return truck_view(truck, None)
-    driver = {
-        "id": truck.driver_id,
-        "name": truck.name,
-        "phone": truck.phone,
-        "vehicleNumber": truck.vehicle_number,
-    }
-    return truck_view(truck, driver)
 
 
 def current_order(customer_id: str) -> dict[str, Any] | None:
@@ -199,7 +96,7 @@ def driver_opening(driver_id: str) -> Opening:
     """What a driver's socket starts with: the open offers he can still take, and his trip."""
     with db.reads() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
-        current = trip_view(running, running) if running else None
+        current = views.trip_view(running, running) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)
     data = {"driverId": driver_id, "openBroadcasts": [one.data for one in told], "currentTrip": current}
     return Opening(data, told)
@@ -218,27 +115,3 @@ def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
         if order is not None and any(truck.vehicle == offer.vehicle for truck in trucks):
             told.append(offering.new_broadcast(offering.search_of(order, trucks), offering.offered(offer)))
     return told
-
-
-def trip(connection: Connection, truck_request_id: str, driver_id: str) -> dict[str, Any] | None:
-    """A trip as its driver sees it; ``None`` if it is not his, or no longer."""
-    values = {"id": truck_request_id, "driver_id": driver_id}
-    row = connection.execute(TRIP, values).one_or_none()
-    return trip_view(row, row) if row else None
-
-
-def trip_view(truck: Row[Any], order: Row[Any]) -> dict[str, Any]:
-    """The same from rows that are at hand."""
-    return {
-        "orderId": str(truck.order_id),
-        "truckRequestId": str(truck.id),
-        "status": truck.status,
-        "pickup": order.pickup,
-        "drop": order.drop,
-        "routePoints": order.route_points,
-        "distanceKm": order.distance_km,
-        "vehicleType": truck.vehicle_type,
-        "vehicleSubtype": truck.vehicle_subtype,
-        "farePerTruck": money.number(truck.price_per_truck),
-        "assignedAt": iso(truck.assigned_at),
-    }

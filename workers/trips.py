@@ -11,7 +11,14 @@ from models import db, messages, outbox, settings
 from models.errors import InvalidTransition, TripNotFound
 from models.messages import Message
 from models.orders import COUNTS, LOADED, NEXT_TRIP_STATUS, RUNNING, status_of
-from workers import events, order_turns
+from workers import events, order_turns, views
+
+TRIPS = """
+    SELECT t.id, t.order_id, t.status, t.vehicle_type, t.vehicle_subtype, t.price_per_truck, t.assigned_at,
+        o.pickup, o.drop, o.route_points, o.distance_km
+    FROM truck_requests t JOIN orders o ON o.id = t.order_id WHERE
+"""
+TRIP = text(f"{TRIPS} t.id = :id AND (t.driver_id = :driver_id) IS TRUE")
 
 OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND (driver_id = :driver_id) IS TRUE")
 
@@ -143,3 +150,10 @@ def _changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str
     }
     key = f"trip:{truck_request_id}:{driver_id}:{status}:{order.round}"
     return Message(messages.customer(order.customer_id), "assignment_status_changed", data, key=key)
+
+
+def view(connection: Connection, truck_request_id: str, driver_id: str) -> dict[str, Any] | None:
+    """A trip as its driver sees it; ``None`` if it is not theirs, or no longer."""
+    values = {"id": truck_request_id, "driver_id": driver_id}
+    row = connection.execute(TRIP, values).one_or_none()
+    return views.trip_view(row, row) if row else None

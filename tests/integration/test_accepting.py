@@ -176,7 +176,7 @@ def test_a_trip_that_ends_while_it_is_read_is_no_trip() -> None:
     order_id = scenes.placed().order_id
     truck_id = accepting.accept("ravi", order_id).trip["truckRequestId"]
     with db.statements() as connection:
-        assert reading.trip(connection, truck_id, "mira") is None
+        assert trips.view(connection, truck_id, "mira") is None
     assert reading.driver_opening("ravi").data["currentTrip"]["truckRequestId"] == truck_id
     offer = SimpleNamespace(state="accepted", truck_request_id=truck_id, driver_id="ravi")
     trips.give_back("ravi", truck_id, "a flat tyre")
