@@ -22,13 +22,14 @@ from models.errors import (
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import answered, fingerprint, hangup, hub, intake, shedding
+from web import answered, fingerprint, hangup, intake, shedding
 from web.answers import content_of, success_text, whole
 from web.backlog import backlog
 from web.combining import never
 from web.order_headers import Preference, idempotency_key, preference_of
 from web.parsing import content, validated
 from web.schemas import NewOrder
+from web.wakeups import OutcomeWaiter, wakeups
 from workers import admitting
 from workers.admitting import Admission
 
@@ -60,10 +61,10 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
         mark,
         order.payload(),
         g.request_id,
-        hub.instance,
+        wakeups.instance,
         admitting.queued_answer(order_id) if preference.asynchronous else None,
     )
-    with hub.expect(order_id) as expectation:
+    with wakeups.expect(order_id) as waiter:
         admitted = _cached(earlier) if earlier else _admit(asked, is_repeat, hangup.watch(request))
         if isinstance(admitted, Admission):
             return _answer_earlier(admitted, asked, preference, body)
@@ -71,7 +72,7 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
             shedding.remember(key)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        answer = _wait(asked, expectation, preference.wait if admitted.enqueued else 0)
+        answer = _wait(asked, waiter, preference.wait if admitted.enqueued else 0)
     if key:
         answered.keep(customer_id, key, body, order_id, answer)
     return answer
@@ -173,7 +174,7 @@ def _repeat(order_id: str, status: int, content: bytes) -> Response:
     return whole(content, status, {"Location": LOCATION + order_id, "Idempotent-Replayed": "true"})
 
 
-def _wait(asked: admitting.Request, expectation: hub.Expectation, seconds: float) -> Response:
+def _wait(asked: admitting.Request, waiter: OutcomeWaiter, seconds: float) -> Response:
     """Answers as soon as the outcome is known, or 202 when the time is over.
 
     The order is committed: from here on nothing is a 503, whatever Postgres does.
@@ -181,7 +182,7 @@ def _wait(asked: admitting.Request, expectation: hub.Expectation, seconds: float
     deadline = time.monotonic() + seconds
     try:
         while (left := deadline - time.monotonic()) > 0:
-            if outcome := expectation.wait(min(left, LOOK_SECONDS)):
+            if outcome := waiter.wait(min(left, LOOK_SECONDS)):
                 return _told(asked, outcome)
             admission = admitting.by_order(asked.order_id)
             if admission and admission.state != "queued":

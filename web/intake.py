@@ -10,10 +10,11 @@ from models.live import idempotency, order_entry
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import hub, shedding
+from web import shedding
 from web.backlog import backlog
 from web.combining import Combiner, GivenUp
 from web.traffic import board
+from web.wakeups import wakeups
 from workers import admitting
 
 # The longest that new orders are held back for those before them, which the workers are at.
@@ -100,7 +101,7 @@ class _Flights:
     def landed(self, entries: Sequence[Entry]) -> None:
         flying = next((one for one in entries if one.enqueued), None)
         if flying:
-            landed = hub.see_arrive(flying.asked.order_id, self._seconds)
+            landed = wakeups.outcome_within(flying.asked.order_id, self._seconds)
             self._seconds = FLIGHT_SECONDS if landed else SHORT_FLIGHT_SECONDS
 
 

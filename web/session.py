@@ -20,10 +20,11 @@ from models import clock
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
 from models.messages import Message, iso
-from web import hub, snapshots
+from web import snapshots
 from web.auth import Caller
 from web.connection import WebSocket
 from web.outgoing import Outgoing
+from web.wakeups import wakeups
 from workers import reading
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class Session(Outgoing[Work]):
         self._submit(self._look)
 
     def wake(self, payload: str | None) -> None:
-        """Takes what was published for this person (the hub's callback)."""
+        """Takes what was published for this person (the callback of `web.wakeups`)."""
         if payload is None:
             self.look()
         else:
@@ -106,7 +107,7 @@ class Session(Outgoing[Work]):
 
     def end(self) -> None:
         super().end()
-        hub.unsubscribe(self.person, self.wake)
+        wakeups.unsubscribe(self.person, self.wake)
 
     def tick(self, now: float) -> bool:
         """Does what is due. Whether the mailbox is to be read from :attr:`place` on, for :meth:`looked`."""
@@ -197,7 +198,7 @@ class Session(Outgoing[Work]):
     def _open(self) -> Look:
         """Subscribes first, then reads the mailbox, then Postgres: nothing can fall between."""
         if not self._subscribed:
-            hub.subscribe(self.person, self.wake)
+            wakeups.subscribe(self.person, self.wake)
             self._subscribed = True
         opening = mailbox.open(self.person, self._seen)
         data, open_offers = self._snapshot()

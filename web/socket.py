@@ -17,12 +17,13 @@ from werkzeug.datastructures import Headers
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import access, addresses, auth, hub, keys, positions, queries, revocations, ticker, traffic, writers
+from web import access, addresses, auth, keys, positions, queries, revocations, ticker, traffic, writers
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
 from web.incoming import Incoming
 from web.session import Session
+from web.wakeups import wakeups
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -157,7 +158,7 @@ def stop() -> None:
     ticker.stop()
     writers.stop()
     positions.stop()
-    hub.stop()
+    wakeups.stop()
 
 
 def _open() -> Response:

@@ -33,8 +33,9 @@ from models.live.driver_index import Position
 from tasks import followups, orders, sweeps
 from tests import scenes
 from tests.conftest import Stores, forget_configuration
-from web import answered, create_app, hub
+from web import answered, create_app
 from web.issuing import issue
+from web.wakeups import wakeups
 from workers import accepting, cancelling, expiring, locating, recovering, trips, waves
 
 CUSTOMERS = ("asha", "ravi")
@@ -112,12 +113,12 @@ class Rules(RuleBasedStateMachine):
         self.known: set[str] = set()
         self.works = True
         self.client: FlaskClient = create_app().test_client()
-        self.enqueue, self.expect = orders.enqueue, hub.expect
+        self.enqueue, self.expect = orders.enqueue, wakeups.expect
         orders.enqueue = self._place
-        hub.expect = lambda order_id: nullcontext()  # type: ignore[assignment,return-value]
+        wakeups.expect = lambda order_id: nullcontext()  # type: ignore[method-assign,return-value,assignment]
 
     def teardown(self) -> None:
-        orders.enqueue, hub.expect = self.enqueue, self.expect
+        orders.enqueue, wakeups.expect = self.enqueue, self.expect  # type: ignore[method-assign]
 
     @initialize()
     def begin(self) -> None:

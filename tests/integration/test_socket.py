@@ -30,10 +30,11 @@ from tests import scenes
 from tests.conftest import Stores
 from tests.fuzz.frames import frame
 from tests.system import System, until
-from web import hub, outgoing, session
+from web import outgoing, session
 from web.auth import Caller
 from web.issuing import issue
 from web.socket import serve
+from web.wakeups import wakeups
 
 NOW = datetime.now(UTC)
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
@@ -607,7 +608,7 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
         server.join(5)
         here.close()
         there.close()
-        hub.stop()
+        wakeups.stop()
 
 
 def test_a_client_that_only_answers_pings_stays_connected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -632,7 +633,7 @@ def test_a_client_that_only_answers_pings_stays_connected(monkeypatch: pytest.Mo
         here.close()
         server.join(5)
         there.close()
-        hub.stop()
+        wakeups.stop()
 
 
 def test_a_stopping_server_says_going_away_at_once_and_saves_positions(web: System) -> None:

@@ -11,8 +11,9 @@ from werkzeug.test import TestResponse
 from models import live
 from tasks import orders
 from tests import scenes
-from web import answered, create_app, hub
+from web import answered, create_app
 from web.issuing import issue
+from web.wakeups import wakeups
 from workers import cleaning, expiring
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -27,7 +28,7 @@ def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
         return True
 
     monkeypatch.setattr(orders, "enqueue", place)
-    monkeypatch.setattr(hub, "expect", lambda order_id: nullcontext())
+    monkeypatch.setattr(wakeups, "expect", lambda order_id: nullcontext())
 
 
 def post(key: str, trucks: int = 1, **headers: str) -> TestResponse:

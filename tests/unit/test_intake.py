@@ -3,8 +3,8 @@
 import pytest
 
 from models.settings import load
-from web import hub
 from web.intake import FLIGHT_SECONDS, SHORT_FLIGHT_SECONDS, Entry, _Flights
+from web.wakeups import wakeups
 from workers.admitting import Request
 
 
@@ -19,11 +19,11 @@ def test_where_no_worker_answers_nobody_waits_for_one_until_one_does(
     waited: list[tuple[str, float]] = []
     answers = iter([True, False, False, True, True])
 
-    def see_arrive(order_id: str, timeout: float) -> bool:
+    def outcome_within(order_id: str, timeout: float) -> bool:
         waited.append((order_id, timeout))
         return next(answers)
 
-    monkeypatch.setattr(hub, "see_arrive", see_arrive)
+    monkeypatch.setattr(wakeups, "outcome_within", outcome_within)
     flights = _Flights()
     for number in range(5):
         flights.landed([entry("not enqueued", enqueued=False), entry(str(number)), entry("another")])

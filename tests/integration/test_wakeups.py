@@ -13,12 +13,12 @@ import redis
 from models import live
 from tests.conftest import NOWHERE, forget_configuration
 from tests.system import until
-from web.hub import Hub
+from web.wakeups import Wakeups
 
 
 @pytest.fixture
-def hub(redis_url: str) -> Iterator[Hub]:
-    started = Hub()
+def wakeups(redis_url: str) -> Iterator[Wakeups]:
+    started = Wakeups()
     yield started
     started.stop()
 
@@ -41,8 +41,8 @@ def publish(channel: str, payload: str) -> int:
     return int(store.publish(channel, payload))
 
 
-def outcome(hub: Hub, order_id: str) -> None:
-    publish(f"web:{hub.instance}", json.dumps([{"orderId": order_id, "status": 201}]))
+def outcome(wakeups: Wakeups, order_id: str) -> None:
+    publish(f"web:{wakeups.instance}", json.dumps([{"orderId": order_id, "status": 201}]))
 
 
 def cut_subscriptions() -> None:
@@ -50,50 +50,50 @@ def cut_subscriptions() -> None:
     assert store.client_kill_filter(_type="pubsub")
 
 
-def test_a_callback_that_fails_costs_nobody_else_anything(hub: Hub) -> None:
+def test_a_callback_that_fails_costs_nobody_else_anything(wakeups: Wakeups) -> None:
     def fail(_: str | None) -> None:
         raise RuntimeError("a mistake of ours")
 
     other, same = Listener(), Listener()
-    hub.subscribe("driver:one", fail)
-    hub.subscribe("driver:one", same)
-    hub.subscribe("driver:other", other)
+    wakeups.subscribe("driver:one", fail)
+    wakeups.subscribe("driver:one", same)
+    wakeups.subscribe("driver:other", other)
     for person in ("one", "other"):
         publish(f"person:driver:{person}", person)
     assert (same.next(), other.next()) == ("one", "other")
     assert same.told.empty()
 
 
-def test_others_may_wait_beside_whoever_expects_an_order(hub: Hub) -> None:
-    assert hub.see_arrive("nobody expects", 5)
-    with hub.expect("o"):
+def test_others_may_wait_beside_whoever_expects_an_order(wakeups: Wakeups) -> None:
+    assert wakeups.outcome_within("nobody expects", 5)
+    with wakeups.expect("o"):
         begun = time.monotonic()
-        assert not hub.see_arrive("o", 0.2)
+        assert not wakeups.outcome_within("o", 0.2)
         assert time.monotonic() - begun >= 0.2
-        outcome(hub, "o")
-        assert hub.see_arrive("o", 5)
+        outcome(wakeups, "o")
+        assert wakeups.outcome_within("o", 5)
 
 
-def test_a_subscription_is_confirmed_when_it_returns(hub: Hub) -> None:
+def test_a_subscription_is_confirmed_when_it_returns(wakeups: Wakeups) -> None:
     for number in range(20):
         listener = Listener()
-        hub.subscribe(f"driver:{number}", listener)
+        wakeups.subscribe(f"driver:{number}", listener)
         assert publish(f"person:driver:{number}", "hello") == 1
         assert listener.next() == "hello"
 
 
-def test_only_those_concerned_are_told_and_only_while_they_listen(hub: Hub) -> None:
+def test_only_those_concerned_are_told_and_only_while_they_listen(wakeups: Wakeups) -> None:
     anna, second, bela = Listener(), Listener(), Listener()
-    hub.subscribe("driver:anna", anna)
-    hub.subscribe("driver:anna", second)
-    hub.subscribe("driver:bela", bela)
+    wakeups.subscribe("driver:anna", anna)
+    wakeups.subscribe("driver:anna", second)
+    wakeups.subscribe("driver:bela", bela)
     publish("person:driver:anna", "one")
     assert [anna.next(), second.next()] == ["one", "one"]
-    hub.unsubscribe("driver:anna", anna)
-    hub.unsubscribe("driver:anna", anna)
+    wakeups.unsubscribe("driver:anna", anna)
+    wakeups.unsubscribe("driver:anna", anna)
     publish("person:driver:anna", "two")
     assert second.next() == "two"
-    hub.unsubscribe("driver:anna", second)
+    wakeups.unsubscribe("driver:anna", second)
     until(lambda: publish("person:driver:anna", "three") == 0)
     publish("person:driver:bela", "four")
     assert bela.next() == "four"
@@ -101,45 +101,45 @@ def test_only_those_concerned_are_told_and_only_while_they_listen(hub: Hub) -> N
     assert second.told.empty()
 
 
-def test_everybody_is_told_to_look_after_a_lost_connection(hub: Hub) -> None:
+def test_everybody_is_told_to_look_after_a_lost_connection(wakeups: Wakeups) -> None:
     anna, bela = Listener(), Listener()
-    hub.subscribe("driver:anna", anna)
-    hub.subscribe("driver:bela", bela)
+    wakeups.subscribe("driver:anna", anna)
+    wakeups.subscribe("driver:bela", bela)
     cut_subscriptions()
     assert [anna.next(), bela.next()] == [None, None]
     publish("person:driver:anna", "again")
     assert anna.next() == "again"
 
 
-def test_an_outcome_reaches_every_request_that_waits_for_it(hub: Hub) -> None:
-    with hub.expect("o1") as first, hub.expect("o1") as second, hub.expect("o2") as other:
-        outcome(hub, "o1")
+def test_an_outcome_reaches_every_request_that_waits_for_it(wakeups: Wakeups) -> None:
+    with wakeups.expect("o1") as first, wakeups.expect("o1") as second, wakeups.expect("o2") as other:
+        outcome(wakeups, "o1")
         assert first.wait(5) == second.wait(5) == {"orderId": "o1", "status": 201}
         assert other.wait(0) is None
-        outcome(hub, "o1")
-        outcome(hub, "o2")
+        outcome(wakeups, "o1")
+        outcome(wakeups, "o2")
         assert other.wait(5)
-    with hub.expect("o1") as late:
+    with wakeups.expect("o1") as late:
         assert late.wait(0) is None
 
 
-def test_outcomes_arrive_again_after_a_lost_connection(hub: Hub) -> None:
-    with hub.expect("o1") as expectation:
+def test_outcomes_arrive_again_after_a_lost_connection(wakeups: Wakeups) -> None:
+    with wakeups.expect("o1") as waiter:
         cut_subscriptions()
-        until(lambda: publish(f"web:{hub.instance}", json.dumps([{"orderId": "o1"}])))
-        assert expectation.wait(5)
+        until(lambda: publish(f"web:{wakeups.instance}", json.dumps([{"orderId": "o1"}])))
+        assert waiter.wait(5)
 
 
-def test_people_who_come_and_go_at_once_are_all_served(hub: Hub) -> None:
+def test_people_who_come_and_go_at_once_are_all_served(wakeups: Wakeups) -> None:
     heard = []
 
     def come_and_go(number: int) -> None:
         for _ in range(30):
             listener = Listener()
-            hub.subscribe(f"driver:{number % 3}", listener)
+            wakeups.subscribe(f"driver:{number % 3}", listener)
             publish(f"person:driver:{number % 3}", "hello")
             heard.append(listener.next())
-            hub.unsubscribe(f"driver:{number % 3}", listener)
+            wakeups.unsubscribe(f"driver:{number % 3}", listener)
 
     threads = [threading.Thread(target=come_and_go, args=[number]) for number in range(8)]
     for thread in threads:
@@ -150,40 +150,40 @@ def test_people_who_come_and_go_at_once_are_all_served(hub: Hub) -> None:
 
 
 def test_without_redis_nobody_waits_long_and_everything_works_afterwards(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as away:
         away.setenv("REDIS_URL", NOWHERE["REDIS_URL"])
         forget_configuration()
         before = time.monotonic()
         with pytest.raises(redis.ConnectionError):
-            hub.subscribe("driver:anna", Listener())
-        with hub.expect("o1") as expectation:
-            assert expectation.wait(0.01) is None
+            wakeups.subscribe("driver:anna", Listener())
+        with wakeups.expect("o1") as waiter:
+            assert waiter.wait(0.01) is None
         assert time.monotonic() - before < 2
     forget_configuration()
     listener = Listener()
-    until(lambda: subscribed(hub, listener))
+    until(lambda: subscribed(wakeups, listener))
     publish("person:driver:anna", "hello")
     assert listener.next() == "hello"
 
 
-def subscribed(hub: Hub, listener: Listener) -> bool:
+def subscribed(wakeups: Wakeups, listener: Listener) -> bool:
     try:
-        hub.subscribe("driver:anna", listener)
+        wakeups.subscribe("driver:anna", listener)
     except redis.ConnectionError:
         return False
     return True
 
 
-def test_stopping_leaves_no_thread_and_a_later_use_starts_again(hub: Hub) -> None:
+def test_stopping_leaves_no_thread_and_a_later_use_starts_again(wakeups: Wakeups) -> None:
     before = threading.active_count()
-    hub.subscribe("driver:anna", Listener())
+    wakeups.subscribe("driver:anna", Listener())
     assert threading.active_count() == before + 1
-    hub.stop()
+    wakeups.stop()
     assert threading.active_count() == before
-    hub.stop()
+    wakeups.stop()
     listener = Listener()
-    hub.subscribe("driver:bela", listener)
+    wakeups.subscribe("driver:bela", listener)
     publish("person:driver:bela", "hello")
     assert listener.next() == "hello"

@@ -1,15 +1,15 @@
 """One Redis subscription per web process: it wakes sockets, and requests that wait for an order.
 
-Waking is never the truth: sockets look into their mailbox, requests into Postgres. So a lost
-connection costs time only; it is made again for ever, and every socket is told to look.
+A wake-up is never the truth: sockets read their mailbox, requests read Postgres. A lost connection costs
+time only: it is made again, and then every socket is told to look.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -22,47 +22,38 @@ from web.backlog import backlog
 
 log = structlog.get_logger()
 
-# What was published, or None: something may have been missed, look for yourself. Must not block.
+# Gets what was published, or None: a message may have been missed. Must not block.
 Callback = Callable[[str | None], None]
 
 CONFIRM_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 0.2
 RECONNECT_PAUSE = 0.5
-# A silent Redis is asked for a sign of life after this time and given up after twice as long.
+# A silent Redis is sent a PING after this time and given up after twice as long.
 SILENCE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
 class Topic:
-    """One channel: who listens, whether Redis has confirmed it, whether anything can have been missed.
+    """One channel: its subscribers, whether Redis has confirmed it, whether a message may have been missed.
 
-    ``bell`` rings for those who wait for that; nobody does for long, so there is one only meanwhile.
+    ``confirmation`` exists only while somebody waits for it: thousands of topics would each hold an event.
     """
 
     callbacks: list[Callback] = field(default_factory=list)
     confirmed: bool = False
     missed: bool = False
-    bell: threading.Event | None = None
+    confirmation: threading.Event | None = None
 
 
-class Expectation:
-    """Waits for the outcome of one order; use it as a context manager around the enqueueing."""
+class OutcomeWaiter:
+    """Waits for the outcome of one order."""
 
-    def __init__(self, hub: "Hub", order_id: str) -> None:
-        self._hub, self.order_id = hub, order_id
+    def __init__(self, order_id: str) -> None:
+        self.order_id = order_id
         self._arrived = threading.Event()
         self._outcome: dict[str, Any] | None = None
 
-    def __enter__(self) -> Self:
-        self._hub.add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._hub.remove(self)
-
-    def arrive(self, outcome: dict[str, Any]) -> None:
+    def set(self, outcome: dict[str, Any]) -> None:
         self._outcome = outcome
         self._arrived.set()
 
@@ -72,16 +63,16 @@ class Expectation:
         return self._outcome
 
 
-class Hub:
+class Wakeups:
     """The subscription of this process, started by its first use."""
 
     def __init__(self) -> None:
         self.instance = uuid4().hex
         self._own_channel = f"web:{self.instance}"
         self._topics = {self._own_channel: Topic()}
-        self._expectations: dict[str, list[Expectation]] = {}
+        self._waiters: dict[str, list[OutcomeWaiter]] = {}
         # SUBSCRIBEs sent and not confirmed: a channel left and joined again waits for the last one.
-        self._asked: Counter[str] = Counter()
+        self._unconfirmed: Counter[str] = Counter()
         # Guards the tables and every write to the connection; only the reader reads.
         self._lock = threading.Lock()
         # redis-py's PubSub expects one thread; this is its connection without it (and without types).
@@ -90,18 +81,31 @@ class Hub:
         self._stopping = threading.Event()
         self._tried = threading.Event()
 
-    def expect(self, order_id: str) -> Expectation:
-        """An expectation of what is published on ``web:{instance}`` for this order."""
-        return Expectation(self, order_id)
+    @contextmanager
+    def expect(self, order_id: str) -> Iterator[OutcomeWaiter]:
+        """A waiter for the outcome of this order; enqueue the order within the block."""
+        waiter = OutcomeWaiter(order_id)
+        self._start()
+        with self._lock:
+            self._waiters.setdefault(order_id, []).append(waiter)
+        self._tried.wait(FIRST_CONNECT_SECONDS)
+        try:
+            yield waiter
+        finally:
+            with self._lock:
+                waiters = self._waiters[order_id]
+                waiters.remove(waiter)
+                if not waiters:
+                    del self._waiters[order_id]
 
-    def see_arrive(self, order_id: str, timeout: float) -> bool:
-        """Waits beside whoever expects this order, at most ``timeout`` seconds; not at all if nobody does.
+    def outcome_within(self, order_id: str, timeout: float) -> bool:
+        """Waits beside the request that expects this order, at most ``timeout`` seconds.
 
-        False if the time was over first.
+        False if the outcome has not arrived by then. True at once if no request waits for it.
         """
         with self._lock:
-            waiting = list(self._expectations.get(order_id, ()))
-        return not waiting or waiting[0].wait(timeout) is not None
+            waiters = list(self._waiters.get(order_id, ()))
+        return not waiters or waiters[0].wait(timeout) is not None
 
     def subscribe(self, person: str, callback: Callback) -> None:
         """Calls back for everything published for this person, from the moment this returns.
@@ -117,8 +121,8 @@ class Hub:
                 self._write("SUBSCRIBE", channel)
             if topic.confirmed:
                 return
-            bell = topic.bell = topic.bell or threading.Event()
-        if not bell.wait(CONFIRM_SECONDS):
+            confirmation = topic.confirmation = topic.confirmation or threading.Event()
+        if not confirmation.wait(CONFIRM_SECONDS):
             self.unsubscribe(person, callback)
             raise redis.ConnectionError("Redis did not confirm a subscription")
 
@@ -144,30 +148,17 @@ class Hub:
             thread.join()
         self._stopping.clear()
 
-    def add(self, expectation: Expectation) -> None:
-        self._start()
-        with self._lock:
-            self._expectations.setdefault(expectation.order_id, []).append(expectation)
-        self._tried.wait(FIRST_CONNECT_SECONDS)
-
-    def remove(self, expectation: Expectation) -> None:
-        with self._lock:
-            waiting = self._expectations[expectation.order_id]
-            waiting.remove(expectation)
-            if not waiting:
-                del self._expectations[expectation.order_id]
-
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="wakeups", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._listen()
-            # Whatever breaks here, nobody else would start the subscription again.
+            # Nothing else would start the subscription again, whatever the error is.
             except Exception as error:
                 if not self._stopping.is_set():
                     log.warning("subscription lost", error=str(error))
@@ -184,40 +175,40 @@ class Hub:
             self._connection = connection
             for channel in self._topics:
                 self._write("SUBSCRIBE", channel)
-        asked = False
+        pinged = False
         while not self._stopping.is_set():
             try:
                 reply = connection.read_response(disconnect_on_error=False)
             except redis.TimeoutError:
-                if asked:
+                if pinged:
                     raise
                 with self._lock:
                     connection.send_command("PING", check_health=False)
-                asked = True
+                pinged = True
             else:
-                asked = False
-                self._take(reply)
+                pinged = False
+                self._handle(reply)
 
-    def _take(self, reply: list[Any]) -> None:
+    def _handle(self, reply: list[Any]) -> None:
         kind, channel, *rest = reply
         if kind == "subscribe":
             self._confirm(channel)
         elif kind == "message" and channel == self._own_channel:
-            self._arrive(rest[0])
+            self._hand_out(rest[0])
         elif kind == "message":
             self._call(channel, rest[0])
 
     def _confirm(self, channel: str) -> None:
         with self._lock:
-            self._asked -= Counter((channel,))
+            self._unconfirmed -= Counter((channel,))
             topic = self._topics.get(channel)
-            if channel in self._asked or topic is None:
+            if channel in self._unconfirmed or topic is None:
                 return
             topic.confirmed = True
-            bell, topic.bell = topic.bell, None
+            confirmation, topic.confirmation = topic.confirmation, None
             missed, topic.missed = topic.missed, False
-        if bell is not None:
-            bell.set()
+        if confirmation is not None:
+            confirmation.set()
         if channel == self._own_channel:
             self._tried.set()
         if missed:
@@ -230,20 +221,20 @@ class Hub:
         for callback in callbacks:
             try:
                 callback(payload)
-            # One socket's trouble must not cost the others their subscription.
+            # An error of one socket must not cost the others their subscription.
             except Exception:
                 log.exception("wake-up failed", channel=channel)
 
-    def _arrive(self, payload: str) -> None:
+    def _hand_out(self, payload: str) -> None:
         try:
             outcomes = orjson.loads(payload)
             backlog.decided(outcome["orderId"] for outcome in outcomes)
             for outcome in outcomes:
                 with self._lock:
-                    waiting = list(self._expectations.get(outcome["orderId"], ()))
-                for expectation in waiting:
-                    expectation.arrive(outcome)
-        # Whoever waits looks into Postgres; to the others the subscription goes on.
+                    waiters = list(self._waiters.get(outcome["orderId"], ()))
+                for waiter in waiters:
+                    waiter.set(outcome)
+        # The waiters read Postgres; the subscription goes on for the others.
         except Exception:
             log.exception("outcomes not understood")
 
@@ -252,7 +243,7 @@ class Hub:
         if self._connection is None:
             return
         if command == "SUBSCRIBE":
-            self._asked[channel] += 1
+            self._unconfirmed[channel] += 1
         try:
             self._connection.send_command(command, channel, check_health=False)
         except redis.RedisError:
@@ -260,7 +251,7 @@ class Hub:
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
-        self._asked.clear()
+        self._unconfirmed.clear()
         for topic in self._topics.values():
             topic.missed = topic.missed or topic.confirmed
             topic.confirmed = False
@@ -268,10 +259,4 @@ class Hub:
             connection.disconnect()
 
 
-_hub = Hub()
-instance = _hub.instance
-expect = _hub.expect
-see_arrive = _hub.see_arrive
-subscribe = _hub.subscribe
-unsubscribe = _hub.unsubscribe
-stop = _hub.stop
+wakeups = Wakeups()
