@@ -56,6 +56,27 @@ def forget_configuration() -> None:
     ):
         cached.cache_clear()
     clock.forget()
+    live.breaker.reset()
+
+
+@contextmanager
+def process_settings(**environment: str) -> Iterator[None]:
+    """This process works with these settings for the time of the block, then with those it had before.
+
+    The only way in which a test points its process at other stores: what is still in use when the block
+    ends, the session's stores above all, has to be found again.
+    """
+    try:
+        with pytest.MonkeyPatch.context() as changed:
+            for name, value in environment.items():
+                changed.setenv(name, value)
+            forget_configuration()
+            try:
+                yield
+            finally:
+                db.dispose()
+    finally:
+        forget_configuration()
 
 
 @pytest.fixture(autouse=True)
@@ -87,15 +108,11 @@ def own_stores(prefix: str) -> Iterator[Stores]:
         both.postgres.start()
         both.valkey.start()
         migrate(both.environment)
-        os.environ.update(both.environment)
-        forget_configuration()
-        yield both
+        with process_settings(**both.environment):
+            yield both
     finally:
-        db.dispose()
         both.valkey.remove()
         both.postgres.remove()
-        os.environ.update(NOWHERE)
-        forget_configuration()
         shutil.rmtree(base, ignore_errors=True)
 
 
@@ -147,16 +164,11 @@ def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     What is said there counts after ``forget_configuration``.
     """
-    for name, url in other_urls.items():
-        monkeypatch.setenv(name, url)
-    forget_configuration()
-    empty_tables()
-    live.commands().flushdb()
-    yield monkeypatch
-    db.dispose()
-    monkeypatch.undo()
-    live.breaker._until = 0
-    forget_configuration()
+    with process_settings(**other_urls):
+        empty_tables()
+        live.commands().flushdb()
+        yield monkeypatch
+        monkeypatch.undo()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -35,6 +35,10 @@ class Breaker:
     def trip(self, cause: Exception | None = None) -> None:
         self._until, self._cause = time.monotonic() + BREAK_SECONDS, cause
 
+    def reset(self) -> None:
+        """Closes the breaker: the next command is tried."""
+        self._until, self._cause = 0.0, None
+
     def let_go(self, cause: Exception) -> None:
         """Redis answers, but is not the primary: nobody uses this connection or an older one again."""
         self.trip(cause)

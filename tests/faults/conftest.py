@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from models import db
-from tests.conftest import ROOT, forget_configuration
+from tests.conftest import ROOT, process_settings
 from tests.faults.fleet import Fleet
 from tests.faults.run import SETTINGS
 from tests.system import Person
@@ -39,15 +38,10 @@ def rounds(request: pytest.FixtureRequest) -> Callable[[int], int]:
 
 
 @pytest.fixture
-def here(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def here(fleet: Fleet) -> Iterator[None]:
     """Workers' functions that are called in this process work on the fleet's stores."""
-    monkeypatch.setenv("DATABASE_URL", fleet.postgres.url)
-    monkeypatch.setenv("REDIS_URL", fleet.valkey.url)
-    forget_configuration()
-    yield
-    db.dispose()
-    monkeypatch.undo()
-    forget_configuration()
+    with process_settings(**fleet.stores):
+        yield
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

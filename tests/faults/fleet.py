@@ -43,14 +43,18 @@ class Fleet:
         self._logged: dict[str, int] = {}
 
     @property
+    def stores(self) -> dict[str, str]:
+        """The settings that name its two stores."""
+        return {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             **{name: value for name, value in os.environ.items() if name != "CELERY_BROKER_URL"},
             "APP_ENV": "development",
             "WEB_CONCURRENCY": "1",
             "ORDERS_PER_MINUTE": "0",
-            "DATABASE_URL": self.postgres.url,
-            "REDIS_URL": self.valkey.url,
+            **self.stores,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             **self.settings,
         }

@@ -1,6 +1,5 @@
 """A large order near many drivers is served as quickly as a small one, and stops nobody else's."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,8 +9,7 @@ import pytest
 
 from bench.http import request
 from bench.loop import Loop
-from models import db
-from tests.conftest import NOWHERE, ROOT, forget_configuration
+from tests.conftest import ROOT, process_settings
 from tests.faults.bystanders import bystanders
 from tests.faults.fleet import Fleet
 from tests.faults.large_order import Crowd, at_once, longest_script, outcomes, watch_scripts
@@ -38,13 +36,9 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     started = Fleet(ROOT, tmp_path_factory.mktemp("city"), WEB_CONCURRENCY="2")
     try:
         started.start(("web1", "orders1", "sweeps1", "beat1"))
-        os.environ.update(DATABASE_URL=started.postgres.url, REDIS_URL=started.valkey.url)
-        forget_configuration()
-        yield started
+        with process_settings(**started.stores):
+            yield started
     finally:
-        db.dispose()
-        os.environ.update(NOWHERE)
-        forget_configuration()
         started.stop()
 
 

@@ -6,7 +6,6 @@ The first round warms caches and is not counted. Ends with 1 if anything is over
 
 import argparse
 import logging
-import os
 import sys
 import tempfile
 import time
@@ -17,8 +16,7 @@ from pathlib import Path
 import structlog
 
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
-from models import db
-from tests.conftest import NOWHERE, Stores, forget_configuration, migrate
+from tests.conftest import Stores, migrate, process_settings
 from tests.growth.filling import fill_index, fill_tables
 from tests.growth.measuring import Measured, Watch
 from tests.growth.using import use_everything
@@ -41,15 +39,12 @@ def site(directory: Path, shared_buffers: str) -> Iterator[Stores]:
     try:
         both.postgres.start()
         both.valkey.start()
-        os.environ.update(both.environment | SETTINGS)
-        forget_configuration()
         migrate(both.environment)
-        yield both
+        with process_settings(**both.environment, **SETTINGS):
+            yield both
     finally:
-        db.dispose()
         both.valkey.remove()
         both.postgres.remove()
-        os.environ.update(NOWHERE)
 
 
 def measure(wanted: argparse.Namespace) -> list[Measured]:

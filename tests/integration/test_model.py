@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -32,7 +31,7 @@ from models.errors import DomainError
 from models.live.driver_index import Position
 from tasks import followups, orders, sweeps
 from tests import scenes
-from tests.conftest import Stores, forget_configuration
+from tests.conftest import Stores, process_settings
 from web import answered, create_app
 from web.issuing import issue
 from web.wakeups import wakeups
@@ -442,12 +441,8 @@ def _times(order_id: str) -> tuple[datetime | None, datetime | None]:
     return (found[0].next_wave_at, found[0].expires_at) if found else (None, None)
 
 
-def test_any_sequence_of_events_leaves_what_the_rules_say(
-    stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ORDERS_PER_MINUTE", "0")
-    forget_configuration()
-    try:
+def test_any_sequence_of_events_leaves_what_the_rules_say(stores: Stores) -> None:
+    with process_settings(ORDERS_PER_MINUTE="0"):
         run_state_machine_as_test(
             Rules,
             settings=settings(
@@ -458,6 +453,3 @@ def test_any_sequence_of_events_leaves_what_the_rules_say(
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    finally:
-        monkeypatch.undo()
-        forget_configuration()

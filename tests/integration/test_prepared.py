@@ -14,7 +14,7 @@ from models import db, prepared
 from models.prepared import Prepared
 from tasks import orders
 from tests import scenes
-from tests.conftest import forget_configuration
+from tests.conftest import process_settings
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -189,14 +189,7 @@ def test_an_order_is_placed_by_servers_that_know_nothing_of_each_other() -> None
         assert set(placed) == {first, second, third}
 
 
-def test_a_setting_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_PREPARE", "false")
-    forget_configuration()
-    try:
-        with db.transaction() as connection:
-            select(connection)
-            assert names(connection) == []
-    finally:
-        db.engine().dispose()
-        monkeypatch.undo()
-        forget_configuration()
+def test_a_setting_switches_it_off() -> None:
+    with process_settings(DATABASE_PREPARE="false"), db.transaction() as connection:
+        select(connection)
+        assert names(connection) == []

@@ -53,4 +53,4 @@ def test_a_redis_that_does_not_answer_is_waited_for_once(redis_url: str) -> None
         assert time.monotonic() - begun < 2 * live.COMMAND_TIMEOUT
         assert live.breaker.is_open
         other.client_unpause()
-    live.breaker._until = 0
+    live.breaker.reset()

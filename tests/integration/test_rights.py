@@ -11,7 +11,7 @@ from psycopg2 import errors
 
 from models import db
 from tests import scenes
-from tests.conftest import ROOT, Stores, forget_configuration
+from tests.conftest import ROOT, Stores, process_settings
 from workers import accepting, cleaning, expiring, revoking
 
 ROLE, DATABASE = "app-role", "of_another"
@@ -41,15 +41,9 @@ def app_url(stores: Stores) -> Iterator[str]:
 
 
 @pytest.fixture
-def _as_the_application(
-    app_url: str, redis_url: str, stores: Stores, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    monkeypatch.setenv("DATABASE_URL", app_url)
-    forget_configuration()
-    yield
-    db.dispose()
-    monkeypatch.undo()
-    forget_configuration()
+def _as_the_application(app_url: str, redis_url: str, stores: Stores) -> Iterator[None]:
+    with process_settings(DATABASE_URL=app_url):
+        yield
 
 
 @pytest.mark.usefixtures("_as_the_application")

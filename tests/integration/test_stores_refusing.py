@@ -32,7 +32,7 @@ def healthy(aside: pytest.MonkeyPatch) -> Iterator[None]:
     db._LetGo.since = 0.0
     yield
     db.dispose()
-    live.breaker._until = 0
+    live.breaker.reset()
 
 
 @contextmanager
@@ -295,7 +295,7 @@ def test_ready_names_a_redis_that_refuses_and_blames_nobody_else(refusing: str, 
         assert (status, states["redis"]) == (503, f"refuses ({SAID.get(refusing, refusing)})")
         assert (states["worker"], states["beat"]) == ("not known without Redis",) * 2
     valkey_turns(stores, "whole")
-    live.breaker._until = 0
+    live.breaker.reset()
     assert ready()[1]["redis"] == "ok"
 
 
@@ -312,7 +312,7 @@ def test_connections_to_a_redis_that_is_no_primary_any_more_are_not_used_again(s
             live.run_all([("SET", "alive:ready", "1", "EX", "1")])
     finally:
         valkey_turns(stores, "whole")
-    live.breaker._until = 0
+    live.breaker.reset()
     again = [pool.take() for _ in range(3)]
     assert kept
     assert not sockets & {id(each._sock) for each in again}

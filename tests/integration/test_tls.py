@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from models import live, settings
 from models.live import queues
 from tasks.broker import PromptConnection
-from tests.conftest import forget_configuration
+from tests.conftest import forget_configuration, process_settings
 
 
 def _serve(server: socket.socket, context: ssl.SSLContext) -> None:
@@ -70,16 +70,14 @@ def tls_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trust
     context.load_cert_chain(*_certificate(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_serve, args=(server, context), daemon=True).start()
-        monkeypatch.setenv("REDIS_URL", f"rediss://localhost:{server.getsockname()[1]}/0")
 
         def trust(named: bool) -> None:
             monkeypatch.setenv("REDIS_CA_FILE", str(tmp_path / "ca.pem") if named else "")
             forget_configuration()
 
-        yield trust
-    monkeypatch.undo()
-    live.breaker._until = 0
-    forget_configuration()
+        with process_settings(REDIS_URL=f"rediss://localhost:{server.getsockname()[1]}/0"):
+            yield trust
+            monkeypatch.undo()
 
 
 def _celery() -> Any:

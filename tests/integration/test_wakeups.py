@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from models import live
-from tests.conftest import NOWHERE, forget_configuration
+from tests.conftest import NOWHERE, process_settings
 from tests.system import until
 from web.wakeups import Wakeups
 
@@ -149,19 +149,14 @@ def test_people_who_come_and_go_at_once_are_all_served(wakeups: Wakeups) -> None
     assert heard == ["hello"] * 240
 
 
-def test_without_redis_nobody_waits_long_and_everything_works_afterwards(
-    wakeups: Wakeups, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as away:
-        away.setenv("REDIS_URL", NOWHERE["REDIS_URL"])
-        forget_configuration()
+def test_without_redis_nobody_waits_long_and_everything_works_afterwards(wakeups: Wakeups) -> None:
+    with process_settings(REDIS_URL=NOWHERE["REDIS_URL"]):
         before = time.monotonic()
         with pytest.raises(redis.ConnectionError):
             wakeups.subscribe("driver:anna", Listener())
         with wakeups.expect("o1") as waiter:
             assert waiter.wait(0.01) is None
         assert time.monotonic() - before < 2
-    forget_configuration()
     listener = Listener()
     until(lambda: subscribed(wakeups, listener))
     publish("person:driver:anna", "hello")
