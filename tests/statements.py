@@ -40,7 +40,7 @@ class Index(NamedTuple):
 
 
 def every() -> dict[str, str]:
-    """The statements by name, such as ``workers.trips.LOCK``; of several in one text, each by itself."""
+    """The statements by name, such as ``workers.trips.LOCK``; each statement of a text by itself."""
     found: dict[str, str] = {}
     for module in _modules():
         for name, value in vars(module).items():

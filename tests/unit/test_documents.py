@@ -142,7 +142,7 @@ def test_what_apps_may_send_on_the_socket_is_what_is_documented() -> None:
 def test_every_frame_that_the_code_sends_is_documented() -> None:
     told = {frame.name for frame in (*frames.TO_DRIVERS, *frames.TO_CUSTOMERS)}
     sent = set()
-    for path in [*(ROOT / "workers").glob("*.py"), *(ROOT / "web").glob("*.py")]:
+    for path in [*(ROOT / "workers").rglob("*.py"), *(ROOT / "web").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Call)
