@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run test bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -23,6 +23,8 @@ TO =
 ZONE =
 URL =
 SEED =
+REF =
+ROUNDS =
 DRIVERS =
 MINUTES =
 ARGS =
@@ -55,6 +57,10 @@ bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m bench \
 		$(if $(TRIPS),--trips "$(TRIPS)") $(if $(PINGS),--pings "$(PINGS)") $(ARGS)
+
+bench-against: ## this commit and another in turn: capacity, cost, and their ratios (REF=6cb7a14 ROUNDS=5 ARGS="--quick")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m bench.against --ref "$(REF)" $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
 
 growth: ## fill the tables with 5 million offers, use everything, and say what took longest (ARGS="--orders 100000 --drivers 30000")
 	$(PREPARE) dev

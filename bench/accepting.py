@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from bench import cpu
-from bench.arrivals import Arrivals
+from bench.arrivals import Arrivals, evenly
 from bench.course import Course
 from bench.crew import until_indexed
 from bench.figures import Round, Row, costs, latencies
@@ -62,7 +62,7 @@ def _round(course: Course) -> Round:
     until_indexed(course, loop, subtypes, len(subs))
     arrivals = Arrivals(loop, course.site.web_port, record, lambda: next(requests))
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()
-    arrivals.schedule(begun, ACCEPTS_A_SECOND, count)
+    arrivals.schedule(evenly(begun, ACCEPTS_A_SECOND, count))
     loop.run(begun + course.seconds)
     arrivals.finish(time.monotonic() + LAST_SECONDS)
     loop.run(time.monotonic() + LAST_SECONDS, lambda: len(races.seconds) == count)

@@ -1,7 +1,7 @@
 """CPU time by kind of process, from /proc: what holds on a machine that others use too."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 # The heads of the processes of each kind.
@@ -11,11 +11,11 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def seconds(kinds: Kinds) -> dict[str, float]:
-    """User and system seconds so far of each kind with all its children, the dead ones included; this
-    process itself is the kind ``client``.
+    """User and system seconds so far of each kind with all its children, the dead ones included; a process
+    belongs to the nearest head above it. This process itself is the kind ``client``.
     """
-    family = _children()
-    found = {kind: sum(_tree(head, family) for head in heads) for kind, heads in kinds.items()}
+    family, every_head = _children(), frozenset(head for heads in kinds.values() for head in heads)
+    found = {kind: sum(_tree(head, family, every_head) for head in heads) for kind, heads in kinds.items()}
     return found | {CLIENT: _own()}
 
 
@@ -47,11 +47,11 @@ def _own() -> float:
     return used.user + used.system
 
 
-def _tree(head: int, family: Mapping[int, list[int]]) -> float:
+def _tree(head: int, family: Mapping[int, list[int]], without: Collection[int] = ()) -> float:
     used, left = 0.0, [head]
     while left:
         pid = left.pop()
-        left += family.get(pid, [])
+        left += (child for child in family.get(pid, []) if child not in without)
         fields = _stat(pid)
         # utime, stime, and both again of children that have ended and were waited for.
         used += sum(int(ticks) for ticks in fields[11:15]) / TICKS if fields else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 from bench import cpu
-from bench.arrivals import Arrivals
+from bench.arrivals import Arrivals, evenly
 from bench.course import Course
 from bench.crew import WAVE, Crew
 from bench.figures import Round, Row, costs, latencies
@@ -111,7 +111,7 @@ def paced(course: Course, pace: float, loop: Loop | None = None) -> Round:
         loop, course.site.web_port, record, ready(course.people.orders(subtype), course.seconds)
     )
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()
-    arrivals.schedule(begun, pace, int(pace * course.seconds))
+    arrivals.schedule(evenly(begun, pace, int(pace * course.seconds)))
     crew.work(begun + course.seconds)
     loop.run(begun + course.seconds)
     arrivals.finish(time.monotonic() + LAST_SECONDS)

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2
 
 from bench import cpu
-from bench.arrivals import Arrivals
+from bench.arrivals import Arrivals, evenly
 from bench.course import Course
 from bench.crew import WAVE, Crew
 from bench.figures import Round, Row, costs, latencies
@@ -115,7 +115,7 @@ def _drain(
         if now - told > 10:
             told = now
             course.say(f"h  {left} orders left")
-        arrivals.schedule(now, NEW_A_SECOND, max(1, round(NEW_A_SECOND * LOOK_SECONDS)))
+        arrivals.schedule(evenly(now, NEW_A_SECOND, max(1, round(NEW_A_SECOND * LOOK_SECONDS))))
         loop.run(now + LOOK_SECONDS)
     return time.monotonic() - begun
 

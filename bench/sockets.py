@@ -45,6 +45,13 @@ class Heard:
         self.counts[order] = self.counts.get(order, 0) + 1
         self.offers += 1
 
+    def forget(self) -> None:
+        """Forgets the orders so far; the sockets that were closed stay counted."""
+        self.first.clear()
+        self.latest.clear()
+        self.counts.clear()
+        self.offers = 0
+
 
 class DriverSocket:
     """One driver's socket: asks for the upgrade at once, is in the loop after :meth:`opened`."""

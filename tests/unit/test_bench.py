@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import charts, cpu, nearest, ratios
-from bench.arrivals import CONNECTIONS, Arrivals
+from bench.arrivals import CONNECTIONS, Arrivals, evenly
 from bench.figures import Figure, Round, costs, percentile, row, table
 from bench.http import Connection, Record, request
 from bench.loop import Loop
@@ -164,8 +164,8 @@ def test_an_arrival_that_finds_connections_busy_takes_the_next_free_one(server: 
         arrivals = Arrivals(loop, server.getsockname()[1], record, lambda: b"POST")
         peers = [server.accept()[0] for _ in range(CONNECTIONS)]
         wanted = CONNECTIONS + 1
-        arrivals.schedule(time.monotonic(), 1000.0, wanted)
-        loop.run(time.monotonic() + 0.1)
+        arrivals.schedule(evenly(time.monotonic(), 1000.0, wanted))
+        loop.run(time.monotonic() + 0.2)
         assert [peer.recv(4096) for peer in peers] == [b"POST"] * CONNECTIONS
         peers[0].sendall(ANSWER)
         loop.run(time.monotonic() + 5, lambda: record.answers == 1)
