@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import clock, db, live, settings, tables
 from models.live import queues
-from web import answered, auth, keys, shedding
+from web import auth, keys, shedding
 from web.backlog import backlog
 
 ROOT = Path(__file__).parent.parent
@@ -125,9 +125,8 @@ def stores() -> Iterator[Stores]:
 
 @pytest.fixture
 def redis_url(stores: Stores) -> str:
-    """The Valkey of this run, emptied, and what this process remembers of it."""
+    """The Valkey of this run, emptied."""
     live.commands().flushall()
-    answered.forget()
     return stores.valkey.url
 
 

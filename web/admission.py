@@ -22,8 +22,8 @@ from models.errors import (
 from models.live.idempotency import Answer
 from models.live.order_entry import Turn, Wait
 from tasks import orders
-from web import answered, fingerprint, hangup, intake, shedding
-from web.answers import content_of, success_text, whole
+from web import fingerprint, hangup, intake, shedding
+from web.answers import success_text
 from web.backlog import backlog
 from web.combining import never
 from web.order_headers import Preference, idempotency_key, preference_of
@@ -44,8 +44,6 @@ LOOK_SECONDS = 0.5
 def create(request: Request, customer_id: str, body: bytes) -> Response:
     """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
     key = idempotency_key(request)
-    if key and (given := answered.find(customer_id, key, body)):
-        return _repeat(given.order_id, given.status, given.content)
     is_repeat = backlog.knows((customer_id, key))
     earlier = None if is_repeat else _earlier_or_room(customer_id, key)
     preference = preference_of(request)
@@ -67,15 +65,12 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
     with wakeups.expect(order_id) as waiter:
         admitted = _cached(earlier) if earlier else _admit(asked, is_repeat, hangup.watch(request))
         if isinstance(admitted, Admission):
-            return _answer_earlier(admitted, asked, preference, body)
+            return _answer_earlier(admitted, asked, preference)
         if key:
             shedding.remember(key)
         if preference.asynchronous:
             return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        answer = _wait(asked, waiter, preference.wait if admitted.enqueued else 0)
-    if key:
-        answered.keep(customer_id, key, body, order_id, answer)
-    return answer
+        return _wait(asked, waiter, preference.wait if admitted.enqueued else 0)
 
 
 def _earlier_or_room(customer_id: str, key: str | None) -> Answer | None:
@@ -142,9 +137,7 @@ def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:
     return known
 
 
-def _answer_earlier(
-    earlier: Admission, asked: admitting.Request, preference: Preference, body: bytes
-) -> Response:
+def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Preference) -> Response:
     """The same key again: what was answered then, or what it is waiting for."""
     if earlier.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
@@ -157,21 +150,15 @@ def _answer_earlier(
         current = admitting.by_order(earlier.order_id)
     if current is None:
         raise ConcurrentRequest
-    replay = _replay(current)
-    if asked.key:
-        answered.keep(asked.customer_id, asked.key, body, current.order_id, replay)
-    return replay
+    return _replay(current)
 
 
 def _replay(known: Admission) -> Response:
     if known.answer_status is None or known.answer is None:
         raise ConcurrentRequest
-    return _repeat(known.order_id, known.answer_status, content_of(known.answer))
-
-
-def _repeat(order_id: str, status: int, content: bytes) -> Response:
-    log.info("Idempotency HIT", order_id=order_id)
-    return whole(content, status, {"Location": LOCATION + order_id, "Idempotent-Replayed": "true"})
+    log.info("Idempotency HIT", order_id=known.order_id)
+    headers = {"Location": LOCATION + known.order_id, "Idempotent-Replayed": "true"}
+    return success_text(known.answer, known.answer_status, headers)
 
 
 def _wait(asked: admitting.Request, waiter: OutcomeWaiter, seconds: float) -> Response:

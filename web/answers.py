@@ -26,7 +26,7 @@ class Answer(Response):
 
 def as_json(body: dict[str, Any], status: int, headers: dict[str, str] | None = None) -> Response:
     """Any JSON object as a response."""
-    return whole(orjson.dumps(body), status, headers)
+    return _response(orjson.dumps(body), status, headers)
 
 
 def success(data: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -36,15 +36,9 @@ def success(data: dict[str, Any], status: int = 200, headers: dict[str, str] | N
 
 def success_text(data: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """The same for data that is JSON text already."""
-    return whole(content_of(data), status, headers)
+    return _response(b'{"success":true,"data":' + data.encode() + b"}", status, headers)
 
 
-def content_of(data: str) -> bytes:
-    """The content of a success whose data are this JSON text."""
-    return b'{"success":true,"data":' + data.encode() + b"}"
-
-
-def whole(content: bytes, status: int, headers: dict[str, str] | None) -> Response:
-    """A response of which the whole content is there."""
+def _response(content: bytes, status: int, headers: dict[str, str] | None) -> Response:
     said = Headers({"Content-Type": "application/json", "Content-Length": len(content), **(headers or {})})
     return Answer([content], status, said)

@@ -53,7 +53,6 @@ def test_a_replay_needs_neither_redis_nor_the_active_order_rule(system: System, 
     elsewhere = Person(system.urls[1], "customer", name)
     again = elsewhere.order(away(0), Idempotency_Key="k1")
     assert again.content == first.content
-    # Where it was answered it is known by its bytes.
     assert asha.order(away(0), Idempotency_Key="k1").content == first.content
 
 

@@ -32,7 +32,7 @@ from models.live.driver_index import Position
 from tasks import followups, orders, sweeps
 from tests import scenes
 from tests.conftest import Stores, process_settings
-from web import answered, create_app
+from web import create_app
 from web.issuing import issue
 from web.wakeups import wakeups
 from workers import accepting, cancelling, expiring, locating, recovering, trips, waves
@@ -125,7 +125,6 @@ class Rules(RuleBasedStateMachine):
         with db.transaction() as connection:
             connection.exec_driver_sql(f"TRUNCATE {names}")
         live.commands().flushall()
-        answered.forget()
         for number, driver in enumerate(DRIVERS, start=1):
             scenes.driver(driver, number)
         self.known = set(DRIVERS)
@@ -372,7 +371,6 @@ class Rules(RuleBasedStateMachine):
     @rule()
     def flush_redis(self) -> None:
         live.commands().flushall()
-        answered.forget()
         self.known = set()
 
     # What must hold after every step.

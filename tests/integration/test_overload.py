@@ -14,7 +14,7 @@ from models.live import refusals
 from tasks import orders
 from tests import scenes
 from tests.clients import Caller
-from web import answered, hangup, shedding
+from web import hangup, shedding
 from web.backlog import Backlog, backlog
 from web.hangup import ASKED_AFTER_SECONDS
 from web.traffic import board
@@ -81,8 +81,6 @@ def test_a_key_that_was_answered_is_answered_again(monkeypatch: pytest.MonkeyPat
     asha = Caller("customer", "asha")
     first = post(asha, "k")
     assert first.status_code == 201
-    # As in another process, which knows nothing of it.
-    answered.forget()
     with overload(monkeypatch):
         again = post(asha, "k")
         assert (again.status_code, again.json["data"]) == (201, first.json["data"])

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from models import live
 from tasks import orders
 from tests import scenes
-from web import answered, create_app
+from web import create_app
 from web.issuing import issue
 from web.wakeups import wakeups
 from workers import cleaning, expiring
@@ -38,13 +38,12 @@ def post(key: str, trucks: int = 1, **headers: str) -> TestResponse:
 
 
 def pass_time(**time: float) -> None:
-    """What the sweeps and the cleaning do with the clock so much later, an empty Redis, and a new process."""
+    """What the sweeps and the cleaning do with the clock so much later, and an empty Redis."""
     now = datetime.now(UTC) + timedelta(**time)
     for order_id in expiring.due(now):
         assert expiring.expire(order_id, now)
     cleaning.forget_admissions(now)
     live.commands().flushall()
-    answered.forget()
 
 
 def same(first: TestResponse, again: TestResponse) -> bool:
