@@ -1,10 +1,6 @@
 """HTTP and sockets: parse, call once, answer."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Flask, Response
-from flask.typing import ResponseReturnValue
 
 from models import logs, settings
 from tasks import publish_without_waiting
@@ -40,36 +36,12 @@ def _index() -> Response:
     )
 
 
-class _Plain(Flask):
-    """Flask without what it looks for at every request and none of ours has: coroutines, hooks of
-    blueprints, sessions.
-    """
-
-    def preprocess_request(self) -> ResponseReturnValue | None:
-        for hook in self.before_request_funcs[None]:
-            if (answer := hook()) is not None:
-                return answer  # type: ignore[return-value]
-        return None
-
-    def process_response(self, response: Response) -> Response:
-        for hook in reversed(self.after_request_funcs[None]):
-            response = hook(response)
-        return response
-
-    def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        for hook in reversed(self.teardown_request_funcs[None]):
-            hook(exc)
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        return func
-
-
 def create_app() -> Flask:
     """The WSGI application of a web process."""
     settings.load()
     logs.configure("web")
     publish_without_waiting()
-    app = _Plain(__name__, static_folder=None)
+    app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
     app.url_map.strict_slashes = False
     # A redirection would go to whatever host the client has named.
