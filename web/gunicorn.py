@@ -17,13 +17,12 @@ import gevent  # type: ignore[import-untyped]
 import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
 from gunicorn import http, util  # type: ignore[import-untyped]
-from gunicorn.http import wsgi  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
 from models import clock, db, settings
-from server import listener, packet, reading
+from server import listener, reading
 from server.crowds import Crowds
 from server.passage import Passage
 from server.slots import Slots, next_role
@@ -94,7 +93,6 @@ def _date(timestamp: float | None = None) -> str:
 
 util.http_date = _date
 ggevent.StreamServer = listener.Listener
-wsgi.Response = packet.Response
 http.RequestParser = reading.RequestParser
 
 listener.Listener.slots = _slots = Slots(2 * workers)
