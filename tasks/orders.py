@@ -10,7 +10,6 @@ from models import live
 from models.live import idempotency, order_lock
 from tasks import AWAY, app
 from tasks.followups import follow, follow_all
-from tasks.publishing import publish
 from workers import cancelling, placing
 from workers.deciding import Outcome
 
@@ -85,7 +84,7 @@ def enqueue(order_ids: Sequence[str]) -> bool:
     if live.breaker.is_open:
         return False
     try:
-        publish(place, list(order_ids))
+        place.delay(list(order_ids))
     except (place.OperationalError, redis.RedisError, OSError):
         live.breaker.trip()
         log.warning("broker away; the orders wait for the sweep", order_ids=list(order_ids))
