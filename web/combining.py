@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from web.company import Company
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -16,13 +14,8 @@ Result = TypeVar("Result")
 MOST = 32
 # So many runs may be out at once.
 RUNS_OUT = 2
-# The next one follows so much of a run's usual time after the one before, if that is still out; not sooner
-# than the shortest interval, since a run has a cost of its own, and not later than the longest.
-SHARE_OF_A_RUN = 0.5
-SHORTEST_INTERVAL_SECONDS = 0.012
-LONGEST_INTERVAL_SECONDS = 0.02
-# A run's usual time is that of the last few.
-MEMORY = 0.1
+# While a batch is in flight, the next one starts so much later: each batch has a cost of its own.
+INTERVAL_SECONDS = 0.015
 
 
 def never() -> bool:
@@ -53,8 +46,7 @@ class Combiner(Generic[Item, Result]):
 
     ``landed``, if there is one, takes the results once they are given out and returns when what they have
     begun is over: until then the run is out. The more there is to do, the more is done together, so the next
-    run follows at an interval, and not while two are out. Where those who are answered come back at once, the
-    next run waits for the one before, and for them: else they would go on in two halves.
+    run follows at an interval, and not while two are out.
     """
 
     def __init__(
@@ -68,9 +60,8 @@ class Combiner(Generic[Item, Result]):
         self._waiting: list[_Entry[Item, Result]] = []
         self._leading = False
         self._out = 0
-        self._company = Company()
-        # When the last run began, and how long one takes.
-        self._begun = self._usual = 0.0
+        # When the last run began.
+        self._begun = 0.0
         # Rings when somebody has come or a run has landed.
         self._news = threading.Event()
 
@@ -82,7 +73,6 @@ class Combiner(Generic[Item, Result]):
         entry = _Entry[Item, Result](item, given_up=given_up)
         with self._guard:
             self._waiting.insert(0 if first else len(self._waiting), entry)
-            self._company.came(time.monotonic())
             first, self._leading = not self._leading, True
             self._news.set()
         if not first:
@@ -96,12 +86,12 @@ class Combiner(Generic[Item, Result]):
     def _lead(self, entry: _Entry[Item, Result]) -> None:
         try:
             self._gather()
-            begun = self._begun = time.monotonic()
-            some, results = self._run_some()
+            self._begun = time.monotonic()
+            results = self._run_some()
         finally:
             self._hand_over(entry)
         if self._landed and results is not None:
-            self._wait_until_landed(self._landed, results, some, begun)
+            self._wait_until_landed(self._landed, results)
 
     def _gather(self) -> None:
         while True:
@@ -116,21 +106,15 @@ class Combiner(Generic[Item, Result]):
         """For how many seconds the next run has to wait unless there are news."""
         if self._out >= RUNS_OUT:
             return math.inf
-        if self._out == 0:
-            return self._company.is_worth(len(self._waiting), now)
-        if len(self._waiting) >= MOST:
+        if self._out == 0 or len(self._waiting) >= MOST:
             return 0.0
-        if self._company.comes_back:
-            return math.inf
-        interval = max(SHARE_OF_A_RUN * self._usual, SHORTEST_INTERVAL_SECONDS)
-        return self._begun + min(interval, LONGEST_INTERVAL_SECONDS) - now
+        return self._begun + INTERVAL_SECONDS - now
 
-    def _run_some(self) -> tuple[int, Sequence[Result] | None]:
+    def _run_some(self) -> Sequence[Result] | None:
         with self._guard:
             some = self._next()
-            self._company.begun(len(some), alone=not self._out, now=self._begun)
         if not some:
-            return 0, None
+            return None
         error: Exception | None = RuntimeError("the run was broken off")
         results: Sequence[Result] | None = None
         try:
@@ -148,7 +132,7 @@ class Combiner(Generic[Item, Result]):
             for entry in some:
                 entry.error, entry.done = error, True
                 entry.bell.set()
-        return len(some), results
+        return results
 
     def _next(self) -> list[_Entry[Item, Result]]:
         """Those who are next, without those who have given up."""
@@ -167,16 +151,13 @@ class Combiner(Generic[Item, Result]):
         return some
 
     def _wait_until_landed(
-        self, landed: Callable[[Sequence[Result]], None], results: Sequence[Result], some: int, begun: float
+        self, landed: Callable[[Sequence[Result]], None], results: Sequence[Result]
     ) -> None:
         try:
             landed(results)
         finally:
             with self._guard:
-                now = time.monotonic()
                 self._out -= 1
-                self._usual += MEMORY * (now - begun - self._usual)
-                self._company.landed(min(some + len(self._waiting), MOST), now)
                 self._news.set()
 
     def _hand_over(self, leader: _Entry[Item, Result]) -> None:

@@ -68,7 +68,10 @@ def test_a_run_takes_a_limited_number_and_all_get_their_turn() -> None:
     assert max(sizes) <= MOST
 
 
-def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results() -> None:
+def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
     runs: list[list[int]] = []
     landed = threading.Event()
 
@@ -165,33 +168,22 @@ def runs() -> Iterator[Runs]:
             landing.set()
 
 
-def test_where_people_come_back_the_next_run_waits_for_the_one_before(runs: Runs) -> None:
-    runs.come(0)
-    runs.until_begun(1)
-    runs.come(1, 2)
-    time.sleep(0.2)
-    runs.until_begun(1)
-    runs.landings[0].set()
-    runs.until_begun(1, 2)
-
-
-@pytest.mark.parametrize(("usual", "shortest"), [(0.6, 0.0), (0.1, 0.3)])
-def test_where_they_do_not_the_next_run_follows_after_half_a_run_or_the_shortest_interval(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch, usual: float, shortest: float
+def test_while_one_batch_is_in_flight_the_next_one_starts_after_the_interval(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(combining, "SHORTEST_INTERVAL_SECONDS", shortest)
-    monkeypatch.setattr(combining, "LONGEST_INTERVAL_SECONDS", 1.0)
-    runs.combiner._usual = usual
-    runs.combiner._company._rest = 100
-    begun = time.monotonic()
+    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 0.3)
+    started = time.monotonic()
     runs.come(0)
     runs.until_begun(1)
     runs.come(1, 2)
     runs.until_begun(1, 2)
-    assert 0.3 <= time.monotonic() - begun < 0.9
+    assert 0.3 <= time.monotonic() - started < 0.9
 
 
-def test_a_full_run_waits_for_nothing_while_one_is_out_and_nobody_while_two_are(runs: Runs) -> None:
+def test_a_full_run_waits_for_nothing_while_one_is_out_and_nobody_while_two_are(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
     runs.come(0)
     runs.until_begun(1)
     runs.come(*range(1, MOST + 1))
@@ -201,27 +193,6 @@ def test_a_full_run_waits_for_nothing_while_one_is_out_and_nobody_while_two_are(
     runs.until_begun(1, MOST)
     runs.landings[1].set()
     runs.until_begun(1, MOST, MOST)
-
-
-def test_as_many_are_awaited_as_there_were_for_a_moment_only(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("web.company.GATHER_SECONDS_EACH", 0.3)
-    monkeypatch.setattr("web.company.GATHER_SECONDS", 1.0)
-    monkeypatch.setattr("web.company.LULL_SECONDS", 1.0)
-    runs.combiner._company.landed(2, time.monotonic())
-    runs.come(0)
-    time.sleep(0.1)
-    runs.until_begun()
-    runs.come(1)
-    runs.until_begun(2)
-    runs.landings[0].set()
-    until(lambda: runs.combiner._out == 0)
-    # Nobody else comes: the next one goes on alone when the moment is over.
-    before = time.monotonic()
-    runs.come(2)
-    runs.until_begun(2, 1)
-    assert 0.3 < time.monotonic() - before < 1
 
 
 def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() -> None:
@@ -236,22 +207,4 @@ def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() ->
     combiner = Combiner(together)
     with pytest.raises(BrokenOff):
         combiner.run(0)
-    assert combiner.run(1) == 1
-
-
-def test_who_is_broken_off_while_he_gathers_leaves_his_turn_to_the_next() -> None:
-    class BrokenOff(BaseException):
-        pass
-
-    class Bell(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            raise BrokenOff
-
-    combiner = Combiner[int, int](list)
-    news, combiner._news = combiner._news, Bell()
-    combiner._company.landed(3, time.monotonic() + 10)
-    with pytest.raises(BrokenOff):
-        combiner.run(0)
-    combiner._news = news
-    combiner._company._wanted = 0
     assert combiner.run(1) == 1
