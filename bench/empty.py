@@ -1,7 +1,5 @@
 """The ceiling of the web: a Flask application that does nothing, under the product's gunicorn settings."""
 
-from typing import Any
-
 from flask import Flask, Response, request
 
 from web import auth
@@ -9,17 +7,9 @@ from web import auth
 NOTHING = b'{"success":true,"data":{}}'
 
 
-class _Unshared:
-    """Stands where the product counts its traffic; the server's set-up asks for it."""
-
-    def share(self, *_: Any) -> None:
-        """Counts nothing."""
-
-
 def create_app() -> Flask:
     """``POST /empty`` answers 201; ``POST /checked`` does so after it has checked the bearer token."""
     app = Flask("empty")
-    app.extensions["traffic"] = _Unshared()
     app.extensions["socket"] = {"leave": _nothing, "stop": _nothing}
     app.add_url_rule("/health", "health", _answer)
     app.add_url_rule("/empty", "empty", _answer, methods=["POST"])

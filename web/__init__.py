@@ -66,6 +66,5 @@ def create_app() -> Flask:
     ):
         app.register_blueprint(blueprint)
     socket.register(app)
-    traffic.lay_out(app)
     app.wsgi_app = shedding.Shedder(app.wsgi_app)  # type: ignore[method-assign]
     return app

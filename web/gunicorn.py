@@ -5,11 +5,13 @@ imported here.
 """
 
 import gc
-import mmap
 import os
+import shutil
 import signal
+import tempfile
 import time
 from email.utils import formatdate
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -65,10 +67,8 @@ BETWEEN_LINES = "\n"
 # A client that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 10.0
 
-# What the processes of this server count together (web/traffic.py). A reload has the old and the new
-# ones side by side.
-_SLOT_BYTES = 64 * 1024
-_counts = mmap.mmap(-1, 2 * workers * _SLOT_BYTES)
+# Memory, where the system has it as a folder: on a disk that is full a counter would end its process.
+_MEMORY = "/dev/shm"  # noqa: S108
 
 # So often a full collection reads every object.
 ALL_OBJECTS_SECONDS = 3600.0
@@ -103,6 +103,22 @@ _crowds = Crowds()
 
 def on_starting(server: Any) -> None:
     db.check_at_start()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_directory()
+
+
+def _counts_directory() -> str:
+    """A new directory for what the processes count together (web/traffic.py). What a server on this port
+    that was killed has left is removed.
+    """
+    where = _MEMORY if os.access(_MEMORY, os.W_OK) else tempfile.gettempdir()
+    prefix = f"weelo-counts-{_settings.port}-"
+    for left in Path(where).glob(prefix + "*"):
+        shutil.rmtree(left, ignore_errors=True)
+    return tempfile.mkdtemp(prefix=prefix, dir=where)
+
+
+def on_exit(server: Any) -> None:
+    shutil.rmtree(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)
 
 
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
@@ -116,6 +132,8 @@ def pre_fork(server: Any, worker: "GeventWorker") -> None:
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
     listener.Listener.slot, listener.Listener.role = worker.slot, worker.role
+    # More workers than slots are possible for a moment; one without a slot counts for itself.
+    os.environ["PROMETHEUS_SLOT"] = str(os.getpid() if worker.slot is None else worker.slot)
     extensions.set_wait_callback(_wait)
 
 
@@ -153,10 +171,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
     signal.signal(signal.SIGTERM, stop)
     # Before the first request, which would have to wait for it.
     gevent.spawn(clock.seconds)
-    # More workers than slots are possible for a moment; one without a slot counts for itself.
     if worker.slot is not None:
         _slots.take(worker.slot, worker.role)
-        worker.wsgi.extensions["traffic"].share(_counts, worker.slot, _slots.count)
 
 
 def _set_aside(phase: str, facts: dict[str, int]) -> None:

@@ -14,18 +14,13 @@ read this, as ``/health``: there is nothing of a person in it.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import redis
 import structlog
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
@@ -33,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.live import alive, queues
 from web.access import probe
 from web.health import QUEUES
-from web.traffic import BUCKETS, board
+from web.traffic import board
 from workers import overseeing
 
 blueprint = Blueprint("metrics", __name__)
@@ -96,7 +91,7 @@ class Figures(Collector):
         yield _gauges("weelo_up", "Whether this part has answered within 1.5 s.", "part", up)
         for metrics in found.values():
             yield from metrics or ()
-        yield from _of_this_server()
+        yield from board.collect()
 
 
 def _of_postgres() -> list[Metric]:
@@ -134,46 +129,6 @@ def _of_redis() -> list[Metric]:
             alive.age_seconds(alive.BEAT),
         ),
     ]
-
-
-def _of_this_server() -> Iterable[Metric]:
-    labels = ["method", "route"]
-    requests = CounterMetricFamily(
-        "weelo_http_requests", "Requests that reached the application.", labels=[*labels, "status"]
-    )
-    durations = HistogramMetricFamily(
-        "weelo_http_request_duration_seconds", "Time to the answer; of a socket, to its 101.", labels=labels
-    )
-    for (method, route), statuses, counts, seconds in board.rows():
-        for status, count in statuses.items():
-            requests.add_metric([method, route, str(status or "other")], count)
-        durations.add_metric([method, route], _cumulated(counts), seconds)
-    yield requests
-    yield durations
-    yield _gauges("weelo_sockets", "Open sockets.", "role", board.sockets())
-    yield _uncounted()
-    yield _refused()
-
-
-def _uncounted() -> Metric:
-    text = "Requests that passed a limit uncounted, since Redis was away."
-    family = CounterMetricFamily("weelo_limit_uncounted", text, labels=["limit"])
-    for limit, number in board.uncounted().items():
-        family.add_metric([limit], number)
-    return family
-
-
-def _refused() -> Metric:
-    text = "New orders refused: too many waited, the process was behind, or the client was gone."
-    family = CounterMetricFamily("weelo_orders_refused", text, labels=["reason"])
-    for reason, number in board.refusals().items():
-        family.add_metric([reason], number)
-    return family
-
-
-def _cumulated(counts: list[int]) -> list[tuple[str, float]]:
-    limits = [str(limit).replace("inf", "+Inf") for limit in BUCKETS]
-    return [(limit, sum(counts[: number + 1])) for number, limit in enumerate(limits)]
 
 
 def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -11,7 +11,7 @@ from models.live import refusals
 from server.lag import INTERVAL_SECONDS, LOOKS, Lag
 from web import shedding
 from web.shedding import EVERYBODY_ABOVE_SECONDS, NOBODY_BELOW_SECONDS, Shedder
-from web.traffic import Board
+from web.traffic import SharedCounters
 
 # As it is outside of the tests, which are never behind.
 DRAWN = shedding._drawn
@@ -25,9 +25,8 @@ class Behind:
 
 @pytest.fixture
 def behind(monkeypatch: pytest.MonkeyPatch) -> Behind:
-    made, board = Behind(), Board()
-    board.lay_out({shedding.ORDERS})
-    monkeypatch.setattr(shedding, "board", board)
+    made = Behind()
+    monkeypatch.setattr(shedding, "board", SharedCounters())
     monkeypatch.setattr(shedding, "lag", made)
     monkeypatch.setattr(shedding, "_drawn", DRAWN)
     monkeypatch.setattr(refusals, "add", lambda _: None)

@@ -1,84 +1,123 @@
-"""Counts that the processes of one web server share: exact, bounded, and gone with the last of them."""
+"""Counts that the processes of one web server share: exact, bounded, and never falling."""
 
+import json
 import os
-from mmap import mmap
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from web.traffic import BUCKETS, OWN_BYTES, UNMATCHED, Board
+from tests.conftest import ROOT
+from web.traffic import UNMATCHED, SharedCounters
 
 SHOW = ("GET", "/api/v1/orders/<order_id>")
+REQUESTS = "weelo_http_requests_total"
+DURATIONS = "weelo_http_request_duration_seconds"
+LIMITS = ("0.01", "0.025", "10.0", "+Inf")
+
+TELL = """
+import json
+samples = [one for metric in board.collect() for one in metric.samples]
+print(json.dumps([(one.name, sorted(one.labels.items()), one.value) for one in samples]))
+"""
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def board(memory: mmap | None = None, slot: int = 0, slots: int = 1) -> Board:
-    made = Board()
-    if memory is not None:
-        made.share(memory, slot, slots)
-    made.lay_out({SHOW, ("POST", "/api/v1/orders")})
-    return made
+def samples_of(counters: SharedCounters) -> Samples:
+    found = [one for each in counters.collect() for one in each.samples]
+    return {(one.name, tuple(sorted(one.labels.items()))): one.value for one in found}
+
+
+def figure(found: Samples, name: str, **labels: str) -> float:
+    return found[name, tuple(sorted(labels.items()))]
+
+
+class Processes:
+    """Processes that count together, one after the other: each tells what it sees, or is killed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def count(self, slot: int, code: str) -> Samples:
+        """What a process in this slot tells after it has run this code."""
+        told = self._run(slot, code + TELL)
+        assert told.returncode == 0, told.stderr
+        return {
+            (name, tuple((k, v) for k, v in labels)): value for name, labels, value in json.loads(told.stdout)
+        }
+
+    def count_and_die(self, slot: int, code: str) -> None:
+        died = self._run(slot, code + "\nimport os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        assert died.returncode == -signal.SIGKILL, died.stderr
+
+    def _run(self, slot: int, code: str) -> subprocess.CompletedProcess[str]:
+        shared = {"PROMETHEUS_MULTIPROC_DIR": str(self._directory), "PROMETHEUS_SLOT": str(slot)}
+        return subprocess.run(
+            [sys.executable, "-c", "from web.traffic import board\n" + code],
+            env={**os.environ, **shared},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path)
 
 
 def test_a_request_is_counted_under_its_route_its_status_and_its_bucket() -> None:
-    one = board()
-    one.count(SHOW, 200, 0.02)
-    one.count(SHOW, 404, 0.02)
-    one.count(SHOW, 200, 60.0)
-    ((row, statuses, buckets, seconds),) = one.rows()
-    assert row == SHOW
-    assert statuses == {200: 2, 404: 1}
-    assert buckets[BUCKETS.index(0.025)] == 2
-    assert buckets[-1] == 1
-    assert sum(buckets) == 3
-    assert seconds == pytest.approx(60.04)
+    counters = SharedCounters()
+    for status, seconds in ((200, 0.02), (404, 0.02), (200, 60.0)):
+        counters.count(SHOW, status, seconds)
+    found = samples_of(counters)
+    method, route = SHOW
+    assert figure(found, REQUESTS, method=method, route=route, status="200") == 2
+    assert figure(found, REQUESTS, method=method, route=route, status="404") == 1
+    buckets = {le: figure(found, DURATIONS + "_bucket", method=method, route=route, le=le) for le in LIMITS}
+    assert buckets == {"0.01": 0, "0.025": 2, "10.0": 2, "+Inf": 3}
+    assert figure(found, DURATIONS + "_count", method=method, route=route) == 3
+    assert figure(found, DURATIONS + "_sum", method=method, route=route) == pytest.approx(60.04)
 
 
-def test_what_is_unknown_is_counted_together() -> None:
-    one = board()
-    one.count(("BREW", "/teapot/7"), 418, 0.1)
-    one.count(("BREW", "/teapot/8"), 419, 0.1)
-    assert [(row, statuses) for row, statuses, _, _ in one.rows()] == [(UNMATCHED, {0: 2})]
+def test_statuses_that_are_unknown_are_counted_together() -> None:
+    counters = SharedCounters()
+    for status in (418, 419):
+        counters.count(UNMATCHED, status, 0.1)
+    method, route = UNMATCHED
+    assert figure(samples_of(counters), REQUESTS, method=method, route=route, status="other") == 2
 
 
-def test_every_process_tells_of_all() -> None:
-    memory = mmap(-1, 2 * OWN_BYTES)
-    child = os.fork()
-    if not child:
-        other = board(memory, 1, 2)
-        other.count(SHOW, 200, 0.01)
-        other.connected("driver", +1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-    one = board(memory, 0, 2)
-    one.count(SHOW, 200, 0.01)
-    one.connected("customer", +1)
-    assert [statuses for _, statuses, _, _ in one.rows()] == [{200: 2}]
-    assert one.sockets() == {"customer": 1, "driver": 1}
+def test_every_process_tells_of_all(processes: Processes) -> None:
+    processes.count(0, f"board.count({SHOW}, 200, 0.01); board.connected('driver', +1)")
+    found = processes.count(1, f"board.count({SHOW}, 200, 0.01); board.connected('customer', +1)")
+    method, route = SHOW
+    assert figure(found, REQUESTS, method=method, route=route, status="200") == 2
+    assert figure(found, DURATIONS + "_count", method=method, route=route) == 2
+    assert figure(found, "weelo_sockets", role="driver") == 1
+    assert figure(found, "weelo_sockets", role="customer") == 1
 
 
-def test_what_a_limit_let_through_is_counted_by_limit_over_all_processes_and_never_falls() -> None:
-    memory = mmap(-1, 2 * OWN_BYTES)
-    one, other = board(memory, 0, 2), board(memory, 1, 2)
-    one.let_through("reads")
-    other.let_through("reads")
-    other.let_through("orders")
-    one.count(SHOW, 200, 0.01)
-    new = board(memory, 1, 2)
-    assert new.uncounted() == {"orders": 1, "reads": 2}
-    assert new.sockets() == {"customer": 0, "driver": 0}
-    assert [statuses for _, statuses, _, _ in new.rows()] == [{200: 1}]
+def test_a_new_process_goes_on_counting_where_the_dead_one_ended_and_has_none_of_its_sockets(
+    processes: Processes,
+) -> None:
+    count = f"board.count({SHOW}, 200, 0.01); board.let_through('reads'); board.refused('full')"
+    processes.count_and_die(0, count + "; board.connected('driver', +1)")
+    found = processes.count(0, count)
+    method, route = SHOW
+    assert figure(found, REQUESTS, method=method, route=route, status="200") == 2
+    assert figure(found, "weelo_limit_uncounted_total", limit="reads") == 2
+    assert figure(found, "weelo_orders_refused_total", reason="full") == 2
+    assert figure(found, "weelo_sockets", role="driver") == 0
 
 
-def test_a_new_process_goes_on_counting_where_the_dead_one_ended_but_has_none_of_its_sockets() -> None:
-    memory = mmap(-1, OWN_BYTES)
-    dead = board(memory)
-    dead.count(SHOW, 200, 0.01)
-    dead.connected("driver", +1)
-    new = board(memory)
-    new.count(SHOW, 200, 0.01)
-    assert [statuses for _, statuses, _, _ in new.rows()] == [{200: 2}]
-    assert new.sockets() == {"customer": 0, "driver": 0}
-
-
-def test_more_routes_than_there_is_room_for_are_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match="room for"):
-        Board().lay_out({("GET", str(number)) for number in range(10_000)})
+def test_what_was_never_counted_is_told_as_zero(processes: Processes) -> None:
+    for found in (samples_of(SharedCounters()), processes.count(0, "")):
+        for limit in ("orders", "reads"):
+            assert figure(found, "weelo_limit_uncounted_total", limit=limit) == 0
+        for reason in ("full", "behind", "gone"):
+            assert figure(found, "weelo_orders_refused_total", reason=reason) == 0
+        assert not [name for name, _ in found if name.endswith("_created")]
