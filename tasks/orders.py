@@ -53,7 +53,7 @@ def _announcements(outcomes: Sequence[Outcome]) -> list[live.Command]:
     commands: list[live.Command] = []
     for one in outcomes:
         if one.answer and one.idempotency_key and not one.answered_202:
-            answer = idempotency.Answer(one.order_id, one.fingerprint, 201, one.answer)
+            answer = idempotency.CachedAnswer(one.order_id, one.fingerprint, 201, one.answer)
             commands.append(idempotency.remembering(one.customer_id, one.idempotency_key, answer))
         replies.setdefault(one.reply_to, []).append(_reply(one))
     commands += [("PUBLISH", f"web:{instance}", orjson.dumps(some)) for instance, some in replies.items()]
@@ -75,7 +75,7 @@ def cancel(customer_id: str, order_id: str, reason: str) -> None:
     can order again. (An order that nobody had placed yet still holds the lock that the door took.)
     """
     follow(cancelling.cancel(customer_id, order_id, reason))
-    order_lock.give_up(customer_id, order_id)
+    order_lock.release_quietly(customer_id, order_id)
     log.info("order cancelled", order_id=order_id)
 
 

@@ -11,6 +11,7 @@ from models.live import order_lock
 from models.live.driver_index import Position
 from web.schemas import NewOrder
 from workers import admitting, locating, placing, registering
+from workers.admitting import AdmissionRequest
 from workers.deciding import Outcome
 
 NOIDA = (28.5355, 77.3910)
@@ -53,10 +54,10 @@ def driver(
     return driver_id
 
 
-def request(customer: str, key: str | None = None, **changes: Any) -> admitting.Request:
+def request(customer: str, key: str | None = None, **changes: Any) -> AdmissionRequest:
     """A request for an order, as the door makes it."""
     payload = NewOrder.model_validate(body(**changes)).payload()
-    return admitting.Request(str(uuid7()), customer, key, b"fingerprint", payload, uuid4().hex, "nobody")
+    return AdmissionRequest(str(uuid7()), customer, key, b"fingerprint".hex(), payload, uuid4().hex, "nobody")
 
 
 def admitted(customer: str, key: str | None = None, **changes: Any) -> str:

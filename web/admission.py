@@ -1,13 +1,15 @@
-"""The door for new orders: look the key up, take the lock, commit one row, enqueue, wait, answer.
+"""Admits new orders: look the key up, take the lock, commit one row, enqueue, wait, answer.
 
-From the commit on the order is durable; everything after it only decides how soon the customer
-hears of it.
+From the commit on the order is durable; what follows only decides how soon the customer hears of it.
 """
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+import redis
 import structlog
 from flask import Request, Response, g
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,10 +21,12 @@ from models.errors import (
     IdempotencyKeyReused,
     RateLimitExceeded,
 )
-from models.live.idempotency import Answer
-from models.live.order_entry import Turn, Wait
+from models.live import idempotency
+from models.live.idempotency import CachedAnswer
+from models.live.order_entry import Gate, RateLimited
+from server import hangup
 from tasks import orders
-from web import fingerprint, hangup, intake, shedding
+from web import intake, shedding
 from web.answers import success_text
 from web.backlog import backlog
 from web.combining import never
@@ -31,137 +35,156 @@ from web.parsing import content, validated
 from web.schemas import NewOrder
 from web.wakeups import OutcomeWaiter, wakeups
 from workers import admitting
-from workers.admitting import Admission
+from workers.admitting import Admission, AdmissionRequest
 
 log = structlog.get_logger()
 
 LOCATION = "/api/v1/orders/"
-
-# The wake-up through Redis comes within milliseconds; a lost one costs one look into Postgres.
-LOOK_SECONDS = 0.5
+# The wake-up through Redis comes within milliseconds. If it is lost, Postgres is asked this often.
+POLL_SECONDS = 0.5
+# The same for a repeat, which gets no wake-up.
+POLL_REPEAT_SECONDS = 0.1
 
 
 def create(request: Request, customer_id: str, body: bytes) -> Response:
     """Answers one ``POST /orders``. Raises the contract's refusals as domain errors."""
     key = idempotency_key(request)
     is_repeat = backlog.knows((customer_id, key))
-    earlier = None if is_repeat else _earlier_or_room(customer_id, key)
+    earlier = None if is_repeat else _refuse_if_full(customer_id, key)
     preference = preference_of(request)
-    data = content(body)
+    asked = _request(customer_id, key, content(body), preference)
+    with wakeups.expect(asked.order_id) as waiter:
+        result = earlier or _admit(asked, is_repeat, hangup.watch(request.environ))
+        if isinstance(result, Admission):
+            return _answer_repeat(result, asked, preference)
+        if key:
+            shedding.remember(key)
+        if preference.asynchronous:
+            return _accepted(asked.order_id, {"Preference-Applied": "respond-async"})
+        return _wait(asked, waiter, preference.wait if result.enqueued else 0)
+
+
+def _request(
+    customer_id: str, key: str | None, data: dict[str, Any], preference: Preference
+) -> AdmissionRequest:
+    """Raises ``Invalid``."""
     order = validated(NewOrder, data)
-    mark = fingerprint.of(data)
     order_id = clock.new_id()
     structlog.contextvars.bind_contextvars(order_id=order_id)
-    asked = admitting.Request(
+    return AdmissionRequest(
         order_id,
         customer_id,
         key,
-        mark,
+        payload_hash(data),
         order.payload(),
         g.request_id,
         wakeups.instance,
         admitting.queued_answer(order_id) if preference.asynchronous else None,
     )
-    with wakeups.expect(order_id) as waiter:
-        admitted = _cached(earlier) if earlier else _admit(asked, is_repeat, hangup.watch(request))
-        if isinstance(admitted, Admission):
-            return _answer_earlier(admitted, asked, preference)
-        if key:
-            shedding.remember(key)
-        if preference.asynchronous:
-            return _accepted(order_id, {"Preference-Applied": "respond-async"})
-        return _wait(asked, waiter, preference.wait if admitted.enqueued else 0)
 
 
-def _earlier_or_room(customer_id: str, key: str | None) -> Answer | None:
-    """Where there is no room: what this key was answered. Raises ``ServiceUnavailable`` if it is new."""
+def payload_hash(payload: dict[str, Any]) -> str:
+    """SHA-256 in hex of the payload as a JSON value: equal for any order of names and any white space."""
+    return hashlib.sha256(orjson.dumps(_canonical(payload), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Whole numbers without a fraction: 2.0 and 2 are one JSON number."""
+    if isinstance(value, dict):
+        return {name: _canonical(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _refuse_if_full(customer_id: str, key: str | None) -> Admission | None:
+    """Where too many orders wait: what was answered under this key. Raises ``ServiceUnavailable`` if it is
+    new; without Redis every key is.
+    """
     if not backlog.is_full():
         return None
-    if key and (earlier := intake.known(customer_id, key)):
-        return earlier
+    try:
+        if key and (cached := idempotency.find(customer_id, key)):
+            return _from_cache(cached)
+    except redis.RedisError:
+        log.warning("key not looked up; Redis does not answer")
     shedding.count("full")
     raise shedding.overloaded()
 
 
 def _admit(
-    asked: admitting.Request, is_repeat: bool = False, given_up: Callable[[], bool] = never
-) -> Admission | intake.Entry:
+    asked: AdmissionRequest, is_repeat: bool = False, has_hung_up: Callable[[], bool] = never
+) -> Admission | intake.Submission:
     """Commits the row and enqueues it, or returns the admission that this key has already.
 
-    Raises ``ConcurrentRequest`` and ``RateLimitExceeded``; both look for the key first, since a
-    retry must get its answer and not an error. Raises ``ServiceUnavailable`` if the client has hung up.
+    Raises ``ConcurrentRequest`` and ``RateLimitExceeded``, both only for a new key: a retry must get its
+    answer. Raises ``ServiceUnavailable`` if the client has hung up.
     """
-    entry = intake.take(asked, is_repeat, given_up)
+    submission = intake.submit(asked, is_repeat, has_hung_up)
     try:
-        return _met(entry)
+        return _result_of(submission)
     finally:
-        # An admitted order's lock is the worker's now.
-        intake.leave(entry)
+        # The lock of an admitted order is released by the worker.
+        intake.undo(submission)
 
 
-def _met(entry: intake.Entry) -> Admission | intake.Entry:
-    asked = entry.asked
-    if isinstance(entry.met, Answer):
-        return _cached(entry.met)
-    if isinstance(entry.met, Wait):
-        return _known_or(asked, RateLimitExceeded(data={"retryAfter": entry.met.seconds}))
-    if entry.met:
-        log.info("lock taken" if entry.met is Turn.ENTERED else "lock refused", customer_id=asked.customer_id)
-    if entry.error is not None:
-        _make_sure(entry, entry.error)
-    return entry if entry.admitted else _known_or(asked, ConcurrentRequest())
+def _result_of(submission: intake.Submission) -> Admission | intake.Submission:
+    asked, gate = submission.request, submission.gate
+    if isinstance(gate, CachedAnswer):
+        return _from_cache(gate)
+    if isinstance(gate, RateLimited):
+        return _replay_or_raise(asked, RateLimitExceeded(data={"retryAfter": gate.seconds}))
+    if gate:
+        log.info("lock taken" if gate is Gate.ACQUIRED else "lock refused", customer_id=asked.customer_id)
+    if submission.commit_error is not None:
+        _settle_commit(submission, submission.commit_error)
+    return submission if submission.admitted else _replay_or_raise(asked, ConcurrentRequest())
 
 
-def _cached(answer: Answer) -> Admission:
-    mark = bytes.fromhex(answer.fingerprint)
-    return Admission(answer.order_id, mark, "placed", None, answer.status, answer.data)
+def _from_cache(cached: CachedAnswer) -> Admission:
+    return Admission(cached.order_id, cached.fingerprint, "placed", None, cached.status, cached.data)
 
 
-def _make_sure(entry: intake.Entry, error: SQLAlchemyError) -> None:
-    """A commit whose answer is lost may have happened: that is asked before a 503."""
+def _settle_commit(submission: intake.Submission, error: SQLAlchemyError) -> None:
+    """A commit whose result is lost may have happened: that is asked before a 503."""
     if not isinstance(error, DBAPIError):
         raise error
     if db.refused(error):
-        # Somebody's row was refused or held up, and all of them with it; ours may be as good as any.
-        intake.take_alone(entry)
+        # One row of the batch was refused or had to wait too long. It need not be this one.
+        intake.commit_alone(submission)
         return
     log.warning("commit in doubt", error=str(error).splitlines()[0])
-    entry.admitted = admitting.admitted_after_all(entry.asked)
-    entry.enqueued = entry.admitted and orders.enqueue([entry.asked.order_id])
+    submission.admitted = admitting.ensure_decided(submission.request)
+    submission.enqueued = submission.admitted and orders.enqueue([submission.request.order_id])
 
 
-def _known_or(asked: admitting.Request, refusal: Exception) -> Admission:
-    known = admitting.by_key(asked.customer_id, asked.key) if asked.key else None
-    if known is None:
+def _replay_or_raise(asked: AdmissionRequest, refusal: Exception) -> Admission:
+    admission = admitting.by_key(asked.customer_id, asked.key) if asked.key else None
+    if admission is None:
         raise refusal
-    return known
+    return admission
 
 
-def _answer_earlier(earlier: Admission, asked: admitting.Request, preference: Preference) -> Response:
-    """The same key again: what was answered then, or what it is waiting for."""
+def _answer_repeat(earlier: Admission, asked: AdmissionRequest, preference: Preference) -> Response:
+    """The key is known: answers what was answered then, once that is decided."""
     if earlier.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
     deadline = time.monotonic() + preference.wait
     current: Admission | None = earlier
     while current and current.state == "queued" and current.answer_status is None:
-        if time.monotonic() >= deadline:
+        if (left := deadline - time.monotonic()) <= 0:
             raise ConcurrentRequest
-        time.sleep(min(LOOK_SECONDS / 5, max(0.0, deadline - time.monotonic())))
+        time.sleep(min(POLL_REPEAT_SECONDS, left))
         current = admitting.by_order(earlier.order_id)
-    if current is None:
+    if current is None or current.answer_status is None or current.answer is None:
         raise ConcurrentRequest
-    return _replay(current)
+    log.info("Idempotency HIT", order_id=current.order_id)
+    return _answer(current.order_id, current.answer_status, current.answer, {"Idempotent-Replayed": "true"})
 
 
-def _replay(known: Admission) -> Response:
-    if known.answer_status is None or known.answer is None:
-        raise ConcurrentRequest
-    log.info("Idempotency HIT", order_id=known.order_id)
-    headers = {"Location": LOCATION + known.order_id, "Idempotent-Replayed": "true"}
-    return success_text(known.answer, known.answer_status, headers)
-
-
-def _wait(asked: admitting.Request, waiter: OutcomeWaiter, seconds: float) -> Response:
+def _wait(asked: AdmissionRequest, waiter: OutcomeWaiter, seconds: float) -> Response:
     """Answers as soon as the outcome is known, or 202 when the time is over.
 
     The order is committed: from here on nothing is a 503, whatever Postgres does.
@@ -169,50 +192,50 @@ def _wait(asked: admitting.Request, waiter: OutcomeWaiter, seconds: float) -> Re
     deadline = time.monotonic() + seconds
     try:
         while (left := deadline - time.monotonic()) > 0:
-            if outcome := waiter.wait(min(left, LOOK_SECONDS)):
-                return _told(asked, outcome)
+            if outcome := waiter.wait(min(left, POLL_SECONDS)):
+                return _answer_outcome(asked, outcome)
             admission = admitting.by_order(asked.order_id)
             if admission and admission.state != "queued":
-                return _recorded(asked, admission)
-        return _give_up(asked)
+                return _answer_admission(asked, admission)
+        return _answer_202(asked)
     except SQLAlchemyError:
-        return _in_doubt(asked)
+        return _commit_unknown(asked)
 
 
-def _told(asked: admitting.Request, outcome: dict[str, Any]) -> Response:
-    """The answer that the worker's wake-up carries."""
+def _answer_outcome(asked: AdmissionRequest, outcome: dict[str, Any]) -> Response:
+    """What the worker's wake-up says."""
     if outcome["answer"] is None:
         raise _refusal(asked, outcome["rejection"], outcome["errorData"])
     return _answer(asked.order_id, 201, outcome["answer"])
 
 
-def _recorded(asked: admitting.Request, admission: Admission) -> Response:
-    """The answer that Postgres has on record."""
+def _answer_admission(asked: AdmissionRequest, admission: Admission) -> Response:
+    """What Postgres says."""
     if admission.answer_status is None or admission.answer is None:
         raise _refusal(asked, admission.rejection, None)
     return _answer(asked.order_id, admission.answer_status, admission.answer)
 
 
-def _give_up(asked: admitting.Request) -> Response:
+def _answer_202(asked: AdmissionRequest) -> Response:
     """202, unless the order was placed in this very moment."""
     if admitting.answer_202(asked.order_id):
         return _accepted(asked.order_id)
     admission = admitting.by_order(asked.order_id)
     if admission is None:
         raise ConcurrentRequest
-    return _recorded(asked, admission)
+    return _answer_admission(asked, admission)
 
 
-def _in_doubt(asked: admitting.Request) -> Response:
-    """Postgres failed while we waited: what is not on record must not be an answer."""
+def _commit_unknown(asked: AdmissionRequest) -> Response:
+    """Postgres failed while the request waited: an answer that is not committed must not be given."""
     try:
-        return _give_up(asked)
+        return _answer_202(asked)
     except SQLAlchemyError as error:
         log.warning("accepted, but Postgres does not say how it ended")
         raise ConcurrentRequest from error
 
 
-def _refusal(asked: admitting.Request, rejection: str | None, data: dict[str, Any] | None) -> Exception:
+def _refusal(asked: AdmissionRequest, rejection: str | None, data: dict[str, Any] | None) -> Exception:
     if rejection != ActiveOrderExists.code:
         return ConcurrentRequest()
     return ActiveOrderExists(data=data or {"activeOrderId": admitting.active_order(asked.customer_id)})

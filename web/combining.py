@@ -1,4 +1,4 @@
-"""Work that many requests of a process want done at once, done together by one of them."""
+"""Executes together what several requests submit at once (group commit)."""
 
 import math
 import threading
@@ -7,165 +7,125 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+import structlog
 
-# More at once would make the first of them wait for the last, and a core with them.
-MOST = 32
-# So many runs may be out at once.
-RUNS_OUT = 2
-# While a batch is in flight, the next one starts so much later: each batch has a cost of its own.
+log = structlog.get_logger()
+
+# With more of them the first one would wait for the last.
+MAX_BATCH = 32
+# Each batch has a cost of its own. While one is in flight, the next one starts so much later than it.
 INTERVAL_SECONDS = 0.015
+MAX_IN_FLIGHT = 2
 
 
 def never() -> bool:
-    """Nobody has given up."""
+    """Says that nobody has given up."""
     return False
 
 
-@dataclass
-class _Entry(Generic[Item, Result]):
-    item: Item
-    result: Result | None = None
-    error: Exception | None = None
-    done: bool = False
-    # Whether whoever wanted this has given up; asked before a run.
-    given_up: Callable[[], bool] = never
-    # Rings when the result is there, or when it is this one's turn to run what has gathered.
-    bell: threading.Event = field(default_factory=threading.Event)
+class Abandoned(Exception):
+    """The client hung up before its batch started; nothing was done for it."""
 
 
-class GivenUp(Exception):
-    """Whoever wanted this has hung up before anything was done for it."""
+@dataclass(eq=False, kw_only=True)
+class BatchItem:
+    """One request's part of a batch.
+
+    An ``urgent`` one goes before the others. ``is_abandoned`` is asked when the batch starts. ``error`` is
+    what the execution raised, for all of the batch.
+    """
+
+    urgent: bool = False
+    is_abandoned: Callable[[], bool] = never
+    error: BaseException | None = None
+    executed: threading.Event = field(default_factory=threading.Event)
 
 
-class Combiner(Generic[Item, Result]):
-    """Runs what has gathered while the runs before were on; who comes alone is run at once.
+Item = TypeVar("Item", bound=BatchItem)
 
-    ``together`` takes the items and returns a result for each; what it raises is raised for all of them.
 
-    ``landed``, if there is one, takes the results once they are given out and returns when what they have
-    begun is over: until then the run is out. The more there is to do, the more is done together, so the next
-    run follows at an interval, and not while two are out.
+class Batcher(Generic[Item]):
+    """Executes items in batches.
+
+    ``execute`` gets the items of a batch, and writes into them. The batch is in flight until ``on_finished``
+    has returned. While no batch is in flight, the next one starts at once; while one is, after the interval
+    or as soon as it is full; while two are, not at all.
     """
 
     def __init__(
-        self,
-        together: Callable[[Sequence[Item]], Sequence[Result]],
-        landed: Callable[[Sequence[Result]], None] | None = None,
+        self, execute: Callable[[Sequence[Item]], None], on_finished: Callable[[Sequence[Item]], None]
     ) -> None:
-        self._together = together
-        self._landed = landed
-        self._guard = threading.Lock()
-        self._waiting: list[_Entry[Item, Result]] = []
-        self._leading = False
-        self._out = 0
-        # When the last run began.
-        self._begun = 0.0
-        # Rings when somebody has come or a run has landed.
-        self._news = threading.Event()
+        self._execute, self._on_finished = execute, on_finished
+        # Guards what follows; notified when an item is submitted.
+        self._submitted = threading.Condition()
+        self._waiting: list[Item] = []
+        self._in_flight = 0
+        self._last_start = 0.0
+        self._threads: list[threading.Thread] = []
 
-    def run(self, item: Item, first: bool = False, given_up: Callable[[], bool] = never) -> Result:
-        """The result for this item, which goes before the others if it is to be ``first``.
+    def submit(self, item: Item) -> None:
+        """Returns when the batch of this item was executed. Raises its error, or ``Abandoned``."""
+        with self._submitted:
+            self._start_threads()
+            self._waiting.insert(0 if item.urgent else len(self._waiting), item)
+            self._submitted.notify()
+        item.executed.wait()
+        if item.error is not None:
+            raise item.error
 
-        Raises ``GivenUp`` if ``given_up`` says so when its turn has come.
-        """
-        entry = _Entry[Item, Result](item, given_up=given_up)
-        with self._guard:
-            self._waiting.insert(0 if first else len(self._waiting), entry)
-            first, self._leading = not self._leading, True
-            self._news.set()
-        if not first:
-            entry.bell.wait()
-        if not entry.done:
-            self._lead(entry)
-        if entry.error is not None:
-            raise entry.error
-        return entry.result  # type: ignore[return-value]
+    def _start_threads(self) -> None:
+        """One for each batch that may be in flight, started by the first item."""
+        while len(self._threads) < MAX_IN_FLIGHT:
+            thread = threading.Thread(target=self._work, name="batches", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
-    def _lead(self, entry: _Entry[Item, Result]) -> None:
-        try:
-            self._gather()
-            self._begun = time.monotonic()
-            results = self._run_some()
-        finally:
-            self._hand_over(entry)
-        if self._landed and results is not None:
-            self._wait_until_landed(self._landed, results)
-
-    def _gather(self) -> None:
+    def _work(self) -> None:
+        # A thread takes over the log context of the request that starts it.
+        structlog.contextvars.unbind_contextvars("request_id", "order_id")
         while True:
-            with self._guard:
-                self._news.clear()
-                seconds = self._too_early(time.monotonic())
-            if seconds <= 0:
-                return
-            self._news.wait(None if seconds == math.inf else seconds)
+            batch = self._next_batch()
+            try:
+                self._run(batch)
+            # No other thread would take its place.
+            except Exception:
+                log.exception("batch failed")
+            finally:
+                with self._submitted:
+                    self._in_flight -= 1
 
-    def _too_early(self, now: float) -> float:
-        """For how many seconds the next run has to wait unless there are news."""
-        if self._out >= RUNS_OUT:
+    def _next_batch(self) -> list[Item]:
+        with self._submitted:
+            while (seconds := self._seconds_to_start()) > 0:
+                self._submitted.wait(None if seconds == math.inf else seconds)
+            batch = self._waiting[:MAX_BATCH]
+            del self._waiting[:MAX_BATCH]
+            self._in_flight += 1
+            self._last_start = time.monotonic()
+            return batch
+
+    def _seconds_to_start(self) -> float:
+        if not self._waiting:
             return math.inf
-        if self._out == 0 or len(self._waiting) >= MOST:
+        if not self._in_flight or len(self._waiting) >= MAX_BATCH:
             return 0.0
-        return self._begun + INTERVAL_SECONDS - now
+        return self._last_start + INTERVAL_SECONDS - time.monotonic()
 
-    def _run_some(self) -> Sequence[Result] | None:
-        with self._guard:
-            some = self._next()
-        if not some:
-            return None
-        error: Exception | None = RuntimeError("the run was broken off")
-        results: Sequence[Result] | None = None
+    def _run(self, batch: Sequence[Item]) -> None:
+        items: Sequence[Item] = ()
         try:
-            results = self._together([entry.item for entry in some])
-            for entry, result in zip(some, results, strict=True):
-                entry.result = result
-            error = None
-        except Exception as raised:
-            error = raised
-            results = None
+            for item in batch:
+                item.error = Abandoned() if item.is_abandoned() else None
+            items = [item for item in batch if item.error is None]
+            if items:
+                self._execute(items)
+        # Whatever it is, the requests must hear of it.
+        except BaseException as error:
+            for item in batch:
+                item.error = item.error or error
+            items = ()
         finally:
-            if self._landed and error is None:
-                with self._guard:
-                    self._out += 1
-            for entry in some:
-                entry.error, entry.done = error, True
-                entry.bell.set()
-        return results
-
-    def _next(self) -> list[_Entry[Item, Result]]:
-        """Those who are next, without those who have given up."""
-        some: list[_Entry[Item, Result]] = []
-        passed = 0
-        for entry in self._waiting:
-            if len(some) == MOST:
-                break
-            passed += 1
-            if not entry.given_up():
-                some.append(entry)
-                continue
-            entry.error, entry.done = GivenUp(), True
-            entry.bell.set()
-        del self._waiting[:passed]
-        return some
-
-    def _wait_until_landed(
-        self, landed: Callable[[Sequence[Result]], None], results: Sequence[Result]
-    ) -> None:
-        try:
-            landed(results)
-        finally:
-            with self._guard:
-                self._out -= 1
-                self._news.set()
-
-    def _hand_over(self, leader: _Entry[Item, Result]) -> None:
-        with self._guard:
-            if not leader.done:
-                # Broken off before the run.
-                self._waiting.remove(leader)
-            if self._waiting:
-                self._waiting[0].bell.set()
-            else:
-                self._leading = False
+            for item in batch:
+                item.executed.set()
+        if items:
+            self._on_finished(items)

@@ -1,4 +1,4 @@
-"""What the door does for all requests that have come at once: one question to Redis, one commit, one task."""
+"""Admits the orders that were submitted at once: one question to Redis, one commit, one task."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,141 +6,127 @@ from dataclasses import dataclass
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.live import idempotency, order_entry
-from models.live.idempotency import Answer
-from models.live.order_entry import Turn, Wait
+from models.live import order_entry
+from models.live.idempotency import CachedAnswer
+from models.live.order_entry import Entrant, Gate, RateLimited
 from tasks import orders
 from web import shedding
 from web.backlog import backlog
-from web.combining import Combiner, GivenUp
+from web.combining import Abandoned, Batcher, BatchItem
 from web.traffic import board
 from web.wakeups import wakeups
 from workers import admitting
 
-# The longest that new orders are held back for those before them, which the workers are at.
+# A batch is in flight until the workers have answered it, at most for so long. Where no worker answers, the
+# next ones wait for the short time only, until one answers again.
 FLIGHT_SECONDS = 0.1
 SHORT_FLIGHT_SECONDS = 0.005
 
 
-@dataclass
-class Entry:
-    """How far a request has come.
+@dataclass(eq=False)
+class Submission(BatchItem):
+    """A request for an order on its way to being admitted.
 
-    ``met`` is what it has met in Redis, ``None`` without Redis. ``admitted``: its row is committed;
-    ``enqueued``: a worker hears of it at once, and not from the sweep. ``error`` is what the commit has
-    raised, for all that were in it.
+    ``gate`` is what Redis said, ``None`` without Redis. ``admitted``: its row is committed; ``enqueued``: its
+    task is published, else the sweep places it. ``commit_error`` is that of the commit, for all that were
+    in it.
     """
 
-    asked: admitting.Request
-    met: Turn | Wait | Answer | None = None
+    request: admitting.AdmissionRequest
+    gate: Gate | RateLimited | CachedAnswer | None = None
     admitted: bool = False
     enqueued: bool = False
-    error: SQLAlchemyError | None = None
+    commit_error: SQLAlchemyError | None = None
 
     @property
     def may_be_admitted(self) -> bool:
-        return self.met in (Turn.ENTERED, None)
+        return self.gate in (Gate.ACQUIRED, None)
 
 
-def _take(some: Sequence[admitting.Request]) -> list[Entry]:
-    entries = [Entry(asked) for asked in some]
-    _enter(entries)
-    wanted = [one for one in entries if one.may_be_admitted]
+def _execute(submissions: Sequence[Submission]) -> None:
+    _acquire(submissions)
+    passed = [each for each in submissions if each.may_be_admitted]
     try:
-        _admit(wanted)
+        _commit(passed)
     except BaseException:
-        for one in wanted:
-            leave(one)
+        for each in passed:
+            undo(each)
         raise
-    return entries
 
 
-def _enter(entries: Sequence[Entry]) -> None:
-    requests = [
-        order_entry.Request(one.asked.order_id, one.asked.customer_id, one.asked.key) for one in entries
-    ]
+def _acquire(submissions: Sequence[Submission]) -> None:
+    requests = [each.request for each in submissions]
+    entrants = [Entrant(each.order_id, each.customer_id, each.key) for each in requests]
     try:
-        answers = order_entry.enter(requests)
+        answers = order_entry.acquire(entrants)
     except redis.RedisError:
-        for _ in entries:
+        for _ in submissions:
             board.let_through("orders")
         return
-    for one, answer in zip(entries, answers, strict=True):
-        one.met = answer
+    for each, answer in zip(submissions, answers, strict=True):
+        each.gate = answer
 
 
-def _admit(entries: Sequence[Entry]) -> None:
-    if not entries:
+def _commit(submissions: Sequence[Submission]) -> None:
+    """Commits the rows of these and enqueues those that are admitted."""
+    if not submissions:
         return
     try:
-        admitted = admitting.admit([one.asked for one in entries])
+        admitted_ids = admitting.admit([each.request for each in submissions])
     except SQLAlchemyError as error:
-        for one in entries:
-            one.error = error
+        for each in submissions:
+            each.commit_error = error
         return
-    for one in entries:
-        one.admitted = one.asked.order_id in admitted
-    wanted = [one for one in entries if one.admitted]
-    enqueued = bool(wanted) and orders.enqueue([one.asked.order_id for one in wanted])
-    for one in wanted:
-        one.enqueued = enqueued
+    admitted = [each for each in submissions if each.request.order_id in admitted_ids]
+    enqueued = bool(admitted) and orders.enqueue([each.request.order_id for each in admitted])
+    for each in admitted:
+        each.admitted, each.enqueued = True, enqueued
         if enqueued:
-            backlog.committed(one.asked.order_id, (one.asked.customer_id, one.asked.key))
+            backlog.committed(each.request.order_id, (each.request.customer_id, each.request.key))
 
 
 class _Flights:
-    """Holds the next orders back until the workers have answered these, or have had the time for it.
-
-    What comes meanwhile is committed and placed together, at a third of the cost. Where no worker answers
-    there is nothing to wait for, until one does again.
-    """
+    """Keeps a batch in flight until the workers have answered it, or have had the time to."""
 
     def __init__(self) -> None:
         self._seconds = FLIGHT_SECONDS
 
-    def landed(self, entries: Sequence[Entry]) -> None:
-        flying = next((one for one in entries if one.enqueued), None)
-        if flying:
-            landed = wakeups.outcome_within(flying.asked.order_id, self._seconds)
-            self._seconds = FLIGHT_SECONDS if landed else SHORT_FLIGHT_SECONDS
+    def wait(self, submissions: Sequence[Submission]) -> None:
+        enqueued = next((each for each in submissions if each.enqueued), None)
+        if enqueued:
+            answered = wakeups.outcome_within(enqueued.request.order_id, self._seconds)
+            self._seconds = FLIGHT_SECONDS if answered else SHORT_FLIGHT_SECONDS
 
 
-_together = Combiner(_take, _Flights().landed)
+_batcher = Batcher(_execute, on_finished=_Flights().wait)
 
 
-def take(asked: admitting.Request, is_repeat: bool, given_up: Callable[[], bool]) -> Entry:
-    """Takes one request with all that have come at once; a repeat goes before the others.
+def submit(
+    request: admitting.AdmissionRequest, is_repeat: bool, has_hung_up: Callable[[], bool]
+) -> Submission:
+    """Submits a request with the others that come at once; a repeat goes before them.
 
-    Raises ``ServiceUnavailable`` without having done anything if its client has hung up by then.
+    Raises ``ServiceUnavailable``, without having done anything, if its client has hung up before.
     """
-    with backlog.entered((asked.customer_id, asked.key)):
+    submission = Submission(request, urgent=is_repeat, is_abandoned=has_hung_up)
+    with backlog.entered((request.customer_id, request.key)):
         try:
-            return _together.run(asked, is_repeat, given_up)
-        except GivenUp:
+            _batcher.submit(submission)
+        except Abandoned:
             shedding.count("gone")
             raise shedding.overloaded() from None
+    return submission
 
 
-_known = Combiner(idempotency.find_all)
+def commit_alone(submission: Submission) -> None:
+    """Commits one whose commit has failed together with others'. Raises SQLAlchemy's errors."""
+    submission.commit_error = None
+    _commit([submission])
+    if submission.commit_error is not None:
+        raise submission.commit_error
 
 
-def known(customer_id: str, key: str) -> Answer | None:
-    """What was answered under this key lately; ``None`` without Redis. One round trip serves all."""
-    try:
-        return _known.run((customer_id, key))
-    except redis.RedisError:
-        return None
-
-
-def take_alone(entry: Entry) -> None:
-    """Admits one whose commit has failed together with others'; raises SQLAlchemy's errors."""
-    entry.error = None
-    _admit([entry])
-    if entry.error is not None:
-        raise entry.error
-
-
-def leave(entry: Entry) -> None:
-    """Undoes the entering of a request that was not admitted."""
-    if entry.met is Turn.ENTERED and not entry.admitted:
-        order_entry.leave(entry.asked.customer_id, entry.asked.order_id)
+def undo(submission: Submission) -> None:
+    """Gives back what a request acquired at the gate, unless it is admitted."""
+    if submission.gate is Gate.ACQUIRED and not submission.admitted:
+        order_entry.undo(submission.request.customer_id, submission.request.order_id)

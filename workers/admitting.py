@@ -12,8 +12,8 @@ from models import db
 from models.errors import ServiceUnavailable
 from models.prepared import Prepared
 
-# No row comes back where the key is known or where another order of this customer is queued. In the order
-# of the customers, so that two statements that meet in an index cannot wait for each other.
+# No row comes back where the key is known or where another order of this customer is queued. The rows are
+# in the order of the customers, so that two statements cannot wait for each other in an index.
 INSERT = Prepared(
     "admit",
     """
@@ -21,10 +21,10 @@ INSERT = Prepared(
         (order_id, customer_id, idempotency_key, fingerprint, payload, request_id, reply_to,
             answer_status, answer, created_at)
     SELECT order_id, customer_id, key, decode(fingerprint, 'hex'), payload, request_id, reply_to,
-        answer_status, answer, coalesce(:now, now())
+        CASE WHEN answer IS NOT NULL THEN 202 END, answer, coalesce(:now, now())
     FROM jsonb_to_recordset(CAST(:requests AS jsonb))
         AS r(order_id uuid, customer_id text, key text, fingerprint text, payload jsonb, request_id text,
-            reply_to text, answer_status smallint, answer text)
+            reply_to text, answer text)
     ORDER BY customer_id, order_id
     ON CONFLICT DO NOTHING
     RETURNING order_id
@@ -33,26 +33,26 @@ INSERT = Prepared(
 BY_KEY = text("SELECT * FROM admissions WHERE customer_id = :customer_id AND idempotency_key = :key")
 BY_ORDER = text("SELECT * FROM admissions WHERE order_id = :order_id")
 
-# Waits for a transaction that still holds this id, so that afterwards the answer is final.
+# Waits for a transaction that still holds this id, so the result is final.
 VOID = text("""
     INSERT INTO admissions
         (order_id, customer_id, fingerprint, payload, request_id, reply_to, state, rejection, decided_at)
-    VALUES (:order_id, :customer_id, :fingerprint, '{}', :request_id, :reply_to, 'refused', :rejection, now())
+    VALUES (:order_id, :customer_id, decode(:fingerprint, 'hex'), '{}', :request_id, :reply_to, 'refused',
+        :rejection, now())
     ON CONFLICT (order_id) DO NOTHING
     RETURNING order_id
 """)
 
-# Decides what is answered under the key, once: the placing that commits first has won.
+# Decides once what is answered under the key: the first to commit wins, this or the placing.
 ANSWER_202 = text("""
     UPDATE admissions SET answer_status = 202, answer = :answer
     WHERE order_id = :order_id AND (answer_status IS NULL AND state = 'queued') IS TRUE
 """)
 
-
 ACTIVE_ORDER = text("SELECT id FROM orders WHERE customer_id = :customer_id AND searching LIMIT 1")
 
-# What a request has heard, or will hear, whose order ends before it is placed: queued, and `GET`
-# tells the rest. SQL for columns of an admission; `queued_answer` is the same in Python.
+# The answer to a request whose order ends before it is placed: "queued"; `GET` shows the rest. SQL for
+# columns of an admission; `queued_answer` is the same in Python.
 ANSWERED_QUEUED = """answer_status = coalesce(answer_status, 202),
     answer = coalesce(answer, '{"order":{"id":"' || order_id || '","status":"queued"}}')"""
 
@@ -63,13 +63,17 @@ def queued_answer(order_id: str) -> str:
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request for an order, validated. ``answer`` is set where the 202 is given at once."""
+class AdmissionRequest:
+    """One validated request for an order; the fields are those that `INSERT` reads.
+
+    ``fingerprint`` is the hash of its payload in hex, ``reply_to`` the web process that waits for the
+    outcome, ``answer`` the data of a 202 that is given at once.
+    """
 
     order_id: str
     customer_id: str
     key: str | None
-    fingerprint: bytes
+    fingerprint: str
     payload: dict[str, Any]
     request_id: str
     reply_to: str
@@ -78,42 +82,29 @@ class Request:
 
 @dataclass(frozen=True)
 class Admission:
-    """What is known of an admission; ``state`` and ``rejection`` as in the table."""
+    """The row of an admission: ``fingerprint`` in hex, ``state`` and ``rejection`` as in the table."""
 
     order_id: str
-    fingerprint: bytes
+    fingerprint: str
     state: str
     rejection: str | None
     answer_status: int | None
     answer: str | None
 
 
-def admit(requests: Sequence[Request], now: datetime | None = None) -> set[str]:
-    """Commits the rows of requests and returns the ids of their orders; left out is whose key is taken or
-    whose customer has another order queued.
+def admit(requests: Sequence[AdmissionRequest], now: datetime | None = None) -> set[str]:
+    """Commits the rows of requests and returns their order ids, without those whose key is known or whose
+    customer has another order queued.
     """
-    rows = [
-        {
-            "order_id": one.order_id,
-            "customer_id": one.customer_id,
-            "key": one.key,
-            "fingerprint": one.fingerprint.hex(),
-            "payload": one.payload,
-            "request_id": one.request_id,
-            "reply_to": one.reply_to,
-            "answer_status": 202 if one.answer else None,
-            "answer": one.answer,
-        }
-        for one in requests
-    ]
     with db.statements() as connection:
-        admitted = INSERT.execute(connection, {"requests": orjson.dumps(rows).decode(), "now": now})
-        return {str(row.order_id) for row in admitted}
+        rows = INSERT.execute(connection, {"requests": orjson.dumps(list(requests)).decode(), "now": now})
+        return {str(row.order_id) for row in rows}
 
 
-def admitted_after_all(request: Request) -> bool:
-    """Finds out whether a commit whose answer was lost took place, and makes sure that it never will
-    if it has not. Raises SQLAlchemy's errors while Postgres is away.
+def ensure_decided(request: AdmissionRequest) -> bool:
+    """Whether a commit whose result was lost took place; if it did not, it never will.
+
+    Raises SQLAlchemy's errors while Postgres is away.
     """
     row = {
         "order_id": request.order_id,
@@ -142,7 +133,7 @@ def by_order(order_id: str) -> Admission | None:
 
 
 def answer_202(order_id: str) -> bool:
-    """Records that the request was answered before its order was placed; false if placing was first."""
+    """Records the 202 of a request whose order is not placed yet; false if it was placed first."""
     row = {"order_id": order_id, "answer": queued_answer(order_id)}
     with db.statements() as connection:
         return bool(connection.execute(ANSWER_202, row).rowcount)
@@ -157,5 +148,10 @@ def active_order(customer_id: str) -> str | None:
 
 def _admission(row: Row[Any]) -> Admission:
     return Admission(
-        str(row.order_id), bytes(row.fingerprint), row.state, row.rejection, row.answer_status, row.answer
+        str(row.order_id),
+        bytes(row.fingerprint).hex(),
+        row.state,
+        row.rejection,
+        row.answer_status,
+        row.answer,
     )

@@ -64,7 +64,7 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
     try:
         return next(iter(_together([draft(waiting[0])], now)), None)
     finally:
-        order_lock.give_up(waiting[0].customer_id, order_id)
+        order_lock.release_quietly(waiting[0].customer_id, order_id)
 
 
 def place_overdue_together(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:

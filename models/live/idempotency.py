@@ -3,7 +3,6 @@
 Postgres keeps it for 72 hours; this spares it the usual case.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,7 +12,7 @@ from models import live, settings
 
 
 @dataclass(frozen=True)
-class Answer:
+class CachedAnswer:
     """What was answered: ``data`` is the JSON text of the answer's data."""
 
     order_id: str
@@ -27,18 +26,18 @@ def name(customer_id: str, key: str) -> str:
     return f"idempotency:{customer_id}:{key}"
 
 
-def read(stored: str) -> Answer:
+def read(stored: str) -> CachedAnswer:
     """The answer as it is kept."""
-    return Answer(**orjson.loads(stored))
+    return CachedAnswer(**orjson.loads(stored))
 
 
-def find_all(asked: Sequence[tuple[str, str]]) -> list[Answer | None]:
-    """What was answered under each customer's key, if that is kept. Raises ``redis.RedisError``."""
-    found = cast("list[str | None]", live.commands().mget([name(*one) for one in asked]))
-    return [read(stored) if stored else None for stored in found]
+def find(customer_id: str, key: str) -> CachedAnswer | None:
+    """What was answered under this key, if it is cached. Raises ``redis.RedisError``."""
+    stored = cast("str | None", live.commands().get(name(customer_id, key)))
+    return read(stored) if stored else None
 
 
-def remembering(customer_id: str, key: str, answer: Answer) -> live.Command:
+def remembering(customer_id: str, key: str, answer: CachedAnswer) -> live.Command:
     """The command that keeps the answer for IDEMPOTENCY_CACHE_SECONDS."""
     seconds = settings.load().idempotency_cache_seconds
     return "SET", name(customer_id, key), orjson.dumps(answer), "EX", seconds

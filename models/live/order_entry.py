@@ -1,7 +1,7 @@
-"""How an order begins: its key has no answer yet, its customer's lock is free, and this minute has room.
+"""The gate of new orders: the key has no answer, the customer's lock is free, the rate limit is kept.
 
-One script for all three, since every order asks, and one round trip for all that come together. Without
-Redis there is none of them: the unique indexes in Postgres decide, and nobody is limited.
+One script checks all three, in one round trip for a batch of requests. Without Redis there is no gate: the
+unique indexes in Postgres decide, and nobody is limited.
 """
 
 from collections.abc import Sequence
@@ -13,61 +13,63 @@ import structlog
 
 from models import live, settings
 from models.live import idempotency, order_lock
-from models.live.idempotency import Answer
+from models.live.idempotency import CachedAnswer
 
 log = structlog.get_logger()
 
 WINDOW_SECONDS = 60
 
 
-class Request(NamedTuple):
-    """One that asks; ``order_id`` is the lock's token, ``key`` the idempotency key."""
+class Entrant(NamedTuple):
+    """One request at the gate; ``order_id`` is the lock's token, ``key`` the idempotency key."""
 
     order_id: str
     customer_id: str
     key: str | None
 
 
-class Turn(Enum):
+class Gate(Enum):
     """Whether the lock is this request's now, or somebody else's."""
 
-    ENTERED = auto()
+    ACQUIRED = auto()
     LOCKED = auto()
 
 
-class Wait(NamedTuple):
-    """In how many seconds the customer may begin another order."""
+class RateLimited(NamedTuple):
+    """In how many seconds the customer may create another order."""
 
     seconds: int
 
 
-def enter(requests: Sequence[Request]) -> list[Turn | Wait | Answer]:
-    """What each request meets. Raises ``redis.RedisError``."""
+def acquire(entrants: Sequence[Entrant]) -> list[Gate | RateLimited | CachedAnswer]:
+    """The result for each request. Raises ``redis.RedisError``."""
     configured = settings.load()
     script = live.script("order_enter")
     lasts_ms, allowed = configured.order_lock_seconds * 1000, configured.orders_per_minute
     calls = [
-        live.Call(script, _keys(one.customer_id, one.key), [one.order_id, lasts_ms, WINDOW_SECONDS, allowed])
-        for one in requests
+        live.Call(
+            script, _keys(each.customer_id, each.key), [each.order_id, lasts_ms, WINDOW_SECONDS, allowed]
+        )
+        for each in entrants
     ]
-    return [_met(answer) for answer in live.run_all(calls)]
+    return [_result(answer) for answer in live.run_all(calls)]
 
 
-def _met(answer: str | int) -> Turn | Wait | Answer:
+def _result(answer: str | int) -> Gate | RateLimited | CachedAnswer:
     if isinstance(answer, str):
         return idempotency.read(answer)
     if answer > 0:
-        return Wait(answer)
-    return Turn.LOCKED if answer else Turn.ENTERED
+        return RateLimited(answer)
+    return Gate.LOCKED if answer else Gate.ACQUIRED
 
 
-def leave(customer_id: str, order_id: str) -> None:
-    """Undoes `enter` for an order that did not begin; left to run out without Redis."""
+def undo(customer_id: str, order_id: str) -> None:
+    """Undoes `acquire` for an order that was not admitted; without Redis the lock expires."""
     try:
         if live.call("order_leave", _keys(customer_id), [order_id]):
             log.info("lock released", customer_id=customer_id)
     except redis.RedisError:
-        log.warning("lock left to run out", customer_id=customer_id)
+        log.warning("lock left to expire", customer_id=customer_id)
 
 
 def _keys(customer_id: str, key: str | None = None) -> list[str]:

@@ -48,7 +48,7 @@ class Claim(NamedTuple):
     request_id: str
 
 
-class Held:
+class HeldLocks:
     """Locks that are ours, until they are released."""
 
     def __init__(self, claims: Iterable[Claim]) -> None:
@@ -66,8 +66,8 @@ class Held:
         calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]
         self._released = trip.add(calls)
 
-    def make_sure(self) -> None:
-        """Releases them if that trip was not made, or leaves them to run out without Redis."""
+    def ensure_released(self) -> None:
+        """Releases them if that trip was not made, or leaves them to expire without Redis."""
         try:
             released = self._released()
         except RedisError:
@@ -82,23 +82,23 @@ class Held:
         try:
             trip.go()
         except RedisError:
-            log.warning("locks left to run out", customers=len(self._claims))
+            log.warning("locks left to expire", customers=len(self._claims))
             return []
         return self._released()
 
 
 @contextmanager
-def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[Held]:
+def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[HeldLocks]:
     """Takes locks on the trip, for the time of the block, and yields those that are ours. They are released
     in any case, at the end if not before.
 
     Without Redis it is as if all were ours: the unique indexes in Postgres decide.
     """
-    locks = Held(_take_over(claims, trip))
+    locks = HeldLocks(_take_over(claims, trip))
     try:
         yield locks
     finally:
-        locks.make_sure()
+        locks.ensure_released()
 
 
 def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
@@ -119,18 +119,18 @@ def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
 
 
 def release_all(claims: Sequence[Claim]) -> None:
-    """Releases those locks that these tokens still hold, or leaves them to run out without Redis."""
-    Held(claims).make_sure()
+    """Releases those locks that these tokens still hold, or leaves them to expire without Redis."""
+    HeldLocks(claims).ensure_released()
 
 
 def _log(event: str, claim: Claim) -> None:
     log.info(event, customer_id=claim.customer_id, order_id=claim.token, request_id=claim.request_id)
 
 
-def give_up(customer_id: str, token: str) -> None:
-    """Releases the lock, or leaves it to run out without Redis."""
+def release_quietly(customer_id: str, token: str) -> None:
+    """Releases the lock, or leaves it to expire without Redis."""
     try:
         if release(customer_id, token):
             log.info("lock released", customer_id=customer_id)
     except RedisError:
-        log.warning("lock left to run out", customer_id=customer_id)
+        log.warning("lock left to expire", customer_id=customer_id)

@@ -9,7 +9,7 @@ import redis
 
 from models import live, settings
 from models.live import idempotency, order_entry, order_lock
-from models.live.order_entry import Request, Turn, Wait
+from models.live.order_entry import Entrant, Gate, RateLimited
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -24,48 +24,48 @@ def three_a_minute(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def enter(customer_id: str, order_id: str = "o1", key: str | None = None) -> object:
-    (met,) = order_entry.enter([Request(order_id, customer_id, key)])
+    (met,) = order_entry.acquire([Entrant(order_id, customer_id, key)])
     return met
 
 
 def test_the_first_enters_and_the_second_of_the_same_customer_finds_the_lock() -> None:
-    asked = [Request("o1", "asha", None), Request("o2", "asha", None), Request("o3", "bina", None)]
-    assert order_entry.enter(asked) == [Turn.ENTERED, Turn.LOCKED, Turn.ENTERED]
+    asked = [Entrant("o1", "asha", None), Entrant("o2", "asha", None), Entrant("o3", "bina", None)]
+    assert order_entry.acquire(asked) == [Gate.ACQUIRED, Gate.LOCKED, Gate.ACQUIRED]
     assert live.commands().get(order_lock.key("asha")) == "o1"
     assert live.commands().ttl(order_lock.key("asha")) in (9, 10)
 
 
 def test_a_key_with_an_answer_takes_no_lock() -> None:
-    answer = idempotency.Answer("o0", "ab", 201, "{}")
+    answer = idempotency.CachedAnswer("o0", "ab", 201, "{}")
     live.run_all([idempotency.remembering("asha", "k", answer)])
     assert enter("asha", key="k") == answer
     assert live.commands().get(order_lock.key("asha")) is None
-    assert enter("bina", key="k") is Turn.ENTERED
+    assert enter("bina", key="k") is Gate.ACQUIRED
 
 
 @pytest.mark.usefixtures("three_a_minute")
 def test_the_limit_is_of_a_moving_minute_and_says_when_it_ends() -> None:
     for _ in range(3):
         pass_by(10)
-        assert enter("asha") is Turn.ENTERED
-        order_lock.give_up("asha", "o1")
-    assert enter("asha") == Wait(40)
+        assert enter("asha") is Gate.ACQUIRED
+        order_lock.release_quietly("asha", "o1")
+    assert enter("asha") == RateLimited(40)
     assert live.commands().get(order_lock.key("asha")) is None
-    assert enter("bina") is Turn.ENTERED
+    assert enter("bina") is Gate.ACQUIRED
     pass_by(40)
-    assert enter("asha") is Turn.ENTERED
-    order_lock.give_up("asha", "o1")
-    assert enter("asha") == Wait(10)
+    assert enter("asha") is Gate.ACQUIRED
+    order_lock.release_quietly("asha", "o1")
+    assert enter("asha") == RateLimited(10)
 
 
 @pytest.mark.usefixtures("three_a_minute")
 def test_a_web_process_whose_clock_is_ahead_limits_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
-        assert enter("asha") is Turn.ENTERED
-        order_lock.give_up("asha", "o1")
+        assert enter("asha") is Gate.ACQUIRED
+        order_lock.release_quietly("asha", "o1")
     ahead = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: ahead)
-    assert enter("asha") == Wait(60)
+    assert enter("asha") == RateLimited(60)
 
 
 def pass_by(seconds: float) -> None:
@@ -80,15 +80,15 @@ def pass_by(seconds: float) -> None:
 @pytest.mark.usefixtures("three_a_minute")
 def test_what_did_not_begin_is_not_counted() -> None:
     for _ in range(5):
-        assert enter("asha") is Turn.ENTERED
-        order_entry.leave("asha", "o1")
+        assert enter("asha") is Gate.ACQUIRED
+        order_entry.undo("asha", "o1")
     assert live.commands().keys("*asha*") == []
 
 
 @pytest.mark.usefixtures("three_a_minute")
 def test_only_who_holds_the_lock_can_leave() -> None:
-    assert enter("asha") is Turn.ENTERED
-    order_entry.leave("asha", "another")
+    assert enter("asha") is Gate.ACQUIRED
+    order_entry.undo("asha", "another")
     assert live.commands().get(order_lock.key("asha")) == "o1"
     assert live.commands().llen("orders:rate:asha") == 1
 
@@ -98,4 +98,4 @@ def test_without_redis_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     live.commands().connection_pool.disconnect()
     with pytest.raises(redis.RedisError):
         enter("asha")
-    order_entry.leave("asha", "o1")
+    order_entry.undo("asha", "o1")

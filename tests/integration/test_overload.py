@@ -11,12 +11,13 @@ from sqlalchemy import text
 
 from models import db, live
 from models.live import refusals
+from server import hangup
+from server.hangup import LOOKED_AT_AFTER_SECONDS
 from tasks import orders
 from tests import scenes
 from tests.clients import Caller
-from web import hangup, shedding
+from web import shedding
 from web.backlog import Backlog, backlog
-from web.hangup import ASKED_AFTER_SECONDS
 from web.traffic import board
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -119,12 +120,12 @@ def test_a_client_that_has_hung_up_while_it_waited_is_recognised(monkeypatch: py
     ours, theirs = socket.socketpair()
     now = 100.0
     monkeypatch.setattr(hangup, "time", SimpleNamespace(monotonic=lambda: now))
-    has_hung_up = hangup.watch(SimpleNamespace(environ={"gunicorn.socket": ours}))  # type: ignore[arg-type]
-    now += ASKED_AFTER_SECONDS
+    has_hung_up = hangup.watch({"gunicorn.socket": ours})
+    now += LOOKED_AT_AFTER_SECONDS
     theirs.send(b"the next request")
     assert not has_hung_up()
     theirs.close()
     assert has_hung_up()
-    now -= ASKED_AFTER_SECONDS / 2
+    now -= LOOKED_AT_AFTER_SECONDS / 2
     assert not has_hung_up(), "below that time nobody is asked"
     ours.close()

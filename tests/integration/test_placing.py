@@ -160,9 +160,9 @@ def test_at_most_ten_drivers_are_asked_for_a_truck() -> None:
 def test_a_commit_in_doubt_is_settled_for_good() -> None:
     happened = scenes.request("asha")
     assert admitting.admit([happened]) == {happened.order_id}
-    assert admitting.admitted_after_all(happened)
+    assert admitting.ensure_decided(happened)
     lost = scenes.request("ravi")
-    assert not admitting.admitted_after_all(lost)
+    assert not admitting.ensure_decided(lost)
     assert not admitting.admit([lost])
     assert placing.place([lost.order_id]) == []
     with pytest.raises(OrderNotFound):

@@ -1,6 +1,5 @@
 """Orders that are placed in one batch: each succeeds or fails alone."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +15,7 @@ from tasks import followups, orders, sweeps
 from tests import scenes
 from web import admission, intake
 from workers import admitting, deciding, placing, recovering
+from workers.admitting import AdmissionRequest
 from workers.deciding import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -249,30 +249,26 @@ def test_requests_admitted_together_are_each_unique() -> None:
     assert admitting.admit([first]) == set()
 
 
-def _id(asked: admitting.Request) -> str:
+def _id(asked: AdmissionRequest) -> str:
     return asked.order_id
 
 
 def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
     held, other = scenes.request("asha"), scenes.request("bina")
     with db.engine().connect() as elsewhere:
-        row = {"requests": orjson.dumps([_row(scenes.request("asha"))]).decode(), "now": None}
+        row = {"requests": orjson.dumps([scenes.request("asha")]).decode(), "now": None}
         admitting.INSERT.execute(elsewhere, row)
         with pytest.raises(OperationalError) as found:
             admitting.admit([held, other])
         assert db.refused(found.value)
         elsewhere.rollback()
 
-    entry = intake.Entry(other, error=found.value)
-    monkeypatch.setattr(intake, "take", lambda *_: entry)
+    submission = intake.Submission(other, commit_error=found.value)
+    monkeypatch.setattr(intake, "submit", lambda *_: submission)
     monkeypatch.setattr(orders, "enqueue", lambda order_ids: True)
-    assert admission._admit(other) is entry
-    assert entry.admitted
+    assert admission._admit(other) is submission
+    assert submission.admitted
     assert states() == {other.order_id: "queued"}
-
-
-def _row(asked: admitting.Request) -> dict[str, Any]:
-    return asdict(asked) | {"fingerprint": asked.fingerprint.hex()}
 
 
 def test_a_connection_that_ends_has_refused_nothing() -> None:

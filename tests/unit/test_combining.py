@@ -1,210 +1,228 @@
-"""What gathers while a run is on is run together, and nobody is forgotten."""
+"""What is submitted while a batch is executed goes into the next one, and nobody is forgotten."""
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 
 from tests.system import until
 from web import combining
-from web.combining import MOST, Combiner, GivenUp
+from web.combining import MAX_BATCH, Abandoned, Batcher, BatchItem, never
 
 
-def assert_(happened: bool) -> None:
-    assert happened
+@dataclass(eq=False)
+class Number(BatchItem):
+    """An item whose result is its double."""
+
+    value: int
+    double: int = 0
 
 
-def test_one_alone_is_run_at_once() -> None:
-    assert Combiner[int, int](lambda items: [item * 2 for item in items]).run(4) == 8
+class Batches:
+    """A batcher of numbers whose batches are finished when the test says so; ``started`` has their values.
 
+    ``before`` is called when a batch starts.
+    """
 
-def test_who_comes_during_a_run_is_run_together_by_the_next() -> None:
-    runs: list[list[int]] = []
-    begun, go_on = threading.Event(), threading.Event()
+    def __init__(self, pool: ThreadPoolExecutor, before: Callable[[Sequence[Number]], None]) -> None:
+        self.started: list[list[int]] = []
+        self.in_flight: list[threading.Event] = []
+        self.batcher = Batcher(self._execute, self._on_finished)
+        self._pool, self._before = pool, before
 
-    def together(items: Sequence[int]) -> list[int]:
-        runs.append(list(items))
-        begun.set()
-        assert go_on.wait(10)
-        return [item * 2 for item in items]
-
-    combiner = Combiner(together)
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(combiner.run, 0)
-        assert begun.wait(10)
-        others = [pool.submit(combiner.run, number) for number in range(1, 9)]
-        until(lambda: len(combiner._waiting) == 8)
-        go_on.set()
-        assert first.result(10) == 0
-        assert [other.result(10) for other in others] == [2 * number for number in range(1, 9)]
-    assert [len(run) for run in runs] == [1, 8]
-
-
-def test_an_error_is_everybodys_in_that_run_and_nobodys_after_it() -> None:
-    def together(items: Sequence[int]) -> list[int]:
-        if 0 in items:
-            raise ValueError("zero")
-        return list(items)
-
-    combiner = Combiner(together)
-    with pytest.raises(ValueError, match="zero"):
-        combiner.run(0)
-    assert combiner.run(1) == 1
-
-
-def test_a_run_takes_a_limited_number_and_all_get_their_turn() -> None:
-    sizes: list[int] = []
-
-    def together(items: Sequence[int]) -> list[int]:
-        sizes.append(len(items))
-        return list(items)
-
-    combiner = Combiner(together)
-    with ThreadPoolExecutor(100) as pool:
-        assert list(pool.map(combiner.run, range(1000))) == list(range(1000))
-    assert sum(sizes) == 1000
-    assert max(sizes) <= MOST
-
-
-def test_what_has_not_landed_holds_the_next_run_back_and_not_its_own_results(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
-    runs: list[list[int]] = []
-    landed = threading.Event()
-
-    def together(items: Sequence[int]) -> list[int]:
-        runs.append(list(items))
-        return list(items)
-
-    combiner = Combiner(together, lambda results: assert_(landed.wait(10)))
-    with ThreadPoolExecutor(4) as pool:
-        leader = pool.submit(combiner.run, 0)
-        until(lambda: runs == [[0]])
-        others = [pool.submit(combiner.run, number) for number in (1, 2)]
-        until(lambda: len(combiner._waiting) == 2)
-        assert runs == [[0]]
-        landed.set()
-        assert leader.result(10) == 0
-        assert [other.result(10) for other in others] == [1, 2]
-    assert [len(run) for run in runs] == [1, 2]
-
-
-def test_a_repeat_goes_before_the_others_and_who_has_given_up_is_passed_over() -> None:
-    runs: list[list[int]] = []
-    begun, go_on = threading.Event(), threading.Event()
-
-    def together(items: Sequence[int]) -> list[int]:
-        runs.append(list(items))
-        begun.set()
-        assert go_on.wait(10)
-        return list(items)
-
-    combiner = Combiner(together)
-    with ThreadPoolExecutor(4) as pool:
-        leader = pool.submit(combiner.run, 0)
-        assert begun.wait(10)
-        gone = pool.submit(combiner.run, 1, given_up=lambda: True)
-        until(lambda: len(combiner._waiting) == 1)
-        stays = pool.submit(combiner.run, 2)
-        until(lambda: len(combiner._waiting) == 2)
-        repeat = pool.submit(combiner.run, 3, first=True)
-        until(lambda: len(combiner._waiting) == 3)
-        go_on.set()
-        assert [one.result(10) for one in (leader, stays, repeat)] == [0, 2, 3]
-        with pytest.raises(GivenUp):
-            gone.result(10)
-    assert runs == [[0], [3, 2]]
-
-
-def test_where_all_have_given_up_the_next_one_is_served() -> None:
-    combiner = Combiner[int, int](lambda items: list(items))
-    with pytest.raises(GivenUp):
-        combiner.run(1, given_up=lambda: True)
-    assert combiner.run(2) == 2
-
-
-class Runs:
-    """A combiner of numbers whose runs land when they are told to; ``sizes`` of those that have begun."""
-
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
-        self.sizes: list[int] = []
-        self.landings: list[threading.Event] = []
-        self.combiner = Combiner(self._together, self._landed)
-        self._pool = pool
-
-    def come(self, *numbers: int) -> None:
-        """They come, each in a thread of its own; returns when they wait or are in a run."""
-        before = self._here
+    def submit(
+        self, *values: int, urgent: bool = False, is_abandoned: Callable[[], bool] = never
+    ) -> list[Number]:
+        """Submits each in a thread of its own; returns when they wait or are in a batch."""
+        numbers = [Number(value, urgent=urgent, is_abandoned=is_abandoned) for value in values]
+        before = self._submitted
         for number in numbers:
-            self._pool.submit(self.combiner.run, number)
-        until(lambda: self._here == before + len(numbers))
+            self._pool.submit(self.batcher.submit, number)
+        until(lambda: self._submitted == before + len(numbers))
+        return numbers
 
-    def until_begun(self, *sizes: int) -> None:
-        until(lambda: self.sizes == list(sizes), what=f"{self.sizes} have begun, and not {sizes}")
-        until(lambda: len(self.landings) == len(sizes))
+    def until_started(self, *sizes: int) -> None:
+        until(
+            lambda: [len(batch) for batch in self.started] == list(sizes), what=f"{self.started}: not {sizes}"
+        )
+        until(lambda: len(self.in_flight) == len(sizes))
 
     @property
-    def _here(self) -> int:
-        return sum(self.sizes) + len(self.combiner._waiting)
+    def _submitted(self) -> int:
+        return sum(map(len, self.started)) + len(self.batcher._waiting)
 
-    def _together(self, items: Sequence[int]) -> list[int]:
-        self.sizes.append(len(items))
-        return list(items)
+    def _execute(self, numbers: Sequence[Number]) -> None:
+        self.started.append([number.value for number in numbers])
+        self._before(numbers)
+        for number in numbers:
+            number.double = 2 * number.value
 
-    def _landed(self, results: Sequence[int]) -> None:
-        self.landings.append(landing := threading.Event())
-        assert landing.wait(10)
+    def _on_finished(self, numbers: Sequence[Number]) -> None:
+        self.in_flight.append(finished := threading.Event())
+        assert finished.wait(10)
 
 
 @pytest.fixture
-def runs() -> Iterator[Runs]:
-    with ThreadPoolExecutor(100) as pool:
-        made = Runs(pool)
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(100) as made:
         yield made
-        for landing in made.landings:
-            landing.set()
+
+
+@pytest.fixture
+def batches(pool: ThreadPoolExecutor) -> Iterator[Batches]:
+    made = Batches(pool, lambda _: None)
+    yield made
+    for finished in made.in_flight:
+        finished.set()
+
+
+def simple(execute: Callable[[Sequence[Number]], None]) -> Batcher[Number]:
+    """A batcher whose batches are in flight only while they are executed."""
+    return Batcher(execute, lambda _: None)
+
+
+@pytest.fixture
+def far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
+
+
+def test_one_alone_is_executed_at_once(batches: Batches) -> None:
+    number = Number(4)
+    batches.batcher.submit(number)
+    assert number.double == 8
+
+
+@pytest.mark.usefixtures("far_apart")
+def test_what_comes_while_a_batch_is_executed_goes_into_the_next_one(pool: ThreadPoolExecutor) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(numbers: Sequence[Number]) -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    batches = Batches(pool, wait)
+    first = batches.submit(0)
+    assert begun.wait(10)
+    others = batches.submit(*range(1, 9))
+    go_on.set()
+    batches.until_started(1)
+    batches.in_flight[0].set()
+    batches.until_started(1, 8)
+    batches.in_flight[1].set()
+    assert all(number.executed.wait(10) for number in first + others)
+    assert [number.double for number in others] == [2 * number.value for number in others]
+
+
+def test_an_error_is_that_of_the_whole_batch_and_not_of_the_next_one() -> None:
+    def execute(numbers: Sequence[Number]) -> None:
+        if any(number.value == 0 for number in numbers):
+            raise ValueError("zero")
+
+    batcher = simple(execute)
+    with pytest.raises(ValueError, match="zero"):
+        batcher.submit(Number(0))
+    batcher.submit(Number(1))
+
+
+def test_even_what_ends_threads_is_an_error_for_the_batch_and_the_next_one_is_executed() -> None:
+    class Ended(BaseException):
+        pass
+
+    def execute(numbers: Sequence[Number]) -> None:
+        if any(number.value == 0 for number in numbers):
+            raise Ended
+
+    batcher = simple(execute)
+    for _ in range(combining.MAX_IN_FLIGHT + 1):
+        with pytest.raises(Ended):
+            batcher.submit(Number(0))
+    batcher.submit(Number(1))
+
+
+def test_a_batch_whose_end_fails_does_not_stay_in_flight() -> None:
+    def fail(numbers: Sequence[Number]) -> None:
+        raise ValueError("the end")
+
+    batcher = Batcher[Number](lambda _: None, fail)
+    for value in range(combining.MAX_IN_FLIGHT + 1):
+        batcher.submit(Number(value))
+
+
+def test_a_batch_is_limited_and_everybody_is_in_one(pool: ThreadPoolExecutor) -> None:
+    sizes: list[int] = []
+
+    def execute(numbers: Sequence[Number]) -> None:
+        sizes.append(len(numbers))
+        for number in numbers:
+            number.double = 2 * number.value
+
+    batcher, numbers = simple(execute), [Number(value) for value in range(1000)]
+    list(pool.map(batcher.submit, numbers))
+    assert [number.double for number in numbers] == [2 * value for value in range(1000)]
+    assert sum(sizes) == 1000
+    assert max(sizes) <= MAX_BATCH
+
+
+@pytest.mark.usefixtures("far_apart")
+def test_a_batch_in_flight_holds_back_the_next_one_and_not_its_own_results(batches: Batches) -> None:
+    (first,) = batches.submit(0)
+    batches.until_started(1)
+    assert first.executed.wait(10)
+    batches.submit(1, 2)
+    time.sleep(0.2)
+    batches.until_started(1)
+    batches.in_flight[0].set()
+    batches.until_started(1, 2)
 
 
 def test_while_one_batch_is_in_flight_the_next_one_starts_after_the_interval(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(combining, "INTERVAL_SECONDS", 0.3)
     started = time.monotonic()
-    runs.come(0)
-    runs.until_begun(1)
-    runs.come(1, 2)
-    runs.until_begun(1, 2)
+    batches.submit(0)
+    batches.until_started(1)
+    batches.submit(1, 2)
+    batches.until_started(1, 2)
     assert 0.3 <= time.monotonic() - started < 0.9
 
 
-def test_a_full_run_waits_for_nothing_while_one_is_out_and_nobody_while_two_are(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("far_apart")
+def test_a_full_batch_waits_for_no_interval_and_none_starts_while_two_are_in_flight(
+    batches: Batches,
 ) -> None:
-    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
-    runs.come(0)
-    runs.until_begun(1)
-    runs.come(*range(1, MOST + 1))
-    runs.until_begun(1, MOST)
-    runs.come(*range(MOST + 1, 2 * MOST + 1))
+    batches.submit(0)
+    batches.until_started(1)
+    batches.submit(*range(1, MAX_BATCH + 1))
+    batches.until_started(1, MAX_BATCH)
+    batches.submit(*range(MAX_BATCH + 1, 2 * MAX_BATCH + 1))
     time.sleep(0.2)
-    runs.until_begun(1, MOST)
-    runs.landings[1].set()
-    runs.until_begun(1, MOST, MOST)
+    batches.until_started(1, MAX_BATCH)
+    batches.in_flight[1].set()
+    batches.until_started(1, MAX_BATCH, MAX_BATCH)
 
 
-def test_a_run_that_is_broken_off_is_an_error_for_all_and_the_next_one_runs() -> None:
-    class BrokenOff(BaseException):
-        pass
+@pytest.mark.usefixtures("far_apart")
+def test_an_urgent_one_goes_before_the_others_and_an_abandoned_one_is_left_out(batches: Batches) -> None:
+    batches.submit(0)
+    batches.until_started(1)
+    (abandoned,) = batches.submit(1, is_abandoned=lambda: True)
+    batches.submit(2)
+    batches.submit(3, urgent=True)
+    batches.in_flight[0].set()
+    batches.until_started(1, 2)
+    assert batches.started == [[0], [3, 2]]
+    assert abandoned.executed.wait(10)
+    assert isinstance(abandoned.error, Abandoned)
 
-    def together(items: Sequence[int]) -> list[int]:
-        if 0 in items:
-            raise BrokenOff
-        return list(items)
 
-    combiner = Combiner(together)
-    with pytest.raises(BrokenOff):
-        combiner.run(0)
-    assert combiner.run(1) == 1
+def test_where_all_are_abandoned_nothing_is_executed_and_the_next_one_is() -> None:
+    executed: list[int] = []
+    batcher = simple(lambda numbers: executed.extend(number.value for number in numbers))
+    with pytest.raises(Abandoned):
+        batcher.submit(Number(1, is_abandoned=lambda: True))
+    batcher.submit(Number(2))
+    assert executed == [2]

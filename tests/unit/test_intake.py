@@ -1,19 +1,19 @@
-"""How long new orders are held back for those before them."""
+"""How long a batch of new orders is in flight."""
 
 import pytest
 
 from models.settings import load
-from web.intake import FLIGHT_SECONDS, SHORT_FLIGHT_SECONDS, Entry, _Flights
+from web.intake import FLIGHT_SECONDS, SHORT_FLIGHT_SECONDS, Submission, _Flights
 from web.wakeups import wakeups
-from workers.admitting import Request
+from workers.admitting import AdmissionRequest
 
 
-def entry(order_id: str, enqueued: bool = True) -> Entry:
-    asked = Request(order_id, "asha", None, b"", {}, "r", "web")
-    return Entry(asked, admitted=True, enqueued=enqueued)
+def submission(order_id: str, enqueued: bool = True) -> Submission:
+    request = AdmissionRequest(order_id, "asha", None, "", {}, "r", "web")
+    return Submission(request, admitted=True, enqueued=enqueued)
 
 
-def test_where_no_worker_answers_nobody_waits_for_one_until_one_does(
+def test_where_no_worker_answers_a_flight_is_short_until_one_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waited: list[tuple[str, float]] = []
@@ -26,8 +26,9 @@ def test_where_no_worker_answers_nobody_waits_for_one_until_one_does(
     monkeypatch.setattr(wakeups, "outcome_within", outcome_within)
     flights = _Flights()
     for number in range(5):
-        flights.landed([entry("not enqueued", enqueued=False), entry(str(number)), entry("another")])
-    flights.landed([entry("nobody", enqueued=False)])
+        not_enqueued = submission("not enqueued", enqueued=False)
+        flights.wait([not_enqueued, submission(str(number)), submission("another")])
+    flights.wait([submission("nobody", enqueued=False)])
     assert waited == [
         ("0", FLIGHT_SECONDS),
         ("1", FLIGHT_SECONDS),
@@ -37,5 +38,5 @@ def test_where_no_worker_answers_nobody_waits_for_one_until_one_does(
     ]
 
 
-def test_an_order_is_durable_long_before_its_lock_runs_out() -> None:
+def test_an_order_is_durable_long_before_its_lock_expires() -> None:
     assert load().order_lock_seconds / 10 > FLIGHT_SECONDS
