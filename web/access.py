@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from web import auth, loopback, pace, queries, quotas, revocations
+from web import auth, loopback, queries, quotas, revocations
 from web.auth import Caller, Forbidden, Unauthenticated
 
 Arguments = ParamSpec("Arguments")
@@ -45,7 +45,7 @@ def admit(named_in: Callable[[Headers], Caller]) -> Caller:
         quotas.count(None)
         raise
     _refuse_a_rebound_name()
-    pace.wait(found)
+    quotas.pace.wait(found)
     quotas.count(found)
     return found
 

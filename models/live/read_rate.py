@@ -1,25 +1,25 @@
-"""How many reads a caller and an address have made in this minute, over all web processes.
+"""How many requests a caller or an address has made in this minute, over all web processes.
 
-A fixed window and not the moving one of orders: that keeps a list of every hit, and an exact edge is
-worth nothing to a limit that is there for floods.
+A fixed window, and not the moving one of orders, which keeps a list of every hit: a limit that is there for
+floods needs no exact edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from models import live
 
 WINDOW_SECONDS = 60
 
 
-def add(reads: Mapping[str, int], window: int) -> list[int]:
-    """Adds reads to what each subject (``caller:…``, ``address:…``) has in this window.
+def add(subjects: Sequence[str], window: int) -> list[int]:
+    """Counts one request for each subject (``caller:…``, ``address:…``) and returns how many each has.
 
-    What each has then, in one round trip. ``window`` is the time in seconds, divided by
-    WINDOW_SECONDS. Raises ``redis.RedisError``.
+    One round trip. ``window`` is the time in seconds, divided by WINDOW_SECONDS. Raises
+    ``redis.RedisError``.
     """
     pipeline = live.commands().pipeline(transaction=False)
-    for subject, number in reads.items():
+    for subject in subjects:
         key = f"reads:rate:{subject}:{window}"
-        pipeline.incrby(key, number)
+        pipeline.incr(key)
         pipeline.expire(key, WINDOW_SECONDS)
     return [int(count) for count in pipeline.execute()[::2]]

@@ -127,8 +127,8 @@ WEAKENINGS = {
     ),
     "tokens that anybody can sign, under a name that can be rebound": Weakening(
         "web/access.py",
-        "    _refuse_a_rebound_name()\n    pace",
-        "    pace",
+        "    _refuse_a_rebound_name()\n    quotas.pace",
+        "    quotas.pace",
         CONSOLE + "test_what_anybody_can_sign_is_not_taken_under_a_name_that_a_page_can_rebind",
     ),
     "wrong tokens that nobody counts": Weakening(

@@ -6,7 +6,7 @@ import pytest
 
 from models.errors import RateLimitExceeded
 from web.auth import Caller
-from web.pace import BURST_SECONDS, LONGEST_WAIT, Pace
+from web.quotas import BURST_SECONDS, LONGEST_WAIT, Pace
 
 RATE = 10
 ASHA = Caller("asha", "customer", datetime.now(UTC))
