@@ -12,7 +12,7 @@ from web import (
     metrics,
     ops,
     orders,
-    queries,
+    parsing,
     quotas,
     refusals,
     requests,
@@ -25,7 +25,6 @@ from web.answers import success
 from web.console import city
 from web.console import pages as console
 from web.documents import openapi, pages
-from web.parsing import MAXIMUM_BODY_BYTES
 
 
 @public
@@ -42,7 +41,7 @@ def create_app() -> Flask:
     logs.configure("web")
     publish_without_waiting()
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAXIMUM_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = parsing.MAXIMUM_BODY_BYTES
     app.url_map.strict_slashes = False
     # A redirection would go to whatever host the client has named.
     app.url_map.merge_slashes = False
@@ -52,7 +51,7 @@ def create_app() -> Flask:
     errors.register(app)
     refusals.register()
     quotas.register(app)
-    queries.register(app, openapi.query_parameters())
+    parsing.declare_queries(app, openapi.query_parameters())
     app.add_url_rule("/", view_func=_index, endpoint="index")
     for blueprint in (
         health.blueprint,

@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from web import auth, loopback, queries, quotas, revocations
+from web import auth, loopback, parsing, quotas, revocations
 from web.auth import Caller, Forbidden, Unauthenticated
 
 Arguments = ParamSpec("Arguments")
@@ -24,7 +24,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
             g.caller = known = admit(auth.of_request)
             if known.role not in roles:
                 raise Forbidden
-            queries.check()
+            parsing.check_query()
             return view(*args, **kwargs)
 
         guarded.roles, guarded.counted = roles, True  # type: ignore[attr-defined]
@@ -70,7 +70,7 @@ def public(view: View[Arguments]) -> View[Arguments]:
     def counted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
         quotas.count(None)
         if request.method not in quotas.READING:
-            queries.check()
+            parsing.check_query()
         return view(*args, **kwargs)
 
     counted.roles, counted.counted = (), True  # type: ignore[attr-defined]

@@ -25,10 +25,9 @@ from psycopg2 import extensions
 
 from models import clock, db, settings
 from server import listener, reading
-from server.crowds import Crowds
 from server.passage import Passage
 from server.slots import Slots, next_role
-from server.turns import Turns
+from server.turns import ClientTurns, TargetTurns
 
 if TYPE_CHECKING:
     from gunicorn.http.message import Request  # type: ignore[import-untyped]
@@ -97,8 +96,8 @@ http.RequestParser = reading.RequestParser
 
 listener.Listener.slots = _slots = Slots(2 * workers)
 listener.Listener.passage = Passage()
-_turns = Turns()
-_crowds = Crowds()
+_clients = ClientTurns()
+_targets = TargetTurns()
 
 
 def on_starting(server: Any) -> None:
@@ -138,11 +137,11 @@ def post_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def pre_request(worker: "GeventWorker", req: "Request") -> None:
-    """Has a client wait for his turn, refuses a request without a host, keeps two keys apart that would be
+    """Has a client wait for its turn, refuses a request without a host, keeps two keys apart that would be
     joined to one, and gives up a client that does not read its answer.
     """
-    _turns.take(req.unreader.sock)
-    _crowds.take(req.path)
+    _clients.wait(req.unreader.sock)
+    _targets.wait(req.path)
     req.unreader.sock.settimeout(STALLED_SECONDS)
     if req.version >= (1, 1) and not any(name == "HOST" for name, _ in req.headers):
         raise InvalidHeader("HOST", req=req)

@@ -3,11 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from flask import Request, request
+from flask import Flask, Request, current_app, request
 from gevent import Timeout  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
@@ -31,6 +31,8 @@ BODY_SECONDS = 5.0
 JSON = "application/json"
 # No coding at all.
 IDENTITY = "identity"
+# Where the application keeps the query parameters of its endpoints.
+QUERIES = "queries"
 Model = TypeVar("Model", bound=BaseModel)
 
 UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -197,3 +199,23 @@ def whole_number(name: str, default: int, least: int, most: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
         raise Invalid([(name, f"must be a whole number from {least} to {most}")])
     return int(text)
+
+
+def declare_queries(app: Flask, declared: Mapping[str, Collection[str]]) -> None:
+    """``declared`` has the query parameters of each endpoint, as the published documents name them."""
+    app.extensions[QUERIES] = declared
+
+
+def check_query() -> None:
+    """Raises ``Invalid`` for query parameters that the route does not declare, or that come twice.
+
+    Pages, files and probes that anybody may read take any query: nothing in them depends on it, and
+    browsers, caches and probes add their own.
+    """
+    if not request.query_string:
+        return
+    known = current_app.extensions[QUERIES][request.endpoint]
+    wrong = [(name, "is no parameter of this address") for name in request.args if name not in known]
+    wrong += [(name, "is given more than once") for name, values in request.args.lists() if len(values) > 1]
+    if wrong:
+        raise Invalid(wrong)

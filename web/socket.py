@@ -17,7 +17,7 @@ from werkzeug.datastructures import Headers
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import access, addresses, auth, keys, positions, queries, revocations, ticker, traffic, writers
+from web import access, addresses, auth, keys, parsing, positions, revocations, ticker, traffic, writers
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
@@ -168,7 +168,7 @@ def _open() -> Response:
     caller = access.admit(_named_in)
     if caller.role not in ROLES:
         raise Forbidden
-    queries.check()
+    parsing.check_query()
     protocol = {"Sec-WebSocket-Protocol": "bearer"} if auth.in_subprotocols(request.headers) else {}
     address = addresses.of_request(request)
     if address and _held[address] >= settings.load().sockets_per_address > 0:

@@ -3,7 +3,7 @@
 import gevent  # type: ignore[import-untyped]
 import pytest
 
-from server.crowds import Crowds
+from server.turns import TargetTurns
 
 ORDER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6a"
 ANOTHER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6b"
@@ -11,15 +11,15 @@ ANOTHER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6b"
 
 def begun(*paths: str) -> list[str]:
     """Requests for these paths come in one turn of the loop: in which order they are begun."""
-    crowds, order = Crowds(), []
+    turns, order = TargetTurns(), []
 
     def come(path: str) -> None:
-        crowds.take(path)
+        turns.wait(path)
         order.append(path)
 
     gevent.joinall([gevent.spawn(come, path) for path in paths], timeout=5, raise_error=True)
     gevent.sleep(0.01)
-    assert not crowds._lines
+    assert not turns._queues
     return order
 
 
