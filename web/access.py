@@ -8,8 +8,9 @@ from flask import Response, g, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from web import auth, loopback, parsing, quotas, revocations
+from web import auth, loopback, parsing, quotas
 from web.auth import Caller, Forbidden, Unauthenticated
+from web.revocations import revocations
 
 Arguments = ParamSpec("Arguments")
 View = Callable[Arguments, Response]

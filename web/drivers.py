@@ -11,11 +11,11 @@ from models.errors import DriverNotRegistered, TripNotFound
 from models.live import driver_index
 from models.messages import iso
 from tasks import drivers, trips
-from web import positions
 from web.access import caller, requires
 from web.answers import success
 from web.batches import sorted_out
 from web.parsing import body, identifier, validated, whole_number
+from web.positions import positions
 from web.schemas import After, Availability, GiveBack, Registration, TripStatus
 from workers import locating, reading, registering, tracking
 
@@ -68,7 +68,7 @@ def locations() -> Response:
     if moves[0].outcome == "unknown":
         raise DriverNotRegistered
     locating.save({caller().sub: sent[-1]})
-    positions.note_trips(reports, moves)
+    positions.record_trips(reports, moves)
     live = sum(moved.outcome == "live" for moved in moves)
     return success({"received": len(moves), "live": live, **batch.answer()})
 

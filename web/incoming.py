@@ -17,10 +17,11 @@ from models.live import mailbox
 from models.live.driver_index import Moved, Position
 from models.messages import Message
 from tasks import offers, trips
-from web import positions, reports
+from web import reports
 from web.connection import Violation, WebSocket
 from web.errors import Invalid
 from web.parsing import validated
+from web.positions import positions
 from web.schemas import ReportedPosition
 from web.session import UNAVAILABLE, Session
 from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
@@ -150,7 +151,7 @@ class Incoming:
         position = validated(ReportedPosition, data).position(clock.now_ms())
         if self._last is None or position.at_ms >= self._last.at_ms:
             self._last = position
-            positions.note(self._person_id, position)
+            positions.record(self._person_id, position)
         # One after the other, so that this socket's positions stay in order and cannot pile up.
         if self._moving:
             self._landed = threading.Event()

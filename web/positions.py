@@ -38,13 +38,13 @@ class Positions:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def note(self, driver_id: str, position: Position) -> None:
+    def record(self, driver_id: str, position: Position) -> None:
         """Takes a driver's newest position for the next write."""
         with self._lock:
             self._latest[driver_id] = position
             self._begin()
 
-    def note_trips(self, reports: Sequence[Report], moves: Sequence[Moved]) -> None:
+    def record_trips(self, reports: Sequence[Report], moves: Sequence[Moved]) -> None:
         """Takes positions for the track of the trip that each was found to belong to: a point a second, and
         none from before the trip. One ahead of our clock counts as of now.
         """
@@ -152,7 +152,4 @@ def _point(position: Position, moved: Moved, now_ms: int) -> Point:
     return min(position.at_ms, now_ms), position.latitude, position.longitude, int(moved.jumped)
 
 
-_positions = Positions()
-note = _positions.note
-note_trips = _positions.note_trips
-stop = _positions.stop
+positions = Positions()

@@ -10,7 +10,8 @@ import structlog
 from models import clock
 from models.live.driver_index import Moved, Position
 from tasks import drivers
-from web import positions, writers
+from web import writers
+from web.positions import positions
 from workers import failing
 
 log = structlog.get_logger()
@@ -53,7 +54,7 @@ def _outcomes(some: list[tuple[str, Position, Told]]) -> Sequence[Moved | Except
     reports = [(driver_id, position) for driver_id, position, _ in some]
     try:
         moves = drivers.report_positions(reports, clock.now_ms())
-        positions.note_trips(reports, moves)
+        positions.record_trips(reports, moves)
     except Exception as error:
         if len(some) == 1 or failing.store_away(error):
             return [error] * len(some)

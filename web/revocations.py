@@ -1,4 +1,4 @@
-"""Tokens that were called back: this process's copy of the list in Postgres.
+"""Revoked tokens: this process's copy of the list in Postgres.
 
 A request costs one look into a dictionary, and a Redis that is lost or emptied lets nobody in.
 """
@@ -20,7 +20,7 @@ RENEW_SECONDS = 2.0
 # A process that has just started knows nothing yet; the first caller waits this long for it.
 FIRST_SECONDS = 1.0
 
-# Told which tokens have been called back; must not block.
+# Gets the ids of revoked tokens; must not block.
 Watcher = Callable[[Collection[str]], None]
 
 
@@ -37,11 +37,11 @@ class Revocations:
         self._thread: threading.Thread | None = None
 
     def watch(self, watcher: Watcher) -> None:
-        """Calls back with every token that is called back from now on."""
+        """Calls the watcher with every token that is revoked from now on."""
         self._watchers.append(watcher)
 
     def refuse(self, caller: Caller) -> None:
-        """Raises ``Unauthenticated`` if the caller's token was called back."""
+        """Raises ``Unauthenticated`` if the caller's token is revoked."""
         self._start()
         if self.knows(caller.token_id):
             raise Unauthenticated("The token was called back.")
@@ -51,7 +51,7 @@ class Revocations:
         return token_id in self._expires_at
 
     def renew(self, now: datetime | None = None) -> None:
-        """Reads what is new and forgets what has run out. Raises ``SQLAlchemyError``."""
+        """Reads the new ones and forgets those that have expired. Raises ``SQLAlchemyError``."""
         found = revoking.since(self._newest)
         new = [one.token_id for one in found if one.token_id not in self._expires_at]
         now = now or datetime.now(UTC)
@@ -93,8 +93,4 @@ class Revocations:
             self._stopping.wait(RENEW_SECONDS)
 
 
-_revocations = Revocations()
-watch = _revocations.watch
-refuse = _revocations.refuse
-knows = _revocations.knows
-stop = _revocations.stop
+revocations = Revocations()

@@ -17,11 +17,13 @@ from werkzeug.datastructures import Headers
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import access, addresses, auth, keys, parsing, positions, revocations, ticker, traffic, writers
+from web import access, addresses, auth, keys, parsing, ticker, traffic, writers
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.connection import WebSocket, acceptance, is_key
 from web.errors import failure
 from web.incoming import Incoming
+from web.positions import positions
+from web.revocations import revocations
 from web.session import Session
 from web.wakeups import wakeups
 

@@ -196,8 +196,8 @@ def test_of_positions_that_are_saved_together_the_wrong_one_is_left_out() -> Non
     drivers = [scenes.driver(f"driver-{number}") for number in range(20)]
     now_ms, collected = clock.now_ms(), Positions()
     for number, driver in enumerate(drivers):
-        collected.note(driver, Position(91.0 if number == 7 else 28.0, 77.0, now_ms))
-    collected.note_trips([], [])
+        collected.record(driver, Position(91.0 if number == 7 else 28.0, 77.0, now_ms))
+    collected.record_trips([], [])
     collected.stop()
     assert run("SELECT count(*) FROM drivers WHERE last_latitude = 28")[0][0] == 19
     assert noted() == [("positions", "driver-7", 1)]
@@ -209,8 +209,8 @@ def test_a_time_that_nobody_can_have_meant_is_not_saved(at_ms: int) -> None:
     for driver in ("one", "two"):
         scenes.driver(driver)
     collected, now_ms = Positions(), clock.now_ms()
-    collected.note("one", Position(28.0, 77.0, now_ms))
-    collected.note("two", Position(28.0, 77.0, at_ms))
+    collected.record("one", Position(28.0, 77.0, now_ms))
+    collected.record("two", Position(28.0, 77.0, at_ms))
     collected.stop()
     assert reading.driver_opening("two").data["currentTrip"] is None
     assert [

@@ -40,7 +40,7 @@ def sent(*times_ms: int, through: Positions | None = None) -> None:
     """The driver's phone sends positions of these times in one batch, and they are written."""
     reports = [("d", Position(*HERE, at_ms)) for at_ms in times_ms]
     collected = through or Positions()
-    collected.note_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
+    collected.record_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
     collected.stop()
 
 
@@ -130,7 +130,7 @@ def test_positions_that_wait_for_postgres_are_a_point_a_second_and_bounded(
     begun = assigned_ago(truck, minutes=10)
     collected = Positions()
     reports = [("d", Position(*HERE, begun + ms)) for ms in range(0, 10_000, 100)]
-    collected.note_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
+    collected.record_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
     assert len(collected._ways) == 5
     collected.stop()
     assert len(seen(truck)) == 5

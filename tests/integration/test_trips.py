@@ -243,7 +243,7 @@ def test_late_and_impossible_positions_are_in_the_history_of_the_trip_and_marked
     assert [moved.outcome for moved in moves] == ["kept_out", "live", "kept_out", "kept_out"]
     assert [moved.jumped for moved in moves] == [False, True, False, False]
     collected = Positions()
-    collected.note_trips(reports, moves)
+    collected.record_trips(reports, moves)
     collected.stop()
     found = tracking.track(truck_id, "customer", "asha")
     assert (found["truckRequestId"], found["driverId"], found["status"]) == (truck_id, "d", "assigned")
@@ -292,7 +292,7 @@ def test_what_postgres_did_not_take_is_kept_and_written_later(monkeypatch: pytes
     moved = move("d", NEAR, now, now)
     with monkeypatch.context() as broken:
         broken.setattr(tracking, "record", _fail)
-        collected.note_trips([("d", Position(*NEAR, now))], [moved])
+        collected.record_trips([("d", Position(*NEAR, now))], [moved])
         collected.flush()
         assert tracking.track(truck_id, "driver", "d")["points"] == []
     collected.stop()

@@ -49,8 +49,8 @@ def at(at_ms: int) -> Position:
 def test_some_are_written_at_a_time_the_first_ones_first(postgres: Postgres) -> None:
     collected = Quiet()
     for number, driver in enumerate("abcde"):
-        collected.note(driver, at(number))
-    collected.note("a", at(9))
+        collected.record(driver, at(number))
+    collected.record("a", at(9))
     assert collected.flush() == 5
     assert postgres.writes == [{"a": 9, "b": 1}, {"c": 2, "d": 3}, {"e": 4}]
     assert collected.flush() == 0
@@ -63,12 +63,12 @@ def test_who_reports_again_meanwhile_has_to_wait_for_the_next_time(
 
     def save(latest: Mapping[str, Position]) -> int:
         for driver in latest:
-            collected.note(driver, at(9))
+            collected.record(driver, at(9))
         return postgres.save(latest)
 
     monkeypatch.setattr(locating, "save", save)
     for driver in "abc":
-        collected.note(driver, at(1))
+        collected.record(driver, at(1))
     # The last write has room for one more.
     assert collected.flush() == 4
     assert postgres.writes == [{"a": 1, "b": 1}, {"c": 1, "a": 9}]
@@ -77,10 +77,10 @@ def test_who_reports_again_meanwhile_has_to_wait_for_the_next_time(
 def test_what_could_not_be_written_is_kept_unless_there_is_something_newer(postgres: Postgres) -> None:
     collected = Quiet()
     for driver in "abc":
-        collected.note(driver, at(1))
+        collected.record(driver, at(1))
     postgres.away = True
     assert collected.flush() == 0
-    collected.note("b", at(2))
+    collected.record("b", at(2))
     postgres.away = False
     assert collected.flush() == 3
     assert [sorted(write.items()) for write in postgres.writes] == [[("a", 1), ("b", 2)], [("c", 1)]]
@@ -93,7 +93,7 @@ def test_there_is_a_pause_between_two_writes_and_none_at_the_end(
     pauses: list[Any] = []
     monkeypatch.setattr(collected._stopping, "wait", pauses.append)
     for driver in "abcd":
-        collected.note(driver, at(1))
+        collected.record(driver, at(1))
     collected.flush(0.05)
     assert pauses == [0.05]
 
@@ -108,7 +108,7 @@ def test_ways_are_written_each_time_and_last_positions_every_third_time(
 
     def wait(seconds: float) -> bool:
         assert seconds == positions.FLUSH_SECONDS
-        collected.note("a", at(1))
+        collected.record("a", at(1))
         return next(turns)
 
     monkeypatch.setattr(collected._stopping, "wait", wait)
