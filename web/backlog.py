@@ -1,9 +1,9 @@
-"""Refuses new orders at once when more of them wait than can be answered in time.
+"""Tells when more new orders wait than can be answered in time: the next ones are refused at once.
 
 Little's law: the last of N waiting orders is answered after N / (answers a second). So as many may wait as
-were answered in a second when it went best lately; a machine that gets slower lets fewer wait. What is over
-that is refused before any work is done for it, since an answer that comes after its client has given up costs
-as much as one in time (Google's SRE book, chapters 21 and 22; Envoy's adaptive concurrency).
+were answered in the best of the last seconds; on a machine that gets slower fewer may. A refusal costs no
+work. An answer that comes after its client has given up costs as much as one in time (Google's SRE book,
+chapters 21 and 22; Envoy's adaptive concurrency).
 """
 
 import threading
@@ -14,15 +14,15 @@ from contextlib import contextmanager
 
 # Apps give up after a few seconds, and an answer takes longer than the wait alone.
 QUEUE_SECONDS = 1.0
-# So many may always wait: on an idle system nothing was answered lately. Four batches, which take a second on
-# a slow machine.
+# So many may always wait, since on an idle system nothing was answered lately: four batches, which take a
+# second on a slow machine.
 ALWAYS = 128
-# How far back "lately" goes: over a pause of a worker that is started again.
+# The answers of so many seconds are known, which bridges the restart of a worker.
 MEMORY_SECONDS = 10
-# No outcome for so long: no worker answers. New orders are accepted then (202), and wait for a worker and not
-# for each other.
+# After so long without an outcome no worker is there. New orders are then accepted (202): they wait for a
+# worker and not for each other.
 SILENT_SECONDS = 1.0
-# An outcome that has not come by then was lost; Postgres has it.
+# An outcome that has not arrived by then was lost; Postgres has it.
 LOST_SECONDS = 10.0
 
 
@@ -31,27 +31,27 @@ Owner = tuple[str, str | None]
 
 
 class Backlog:
-    """The new orders of this process that are not answered yet, and how quickly they are answered."""
+    """The new orders of this process that are not answered yet, and the rate at which they are."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.forget()
 
     def forget(self) -> None:
-        """Begins anew: nobody waits, and nobody was answered."""
-        # How many are not committed yet.
+        """Begins anew, without any order."""
+        # How many orders are not committed yet.
         self._waiting = 0
-        # Those that are committed and that workers have heard of: when, and whose; oldest first.
+        # Those that are committed and enqueued, oldest first: when, and for which owner.
         self._placing: dict[str, tuple[float, Owner]] = {}
-        # Of all of them: a repeat of one is no further order.
+        # How many of them each owner has: a repeat of one is no new order.
         self._owners: Counter[Owner] = Counter()
-        # Outcomes by the second in which they came.
+        # How many outcomes arrived, by second.
         self._outcomes: Counter[int] = Counter()
         self._heard = 0.0
 
     @contextmanager
     def entered(self, owner: Owner) -> Iterator[None]:
-        """For the time until the order is committed or refused."""
+        """Counts an order in the block, until it is committed or refused."""
         with self._lock:
             self._waiting += 1
             self._owners[owner] += 1
@@ -63,17 +63,17 @@ class Backlog:
                 self._release(owner)
 
     def committed(self, order_id: str, owner: Owner) -> None:
-        """A worker was asked to place this order."""
+        """This order was committed and enqueued."""
         now = time.monotonic()
         with self._lock:
             if not self._placing:
-                # Nobody was silent while there was nothing to say.
+                # No worker was silent while there was nothing to place.
                 self._heard = now
             self._placing[order_id] = now, owner
             self._owners[owner] += 1
 
     def decided(self, order_ids: Iterable[str]) -> None:
-        """A worker has said what became of these orders."""
+        """The outcomes of these orders have arrived."""
         now = time.monotonic()
         second = int(now)
         with self._lock:
@@ -82,15 +82,15 @@ class Backlog:
                 self._outcomes[second] += 1
                 if placing := self._placing.pop(order_id, None):
                     self._release(placing[1])
-            for old in [one for one in self._outcomes if one < second - MEMORY_SECONDS]:
+            for old in [known for known in self._outcomes if known < second - MEMORY_SECONDS]:
                 del self._outcomes[old]
 
     def knows(self, owner: Owner) -> bool:
-        """Whether an order of this customer under this key is on its way here already."""
+        """Whether an order of this customer under this key is waiting here already."""
         return owner[1] is not None and owner in self._owners
 
     def is_full(self) -> bool:
-        """Whether one order more could not be answered in time."""
+        """Whether one more order could not be answered in time."""
         now = time.monotonic()
         with self._lock:
             self._forget_lost(now)

@@ -1,8 +1,8 @@
-"""A few changes of an order at a time in this process.
+"""Lets only a few requests of this process change the same order at a time.
 
-Whoever changes an order's trucks locks its row in Postgres. Hundreds who want a truck of the same order
-wait here for that, where waiting costs nothing: each who waits inside Postgres holds one of the few
-connections, and everybody else's orders wait for those.
+A change of an order's trucks locks its row in Postgres. Hundreds of drivers who accept the same order queue
+here, where it costs nothing: each one that queued in Postgres would hold one of its few connections, and the
+requests about other orders would wait for those.
 """
 
 import threading
@@ -12,43 +12,43 @@ from dataclasses import dataclass, field
 
 from models.errors import ServiceUnavailable
 
-# While one commits, the next waits for the row in Postgres, and has it sooner than this process could begin.
+# While the first one commits, the second one waits for the row in Postgres and gets it without a pause.
 AT_ONCE = 2
-# Apps wait for an answer as long. On a machine busy with other things three hundred take more than five.
+# Apps wait for an answer for so long. On a busy machine three hundred accepts take more than 5 s.
 WAIT_SECONDS = 10.0
 
 
 @dataclass
-class _Line:
-    """Those who want to change one order; ``users`` counts who waits and who is at it."""
+class _Queue:
+    """The requests for one order; ``users`` counts those that wait and those that run."""
 
-    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
+    slots: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
     users: int = 0
 
 
-_lines: dict[str, _Line] = {}
+_queues: dict[str, _Queue] = {}
 # Guards the table above, for a moment only.
 _guard = threading.Lock()
 
 
 @contextmanager
 def turn(order_id: str) -> Iterator[None]:
-    """Waits until fewer than ``AT_ONCE`` others in this process are in a block for this order.
+    """Runs the block as soon as fewer than ``AT_ONCE`` others of this process run for this order.
 
     Raises ``ServiceUnavailable`` after ``WAIT_SECONDS``.
     """
     with _guard:
-        line = _lines.setdefault(order_id, _Line())
-        line.users += 1
+        queue = _queues.setdefault(order_id, _Queue())
+        queue.users += 1
     try:
-        if not line.places.acquire(timeout=WAIT_SECONDS):
+        if not queue.slots.acquire(timeout=WAIT_SECONDS):
             raise ServiceUnavailable("Too many want this order at once. Try again in a moment.")
         try:
             yield
         finally:
-            line.places.release()
+            queue.slots.release()
     finally:
         with _guard:
-            line.users -= 1
-            if not line.users:
-                del _lines[order_id]
+            queue.users -= 1
+            if not queue.users:
+                del _queues[order_id]

@@ -49,7 +49,7 @@ class Claim(NamedTuple):
 
 
 class HeldLocks:
-    """Locks that are ours, until they are released."""
+    """Locks that this process holds until it releases them."""
 
     def __init__(self, claims: Iterable[Claim]) -> None:
         self._claims = list(claims)
@@ -57,17 +57,17 @@ class HeldLocks:
 
     @property
     def tokens(self) -> set[str]:
-        """Whose locks are ours."""
+        """The tokens of the locks that are held."""
         return {claim.token for claim in self._claims}
 
     def release(self, trip: live.Trip) -> None:
-        """Releases those that their tokens still hold, on the way of others."""
+        """Releases, with the trip's other commands, the locks that their tokens still hold."""
         script = _script(Lock.LUA_RELEASE_SCRIPT)
         calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]
         self._released = trip.add(calls)
 
     def ensure_released(self) -> None:
-        """Releases them if that trip was not made, or leaves them to expire without Redis."""
+        """Releases them if that trip failed; without Redis they expire."""
         try:
             released = self._released()
         except RedisError:
@@ -89,10 +89,10 @@ class HeldLocks:
 
 @contextmanager
 def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[HeldLocks]:
-    """Takes locks on the trip, for the time of the block, and yields those that are ours. They are released
-    in any case, at the end if not before.
+    """Takes the locks with the trip's other commands, and yields those that are held. They are released at
+    the end of the block if not before.
 
-    Without Redis it is as if all were ours: the unique indexes in Postgres decide.
+    Without Redis all count as held: the unique indexes in Postgres decide.
     """
     locks = HeldLocks(_take_over(claims, trip))
     try:
@@ -102,7 +102,7 @@ def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[HeldLocks]:
 
 
 def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
-    """Renews the locks that these tokens hold, and takes those that nobody holds."""
+    """Renews the locks that these tokens hold, and takes those that are free."""
     script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
     renewed = trip.add([live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims])
@@ -119,7 +119,7 @@ def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
 
 
 def release_all(claims: Sequence[Claim]) -> None:
-    """Releases those locks that these tokens still hold, or leaves them to expire without Redis."""
+    """Releases the locks that these tokens still hold; without Redis they expire."""
     HeldLocks(claims).ensure_released()
 
 
@@ -128,7 +128,7 @@ def _log(event: str, claim: Claim) -> None:
 
 
 def release_quietly(customer_id: str, token: str) -> None:
-    """Releases the lock, or leaves it to expire without Redis."""
+    """Releases the lock; without Redis it expires."""
     try:
         if release(customer_id, token):
             log.info("lock released", customer_id=customer_id)

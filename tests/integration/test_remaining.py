@@ -184,4 +184,4 @@ def test_a_crowd_around_one_order_holds_two_connections_of_this_process() -> Non
         for thread in threads:
             thread.join()
     assert most == [order_turns.AT_ONCE] == [2]
-    assert not order_turns._lines
+    assert not order_turns._queues
