@@ -6,12 +6,9 @@ imported here.
 
 import gc
 import os
-import shutil
 import signal
-import tempfile
 import time
 from email.utils import formatdate
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +21,7 @@ from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
 from models import clock, db, settings
-from server import listener, reading
+from server import counts, listener, reading
 from server.passage import Passage
 from server.slots import Slots, next_role
 from server.turns import ClientTurns, TargetTurns
@@ -66,9 +63,6 @@ BETWEEN_LINES = "\n"
 # A client that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 10.0
 
-# Memory, where the system has it as a folder: on a disk that is full a counter would end its process.
-_MEMORY = "/dev/shm"  # noqa: S108
-
 # So often a full collection reads every object.
 ALL_OBJECTS_SECONDS = 3600.0
 _all_objects_due = 0.0
@@ -102,22 +96,11 @@ _targets = TargetTurns()
 
 def on_starting(server: Any) -> None:
     db.check_at_start()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_directory()
-
-
-def _counts_directory() -> str:
-    """A new directory for what the processes count together (web/traffic.py). What a server on this port
-    that was killed has left is removed.
-    """
-    where = _MEMORY if os.access(_MEMORY, os.W_OK) else tempfile.gettempdir()
-    prefix = f"weelo-counts-{_settings.port}-"
-    for left in Path(where).glob(prefix + "*"):
-        shutil.rmtree(left, ignore_errors=True)
-    return tempfile.mkdtemp(prefix=prefix, dir=where)
+    counts.make_directory(_settings.port)
 
 
 def on_exit(server: Any) -> None:
-    shutil.rmtree(os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""), ignore_errors=True)
+    counts.remove_directory()
 
 
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
@@ -131,8 +114,7 @@ def pre_fork(server: Any, worker: "GeventWorker") -> None:
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
     listener.Listener.slot, listener.Listener.role = worker.slot, worker.role
-    # More workers than slots are possible for a moment; one without a slot counts for itself.
-    os.environ["PROMETHEUS_SLOT"] = str(os.getpid() if worker.slot is None else worker.slot)
+    counts.take_slot(worker.slot)
     extensions.set_wait_callback(_wait)
 
 

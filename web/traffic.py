@@ -1,11 +1,5 @@
-"""What the processes of one web server count together, for Prometheus.
+"""What the processes of one web server count together, for Prometheus (where: `server/counts.py`)."""
 
-prometheus-client keeps the counts in files, in a directory that `web/gunicorn.py` makes at the start and
-removes at the end. A file belongs to a slot and not to a process: a new worker goes on counting where the
-one before it in that slot ended, so counters never fall.
-"""
-
-import os
 import time
 from collections.abc import Iterable
 
@@ -14,6 +8,8 @@ from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from server import counts
 
 # Every status that this server gives; whatever else is one label, since labels must be bounded.
 STATUSES = frozenset(
@@ -31,11 +27,8 @@ REFUSALS = ("full", "behind", "gone")
 # For what no route has taken, whatever its path and method were.
 UNMATCHED = ("ANY", "unmatched")
 
-# Set by the server where several processes count together.
-DIRECTORY = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-SLOT = os.environ.get("PROMETHEUS_SLOT", str(os.getpid()))
-if DIRECTORY:
-    values.ValueClass = values.MultiProcessValue(lambda: SLOT)  # type: ignore[no-untyped-call]
+if counts.directory():
+    values.ValueClass = values.MultiProcessValue(lambda: counts.slot)  # type: ignore[no-untyped-call]
 # When a counter began is of no use here, and no file has it.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -100,8 +93,8 @@ class SharedCounters:
 
     def collect(self) -> Iterable[Metric]:
         """The counts of all processes of this server."""
-        if DIRECTORY:
-            return MultiProcessCollector(None, DIRECTORY).collect()  # type: ignore[no-untyped-call,no-any-return]
+        if directory := counts.directory():
+            return MultiProcessCollector(None, directory).collect()  # type: ignore[no-untyped-call,no-any-return]
         return self._registry.collect()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from server import counts
 from tests.conftest import ROOT
 from web.traffic import UNMATCHED, SharedCounters
 
@@ -54,10 +55,10 @@ class Processes:
         assert died.returncode == -signal.SIGKILL, died.stderr
 
     def _run(self, slot: int, code: str) -> subprocess.CompletedProcess[str]:
-        shared = {"PROMETHEUS_MULTIPROC_DIR": str(self._directory), "PROMETHEUS_SLOT": str(slot)}
+        begin = f"from server import counts; counts.take_slot({slot})\nfrom web.traffic import board\n"
         return subprocess.run(
-            [sys.executable, "-c", "from web.traffic import board\n" + code],
-            env={**os.environ, **shared},
+            [sys.executable, "-c", begin + code],
+            env={**os.environ, counts.DIRECTORY: str(self._directory)},
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -121,3 +122,24 @@ def test_what_was_never_counted_is_told_as_zero(processes: Processes) -> None:
         for reason in ("full", "behind", "gone"):
             assert figure(found, "weelo_orders_refused_total", reason=reason) == 0
         assert not [name for name, _ in found if name.endswith("_created")]
+
+
+def test_a_server_removes_its_directory_and_what_a_killed_one_on_its_port_has_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counts, "MEMORY", str(tmp_path))
+    # To be restored after the test.
+    monkeypatch.setenv(counts.DIRECTORY, "")
+    counts.make_directory(8000)
+    killed = counts.directory()
+    counts.make_directory(8001)
+    counts.make_directory(8000)
+    assert killed is not None
+    assert not Path(killed).exists()
+    assert [path.name[: len("weelo-counts-8000")] for path in sorted(tmp_path.iterdir())] == [
+        "weelo-counts-8000",
+        "weelo-counts-8001",
+    ]
+    counts.remove_directory()
+    assert [path.name.startswith("weelo-counts-8001-") for path in tmp_path.iterdir()] == [True]
+    assert counts.directory() is None
