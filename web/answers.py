@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 
-class Answer(Response):
-    """An answer that is whole as it was made: its body has a length, and its headers are ASCII.
+class JsonResponse(Response):
+    """A response that is complete as it is made: its body has a length, its headers are ASCII.
 
-    Werkzeug would look through every answer for what it could complete, at the price of making it once more.
+    Werkzeug would look for what is missing, which costs as much as making the response.
     """
 
     def get_wsgi_response(
@@ -41,4 +41,4 @@ def success_text(data: str, status: int = 200, headers: dict[str, str] | None = 
 
 def _response(content: bytes, status: int, headers: dict[str, str] | None) -> Response:
     said = Headers({"Content-Type": "application/json", "Content-Length": len(content), **(headers or {})})
-    return Answer([content], status, said)
+    return JsonResponse([content], status, said)

@@ -1,4 +1,4 @@
-"""What the headers of a new order say: which key it has, and how long its customer waits."""
+"""The headers of a new order: its idempotency key, and how long its client waits."""
 
 import re
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 
 @dataclass(frozen=True)
 class Preference:
-    """RFC 7240: not to wait at all, or how long at most (seconds)."""
+    """The ``Prefer`` header (RFC 7240): not to wait at all, or how long at most (seconds)."""
 
     asynchronous: bool
     wait: float
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The key under either of its names. Raises ``Invalid`` for a wrong or contradictory one."""
+    """The key, under either name of its header. Raises ``Invalid`` for a wrong one, or two different ones."""
     values = [value for name in KEY_HEADERS if (value := request.environ.get(name)) is not None]
     if not values:
         return None
@@ -40,15 +40,13 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def _unquoted(value: str) -> str:
-    """draft-ietf-httpapi-idempotency-key-header has the key in quotes, as a string of RFC 9651: with and
-    without them it is the same key.
-    """
+    """The key without the quotes that draft-ietf-httpapi-idempotency-key-header puts around it (RFC 9651)."""
     quoted = QUOTED.fullmatch(value)
     return re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else value
 
 
 def preference_of(request: Request) -> Preference:
-    """What is preferred; a longer wait than ours is ours."""
+    """What the client prefers; it waits for ORDER_WAIT_SECONDS at most."""
     wait = settings.load().order_wait_seconds
     asynchronous = False
     for token in request.headers.get("Prefer", "").split(","):
