@@ -67,6 +67,8 @@ def test_indexes_are_built_while_others_write_and_what_was_cut_off_is_built_anew
                     )
                 except Exception as error:
                     failed.append(error)
+                # Busy, but not so that it keeps the migrations from the processor.
+                stop.wait(0.002)
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -15,7 +15,7 @@ from models.prepared import Prepared
 from tasks import AWAY, sweeps
 from tests import scenes
 from tests.clients import Caller, code
-from tests.conftest import Stores
+from tests.conftest import Stores, forget_configuration
 from web import create_app
 from workers import placing, recovering
 
@@ -274,7 +274,10 @@ REFUSALS = ["READONLY", "MASTERDOWN", "OOM", "NOREPLICAS", "NOPERM"]
 
 
 @pytest.fixture
-def refusing(stores: Stores, request: pytest.FixtureRequest) -> Iterator[str]:
+def refusing(stores: Stores, aside: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
+    # Nothing wakes an order up meanwhile, however long it waits.
+    aside.setenv("ORDER_WAIT_SECONDS", "0.5")
+    forget_configuration()
     live.commands().ping()
     valkey_turns(stores, request.param)
     yield request.param

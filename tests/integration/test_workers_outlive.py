@@ -12,7 +12,7 @@ from tests.system import System, until
 
 SIGNS = ["alive:beat", "alive:queue:orders", "alive:queue:sweeps"]
 # Each process has met the refusal in whatever it does every second or two.
-REFUSED_SECONDS = 4
+REFUSED_SECONDS = 2.5
 
 
 @pytest.fixture(scope="module")
