@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -48,10 +48,24 @@ run: ## start everything on this machine; Ctrl-C stops it
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m local.run
 
-test: ## run all tests on throw-away servers (ARGS="-k name" for some)
+# Tests mostly wait: three processes keep two cores busy. Each has stores and a system of its own, and takes
+# a file at a time in this order, those that wait longest first.
+SHORT = -m "not long and not by_hand" -n 3 --dist loadfile --no-loadscope-reorder \
+	tests/e2e tests/faults tests/skew tests/integration tests/unit tests
+
+test: ## everything that is promised, in minutes, on throw-away servers (ARGS="-k name": any tests, one by one)
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium
-	@exec "$(BIN)/python" -m pytest $(ARGS)
+	@exec "$(BIN)/python" -m pytest $(or $(ARGS),$(SHORT))
+
+test-long: ## what `make test` leaves out: faults, mutations, load, slow pages
+	$(PREPARE) dev
+	@"$(BIN)/python" -m tests.chromium
+	@exec "$(BIN)/python" -m pytest -m long $(ARGS)
+
+test-by-hand: ## every defence taken away in turn, and crowds; most of an hour
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m pytest -m by_hand $(ARGS)
 
 bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3 --seconds 8")
 	$(PREPARE) dev

@@ -69,6 +69,7 @@ def _table(log: str) -> dict[str, str]:
     return {line[:28].strip(): line[28:] for line in lines}
 
 
+@pytest.mark.long
 def test_after_a_kill_the_next_one_takes_up_what_was_left(system: System, demo: Demo) -> None:
     demo.start(system.urls[1], **OPTIONS | {"speed": 60})
     killed = until(lambda: _busy(demo), 40)
@@ -81,6 +82,7 @@ def test_after_a_kill_the_next_one_takes_up_what_was_left(system: System, demo: 
     assert left().keys() <= {"searching orders"}, "orders of killed customers end with their searches"
 
 
+@pytest.mark.long
 def test_a_whole_day_ends_with_a_table_that_postgres_confirms(system: System, tmp_path: Path) -> None:
     before = counted("SELECT count(*) FROM orders WHERE customer_id LIKE 'demo-%'")
     command = [sys.executable, "-m", "demo", "--url", system.urls[0], "--notes", str(tmp_path)]
@@ -102,6 +104,7 @@ def test_a_whole_day_ends_with_a_table_that_postgres_confirms(system: System, tm
     assert left() == {}
 
 
+@pytest.mark.long
 def test_it_ends_by_itself_when_the_system_has_gone(system: System, demo: Demo, name: str) -> None:
     url = system.start_web(f"web-{name}")
     web = system.processes[f"web-{name}"]

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import redis
 
 from tests import scenes
@@ -79,6 +80,7 @@ def test_cancelling_tells_the_drivers(system: System, name: str) -> None:
         assert hear(socket, "order_cancelled")["data"] == {"orderId": order, "reason": "rain"}
 
 
+@pytest.mark.long
 def test_what_nobody_takes_expires_after_sixty_seconds(system: System, name: str) -> None:
     one, two, asha = somewhere(system, name, "TRUCK", name)
     three = on_duty(system.urls[0], f"{name}-taker", 1, ("TRUCK", name + "x"))

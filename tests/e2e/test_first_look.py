@@ -37,6 +37,7 @@ class Watched:
 
 # A start from nothing, a city, and 20 s that it leaves to people.
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_a_fresh_system_from_the_first_look_to_the_end_of_a_trip_among_the_city(browser: Browser) -> None:
     with launched() as system:
         with visit(browser, system.url) as console:

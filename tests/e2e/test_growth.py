@@ -11,6 +11,7 @@ SMALL = ("--orders", "20000", "--drivers", "6000", "--rounds", "2", "--buffers",
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.long
 def test_everything_is_used_and_no_statement_or_command_takes_long_beside_a_small_past() -> None:
     """What is usual counts: a machine that runs other tests beside this one holds single statements up."""
     command = [sys.executable, "-m", "tests.growth", *SMALL]

@@ -83,6 +83,7 @@ def orders_of(run: str) -> dict[str, Any]:
         return {str(row.id): row for row in connection.execute(ORDERS, {"customers": f"replay-{run}-%"})}
 
 
+@pytest.mark.long
 def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
     system: System, recording: list[str], tmp_path: Path, name: str
 ) -> None:

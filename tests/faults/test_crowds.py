@@ -19,7 +19,7 @@ from tests.faults.http import Client
 from tests.faults.run import SETTINGS
 from tests.faults.scene import order_body, token
 
-pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.by_hand, pytest.mark.timeout(300)]
 
 ROUNDS = 4
 ROUND_SECONDS = 8.0

@@ -29,7 +29,7 @@ from tests.faults.verdict import disorder, rows
 from tests.system import Person, on_duty, until
 from workers import expiring
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 DRIVERS, TRUCKS = 200, 20
 # Offers to one driver with a bad line; the long form has a thousand.

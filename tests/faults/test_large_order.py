@@ -15,7 +15,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.large_order import Crowd, at_once, longest_script, outcomes, watch_scripts
 from tests.faults.scene import token
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 TRUCKS, DRIVERS, ACCEPTS = 100, 1000, 300
 LARGE_ORDERS = 8

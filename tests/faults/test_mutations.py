@@ -15,7 +15,7 @@ from tests.faults.fleet import Fleet
 from tests.faults.run import SETTINGS, Plan, Report, run
 from tests.faults.table import lines
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 PARTS = ("models", "workers", "tasks", "web", "server", "demo", "celeryconfig.py", "Procfile")
 CHILD = "pool child killed"

@@ -19,7 +19,7 @@ from tests.faults.http import Answer, Client, close_all
 from tests.faults.scene import order_body, token
 from workers import accepting, cancelling, expiring
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 AT_ONCE = 20
 SHORT = 40

@@ -35,7 +35,7 @@ from tests.faults.proxy import between
 from tests.faults.verdict import rows
 from tests.system import Person, hear, on_duty, until
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 
 ORDERS = ("orders1", "orders2")
 SWEEPS = ("sweeps1", "sweeps2")

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.faults.weakenings import WEAKENINGS, Weakening
 
-pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.by_hand, pytest.mark.timeout(300)]
 
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".run", "__pycache__", ".*_cache", ".hypothesis")
 
