@@ -145,10 +145,11 @@ demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES
 		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
 		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
 
-picture: ## draw docs/console.png from the real page
+picture: ## draw docs/console.png and docs/console.gif from the real page
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium
-	@exec "$(BIN)/python" -m tests.picture
+	@"$(BIN)/python" -m tests.picture
+	@exec "$(BIN)/python" -m tests.film
 
 LOCK = "$(UV)" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--only-binary :all: --custom-compile-command "make lock" $(ARGS)
