@@ -16,7 +16,7 @@ PROMISED = [row for row in ROWS if not row.startswith("| promise |")]
 def test_a_promise_names_a_test_that_exists(row: str) -> None:
     promise, kept_by, tests = (cell.strip() for cell in row.strip("|").split(" | "))
     named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
-    assert promise and kept_by and named, row
+    assert all((promise, kept_by, named)), row
     for path, name in named:
         functions = {
             node.name
