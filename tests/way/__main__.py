@@ -23,8 +23,8 @@ def table(files: dict[str, set[str]]) -> str:
     length = sum(len(path.read_text().splitlines()) for path in lines)
     rows = [f"{len(everything)} files, {length:,} lines.\n"]
     for folder in sorted({name.rpartition("/")[0] for name in everything}):
-        names = [name.rpartition("/")[2] for name in everything if name.rpartition("/")[0] == folder]
-        rows.append(f"- `{folder}/`: " + ", ".join(f"`{name}`" for name in names))
+        inside = [name for name in everything if name.rpartition("/")[0] == folder]
+        rows.append("- " + ", ".join(f"`{name}`" for name in inside))
     return "\n" + "\n".join(rows) + "\n\n"
 
 
