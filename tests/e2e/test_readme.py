@@ -48,6 +48,7 @@ def tools(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_the_commands_of_the_readme_order_a_truck_and_accept_it(tools: Path) -> None:
     assert TRY_IT

@@ -10,6 +10,7 @@ from tests.way.__main__ import LIST, TOUR
 from tests.way.following import follow_one_order
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("clean")
 def test_every_file_that_runs_for_an_order_is_in_the_list_of_the_tour(stores: Stores, tmp_path: Path) -> None:
     found = LIST.search(TOUR.read_text())

@@ -40,6 +40,7 @@ PACKAGES = {
     "test": "tests",
     "test-long": "tests",
     "bench-against": "bench",
+    "test-by-hand": "tests",
 }
 # pytest's own.
 OPTIONS_OF_PYTEST = {"-k", "-m", "-x", "-q", "-n"}
@@ -156,7 +157,9 @@ RUN_BY = {
     "bench-against": "two checkouts and ten minutes: by hand",
     "test": "these are the tests",
     "test-long": "these are the tests, in their long form",
+    "test-by-hand": "most of an hour",
     "check": "it checks this file too; CI runs it first",
+    "help": "it prints the Makefile's sentences",
     "picture": "it draws into docs/",
     "lock": "needs a network, and changes what is pinned",
     "audit": "needs a network",
