@@ -7,6 +7,7 @@ comes, and takes any number of chunks. `tests/e2e/test_reading_requests.py` fail
 
 import time
 from contextlib import nullcontext
+from socket import MSG_PEEK
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
@@ -14,6 +15,7 @@ from gunicorn.http import message, parser  # type: ignore[import-untyped]
 from gunicorn.http.body import Body, ChunkedReader  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders, NoMoreData  # type: ignore[import-untyped]
 
+from server.handover import PEEKED_BYTES, Handover
 from server.idle import Idle
 
 # The time for the head of a request from its first byte on; of a new connection, for the first byte too.
@@ -42,8 +44,9 @@ class Chunks(ChunkedReader):  # type: ignore[misc]
 
 
 class Request(message.Request):  # type: ignore[misc]
-    """gunicorn's request, whose head is gathered first."""
+    """gunicorn's request, whose head is gathered first, in the process that serves it."""
 
+    handover: Handover
     body: Any
 
     def parse(self, unreader: Any) -> Any:
@@ -68,8 +71,12 @@ class Request(message.Request):  # type: ignore[misc]
 
     def _first_bytes(self, unreader: Any, served: bool) -> bytes:
         try:
-            with idle.waiting(unreader.sock, served):
-                first: bytes = unreader.read()
+            if not unreader.buf.getvalue():
+                with idle.waiting(unreader.sock, served):
+                    beginning = unreader.sock.recv(PEEKED_BYTES, MSG_PEEK)
+                if not beginning or self.handover.hands_over(unreader.sock, beginning):
+                    raise StopIteration
+            first: bytes = unreader.read()
         except OSError:
             # The wait was ended, or the client is gone.
             first = b""

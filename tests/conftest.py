@@ -82,7 +82,7 @@ def process_settings(**environment: str) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The application inside a test's process refuses nothing because the test keeps the process at work."""
-    monkeypatch.setattr(shedding, "_drawn", lambda: False)
+    monkeypatch.setattr(shedding, "_drawn", lambda _: False)
     backlog.forget()
 
 

@@ -1,4 +1,4 @@
-"""How gunicorn serves: two gevent workers, one for HTTP and one for sockets (``server``).
+"""How gunicorn serves: two gevent workers, one for new orders and one for everything else (``server``).
 
 Read by gunicorn's master before the workers patch the standard library, so nothing of ``web`` is
 imported here.
@@ -6,6 +6,7 @@ imported here.
 
 import gc
 import os
+import re
 import signal
 import time
 from email.utils import formatdate
@@ -22,8 +23,9 @@ from psycopg2 import extensions
 
 from models import clock, db, settings
 from server import counts, listener, reading
-from server.passage import Passage
-from server.slots import Slots, next_role
+from server.handover import Handover
+from server.lag import lag
+from server.roles import Roles, next_role
 from server.turns import ClientTurns, TargetTurns
 
 if TYPE_CHECKING:
@@ -63,6 +65,9 @@ BETWEEN_LINES = "\n"
 # A client that takes none of our bytes for this long is as good as gone.
 STALLED_SECONDS = 10.0
 
+# Several times within the silence after which another process serves in its place.
+BEAT_SECONDS = 0.1
+
 # So often a full collection reads every object.
 ALL_OBJECTS_SECONDS = 3600.0
 _all_objects_due = 0.0
@@ -88,8 +93,9 @@ util.http_date = _date
 ggevent.StreamServer = listener.Listener
 http.RequestParser = reading.RequestParser
 
-listener.Listener.slots = _slots = Slots(2 * workers)
-listener.Listener.passage = Passage()
+_roles = Roles(2 * workers)
+_handover = Handover(re.compile(rb"POST /api/v1/orders[ ?]"), _roles)
+listener.Listener.handover = reading.Request.handover = _handover
 _clients = ClientTurns()
 _targets = TargetTurns()
 
@@ -106,14 +112,14 @@ def on_exit(server: Any) -> None:
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
     there = sorted(server.WORKERS.values(), key=lambda each: each.age)
     taken = {each.slot for each in there}
-    worker.slot = next((slot for slot in range(_slots.count) if slot not in taken), None)
+    worker.slot = next((slot for slot in range(_roles.count) if slot not in taken), None)
     # After a reload the youngest stay.
     staying = there[len(there) - server.num_workers + 1 :] if len(there) >= server.num_workers else there
     worker.role = next_role(server.num_workers, (each.role for each in staying))
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
-    listener.Listener.slot, listener.Listener.role = worker.slot, worker.role
+    _handover.role = worker.role
     counts.take_slot(worker.slot)
     extensions.set_wait_callback(_wait)
 
@@ -153,7 +159,16 @@ def post_worker_init(worker: "GeventWorker") -> None:
     # Before the first request, which would have to wait for it.
     gevent.spawn(clock.seconds)
     if worker.slot is not None:
-        _slots.take(worker.slot, worker.role)
+        _roles.take(worker.slot, worker.role)
+        worker.wsgi.extensions["shedder"].role = worker.role
+        gevent.spawn(_beat, worker.slot)
+
+
+def _beat(slot: int) -> None:
+    """Tells the other processes that this one is alive."""
+    while True:
+        _roles.beat(slot, lag.seconds)
+        gevent.sleep(BEAT_SECONDS)
 
 
 def _set_aside(phase: str, facts: dict[str, int]) -> None:
@@ -179,7 +194,7 @@ def worker_int(worker: "GeventWorker") -> None:
 
 def worker_exit(server: Any, worker: "GeventWorker") -> None:
     if worker.slot is not None:
-        _slots.leave(worker.slot)
+        _roles.leave(worker.slot)
     # The master calls this too, for a worker that it finds dead.
     if worker.pid == os.getpid():
         _call(worker, "stop")

@@ -20,6 +20,7 @@ from uuid_utils import uuid4
 from models.errors import ServiceUnavailable
 from models.live import refusals
 from server.lag import lag
+from server.roles import Role
 from web.headers import SECURITY
 from web.order_headers import KEY_HEADERS
 from web.requests import SHAPE
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# A transaction waits for the process several times. A crowd that accepts at once puts it 0.1 s behind, which
-# is no reason to refuse anybody's order; at 0.4 s accepts take seconds.
-NOBODY_BELOW_SECONDS = 0.1
-EVERYBODY_ABOVE_SECONDS = 0.4
+# Below the first lag of a process (s) no order is refused, above the second every one. The process for
+# everything else takes new orders only while the one for new orders is behind, and stays quick: an accept
+# waits for its process a dozen times.
+LIMITS = {
+    Role.EVERYTHING: (0.1, 0.4),
+    Role.NEW_ORDERS: (0.1, 0.4),
+    Role.ALL_BUT_NEW_ORDERS: (0.02, 0.08),
+}
 # What the console shows is brought up to date this often, so that a refusal costs no round trip.
 TELL_SECONDS = 1.0
 # So many keys of orders that were admitted last are known.
@@ -59,12 +64,13 @@ class Shedder:
 
     def __init__(self, application: "WSGIApplication") -> None:
         self._application = application
+        self.role = Role.EVERYTHING
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ORDERS:
             return self._application(environ, start_response)
         # A page in a browser can read only what the application's headers allow it to.
-        if "HTTP_ORIGIN" in environ or not _drawn() or _keys.knows(environ):
+        if "HTTP_ORIGIN" in environ or not _drawn(self.role) or _keys.knows(environ):
             return self._application(environ, start_response)
         return _refuse(environ, start_response)
 
@@ -92,9 +98,10 @@ _keys = _Keys()
 remember = _keys.remember
 
 
-def _drawn() -> bool:
-    """Whether this one is refused."""
-    share = (lag.seconds - NOBODY_BELOW_SECONDS) / (EVERYBODY_ABOVE_SECONDS - NOBODY_BELOW_SECONDS)
+def _drawn(role: Role) -> bool:
+    """Whether this order is refused by a process of this role."""
+    nobody_below, everybody_above = LIMITS[role]
+    share = (lag.seconds - nobody_below) / (everybody_above - nobody_below)
     return share > 0 and random.random() < share
 
 

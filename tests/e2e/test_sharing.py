@@ -1,4 +1,4 @@
-"""The processes of one web server share those who come: some serve HTTP, the others sockets."""
+"""A web server with two processes: one serves new orders, the other one everything else."""
 
 import os
 import signal
@@ -12,6 +12,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
+from server.roles import SILENT_SECONDS
 from tests import raw
 from tests.system import Person, System, listens, until
 
@@ -40,7 +41,7 @@ class Server:
         """The processes that serve, the oldest first."""
         return sorted(map(int, Path(f"/proc/{self.master}/task/{self.master}/children").read_text().split()))
 
-    def gained(self, come: Callable[[ExitStack], None]) -> list[int]:
+    def gained(self, come: Callable[[ExitStack], object]) -> list[int]:
         """How many connections more each process has when people have come; they go again."""
         before = {process: sockets(process) for process in self.processes}
         with ExitStack() as stack:
@@ -51,12 +52,38 @@ class Server:
         time.sleep(0.1)
         return [count - before[process] for process, count in meanwhile.items()]
 
+    def order(self, stack: ExitStack) -> None:
+        """Several customers have connections that stay open, on which they ordered (and were refused)."""
+        self._send(stack, "POST", "/api/v1/orders", b"HTTP/1.1 401")
+
     def ask(self, stack: ExitStack) -> None:
-        """Several customers have connections that stay open, and an answer each."""
-        for _ in range(PEOPLE):
-            line = stack.enter_context(raw.connect(self.url))
+        """Several clients have connections that stay open, and an answer each."""
+        self._send(stack, "GET", "/health", b"HTTP/1.1 200")
+
+    def order_after_asking(self, stack: ExitStack) -> None:
+        """As connections of a proxy: different requests on each."""
+        self._send(stack, "GET", "/health", b"HTTP/1.1 200", before_order=True)
+
+    def ask_after_ordering(self, stack: ExitStack) -> None:
+        """The same the other way round."""
+        for line in self._send(stack, "POST", "/api/v1/orders", b"HTTP/1.1 401"):
             line.sendall(raw.request("GET", "/health"))
             assert line.recv(4096).startswith(b"HTTP/1.1 200")
+
+    def _send(
+        self, stack: ExitStack, method: str, path: str, status: bytes, before_order: bool = False
+    ) -> list[socket.socket]:
+        lines = []
+        for _ in range(PEOPLE):
+            line = stack.enter_context(raw.connect(self.url))
+            line.sendall(raw.request(method, path))
+            assert line.recv(4096).startswith(status)
+            lines.append(line)
+        if before_order:
+            for line in lines:
+                line.sendall(raw.request("POST", "/api/v1/orders"))
+                assert line.recv(4096).startswith(b"HTTP/1.1 401")
+        return lines
 
     def connect(self, stack: ExitStack) -> None:
         """Several customers have sockets."""
@@ -67,14 +94,14 @@ class Server:
         return Person(self.url, "customer", sub).socket()
 
     def has_roles(self) -> bool:
-        """Whether one of two processes serves all HTTP and the other one all sockets."""
-        http, upgraded = self.gained(self.ask), self.gained(self.connect)
-        first = http.index(max(http))
-        return (
-            len(http) == 2
-            and (min(http) < OWN and max(http) > PEOPLE - OWN)
-            and (upgraded[first] < OWN and upgraded[1 - first] > PEOPLE - OWN)
-        )
+        """Whether one of two processes serves all new orders and the other one all sockets."""
+        orders = self.gained(self.order)
+        return len(orders) == 2 and self.meets(self.connect, 1 - orders.index(max(orders)))
+
+    def meets(self, connect: Callable[[ExitStack], object], process: int) -> bool:
+        """Whether all these connections end in this one of two processes."""
+        gained = self.gained(connect)
+        return gained[process] > PEOPLE - OWN and gained[1 - process] < OWN
 
 
 @contextmanager
@@ -94,15 +121,35 @@ def server(system: System) -> Iterator[Server]:
         yield started
 
 
-def killed(server: Server, role: Callable[[ExitStack], None]) -> None:
+def killed(server: Server, role: Callable[[ExitStack], object]) -> None:
     """The process that serves these is killed; returns at once."""
     gained = server.gained(role)
     os.kill(server.processes[gained.index(max(gained))], signal.SIGKILL)
 
 
-def test_http_and_sockets_have_a_process_each(server: Server) -> None:
+def test_new_orders_have_a_process_of_their_own(server: Server) -> None:
+    orders = server.gained(server.order)
+    first = orders.index(max(orders))
     for _ in range(5):
-        assert server.has_roles()
+        assert server.meets(server.order, first)
+        assert server.meets(server.order_after_asking, first)
+        assert server.meets(server.ask, 1 - first)
+        assert server.meets(server.ask_after_ordering, 1 - first)
+        assert server.meets(server.connect, 1 - first)
+
+
+def test_new_orders_are_answered_while_their_process_is_frozen(server: Server) -> None:
+    orders = server.gained(server.order)
+    frozen = server.processes[orders.index(max(orders))]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        time.sleep(SILENT_SECONDS)
+        begun = time.monotonic()
+        with ExitStack() as stack:
+            server.order(stack)
+        assert time.monotonic() - begun < 2
+    finally:
+        os.kill(frozen, signal.SIGCONT)
 
 
 def test_an_upgrade_that_comes_in_pieces_is_one(server: Server) -> None:
@@ -133,11 +180,11 @@ def test_whoever_says_nothing_is_let_go(server: Server) -> None:
 
 
 def test_a_process_that_is_killed_is_missed_for_a_moment_only(server: Server) -> None:
-    killed(server, server.ask)
+    killed(server, server.order)
     begun = time.monotonic()
     until(lambda: listens(f"{server.url}/health"))
     assert time.monotonic() - begun < 2
-    until(server.has_roles, 20, "no process for HTTP again")
+    until(server.has_roles, 20, "no process for new orders again")
 
     killed(server, server.connect)
     begun = time.monotonic()
@@ -152,15 +199,3 @@ def test_the_processes_after_a_reload_have_roles_as_well(server: Server) -> None
     os.kill(server.master, signal.SIGHUP)
     until(lambda: len(server.processes) == 2 and not set(before) & set(server.processes), 20)
     until(server.has_roles, 20)
-
-
-def test_those_of_one_role_share_who_comes_at_once(system: System) -> None:
-    def shared(gained: list[int]) -> bool:
-        *_, second, first = sorted(gained)
-        return first + second > PEOPLE - OWN and first - second < OWN
-
-    with serving(system, 4) as server:
-        # The last may still be at its beginning.
-        until(lambda: shared(server.gained(server.ask)) and shared(server.gained(server.connect)), 20)
-        shares = [server.gained(come) for come in (server.ask, server.connect) for _ in range(8)]
-        assert sum(map(shared, shares)) >= 12, shares

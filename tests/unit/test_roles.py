@@ -1,27 +1,33 @@
 """Who serves what in one web server, and the way of a connection between two of its processes."""
 
+import re
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import closing
+from math import inf
+from types import SimpleNamespace
 
 import pytest
 
-from server import passage
-from server.passage import Passage
-from server.slots import Role, Slots, next_role
+from server import handover as handover_of
+from server.handover import DescriptorQueue, Handover
+from server.roles import SILENT_SECONDS, Role, Roles, next_role
 
-HTTP, SOCKETS = Role.HTTP, Role.SOCKETS
+NEW_ORDERS = re.compile(rb"POST /api/v1/orders[ ?]")
+ORDERS, OTHERS = Role.NEW_ORDERS, Role.ALL_BUT_NEW_ORDERS
 
 
 @pytest.mark.parametrize(
     ("processes", "roles"),
     [
-        (1, [Role.ANYTHING]),
-        (2, [HTTP, SOCKETS]),
-        (3, [HTTP, SOCKETS, SOCKETS]),
-        (4, [HTTP, HTTP, SOCKETS, SOCKETS]),
+        (1, [Role.EVERYTHING]),
+        (2, [ORDERS, OTHERS]),
+        (3, [ORDERS, OTHERS, OTHERS]),
+        (4, [ORDERS, ORDERS, OTHERS, OTHERS]),
     ],
 )
-def test_half_of_the_processes_serve_http(processes: int, roles: list[Role]) -> None:
+def test_half_of_the_processes_take_new_orders(processes: int, roles: list[Role]) -> None:
     there: list[Role] = []
     for _ in range(processes):
         there.append(next_role(processes, there))
@@ -29,42 +35,96 @@ def test_half_of_the_processes_serve_http(processes: int, roles: list[Role]) -> 
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2, 3])
-def test_who_replaces_a_process_has_its_role(missing: int) -> None:
-    there = [HTTP, HTTP, SOCKETS, SOCKETS]
+def test_a_process_that_replaces_another_has_its_role(missing: int) -> None:
+    there = [ORDERS, ORDERS, OTHERS, OTHERS]
     role = there.pop(missing)
     assert next_role(4, there) is role
 
 
-def test_only_one_of_the_same_role_can_be_less_busy() -> None:
-    slots = Slots(4)
-    for slot, role in enumerate((HTTP, HTTP, SOCKETS)):
-        slots.take(slot, role)
-    slots.count_open(0, 1)
-    slots.count_open(2, 5)
-    assert [slots.is_busier(slot) for slot in range(3)] == [True, False, False]
-    slots.leave(1)
-    assert not slots.is_busier(0)
-    slots.take(1, HTTP)
-    slots.count_open(1, 3)
-    slots.take(1, HTTP)
-    assert slots.is_busier(0)
-
-
-def test_a_role_is_there_while_one_process_has_it() -> None:
-    slots = Slots(3)
-    assert not slots.has(HTTP)
-    slots.take(0, HTTP)
-    slots.take(2, HTTP)
-    slots.leave(0)
-    assert slots.has(HTTP)
-    assert not slots.has(SOCKETS)
-    slots.leave(2)
-    assert not slots.has(HTTP)
+def test_the_lag_of_a_role_is_that_of_its_quickest_process_that_is_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    table = Roles(3)
+    assert table.lag(ORDERS) == inf
+    table.take(0, ORDERS)
+    table.take(2, ORDERS)
+    table.beat(0, 0.3)
+    table.beat(2, 0.1)
+    assert table.lag(ORDERS) == 0.1
+    assert table.lag(OTHERS) == inf
+    table.leave(2)
+    assert table.lag(ORDERS) == 0.3
+    now += SILENT_SECONDS
+    assert table.lag(ORDERS) == inf
 
 
 @pytest.fixture
-def way() -> Iterator[Passage]:
-    made = Passage()
+def table() -> Roles:
+    """Both roles are there and keep up."""
+    made = Roles(2)
+    made.take(0, ORDERS)
+    made.take(1, OTHERS)
+    return made
+
+
+@pytest.fixture
+def handover(table: Roles) -> Iterator[Handover]:
+    with closing(Handover(NEW_ORDERS, table)) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("role", "beginning", "handed_over"),
+    [
+        (ORDERS, b"POST /api/v1/orders HTTP/1.1", False),
+        (ORDERS, b"POST /api/v1/orders?x=1 HTTP", False),
+        (ORDERS, b"POST /api/v1/orders/1/accept", True),
+        (ORDERS, b"GET /health HTTP/1.1", True),
+        (OTHERS, b"POST /api/v1/orders HTTP/1.1", True),
+        (OTHERS, b"POST /api/v1/or", False),
+        (OTHERS, b"GET /health HTTP/1.1", False),
+        (Role.EVERYTHING, b"GET /health HTTP/1.1", False),
+    ],
+)
+def test_a_connection_goes_to_the_process_that_serves_its_request(
+    role: Role,
+    beginning: bytes,
+    handed_over: bool,
+    handover: Handover,
+    line: tuple[socket.socket, socket.socket],
+) -> None:
+    handover.role = role
+    assert handover.hands_over(line[1], beginning) is handed_over
+
+
+def test_a_process_that_is_behind_silent_or_gone_gets_nothing(
+    table: Roles,
+    handover: Handover,
+    line: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handover.role = OTHERS
+    order = b"POST /api/v1/orders HTTP/1.1"
+    table.beat(0, handover_of.BEHIND_SECONDS + 0.01)
+    assert not handover.hands_over(line[1], order)
+    monkeypatch.setattr(handover_of, "lag", SimpleNamespace(seconds=1.0))
+    assert handover.hands_over(line[1], order)
+    table.leave(0)
+    assert not handover.hands_over(line[1], order)
+
+
+def test_a_process_that_stops_keeps_its_connections(
+    handover: Handover, line: tuple[socket.socket, socket.socket]
+) -> None:
+    handover.role, handover.stopping = OTHERS, True
+    assert not handover.hands_over(line[1], b"POST /api/v1/orders HTTP/1.1")
+
+
+@pytest.fixture
+def queue() -> Iterator[DescriptorQueue]:
+    made = DescriptorQueue()
     yield made
     made.close()
 
@@ -80,33 +140,33 @@ def line() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_a_connection_goes_on_at_the_other_end(
-    way: Passage, line: tuple[socket.socket, socket.socket]
+    queue: DescriptorQueue, line: tuple[socket.socket, socket.socket]
 ) -> None:
     client, served = line
-    assert way.take() is None
+    assert queue.take() is None
     client.sendall(b"before")
-    assert way.send(served)
+    assert queue.send(served)
     served.close()
-    taken = way.take()
+    taken = queue.take()
     with taken:
         assert taken.getpeername() == client.getsockname()
         assert taken.recv(100) == b"before"
         taken.sendall(b"after")
         assert client.recv(100) == b"after"
-    assert way.take() is None
+    assert queue.take() is None
 
 
 def test_where_nobody_takes_them_a_connection_stays_where_it_is(
-    way: Passage, line: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+    queue: DescriptorQueue, line: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, served = line
-    monkeypatch.setattr(passage, "SECONDS", 0.05)
+    monkeypatch.setattr(handover_of, "FULL_SECONDS", 0.05)
     sent = 0
-    while way.send(served):
+    while queue.send(served):
         sent += 1
     assert sent > 20
     client.sendall(b"here")
     assert served.recv(100) == b"here"
     for _ in range(sent):
-        way.take().close()
-    assert way.take() is None
+        queue.take().close()
+    assert queue.take() is None

@@ -9,10 +9,12 @@ import pytest
 
 from models.live import refusals
 from server.lag import INTERVAL_SECONDS, LOOKS, Lag
+from server.roles import Role
 from web import shedding
-from web.shedding import EVERYBODY_ABOVE_SECONDS, NOBODY_BELOW_SECONDS, Shedder
+from web.shedding import LIMITS, Shedder
 from web.traffic import SharedCounters
 
+NOBODY_BELOW_SECONDS, EVERYBODY_ABOVE_SECONDS = LIMITS[Role.EVERYTHING]
 # As it is outside of the tests, which are never behind.
 DRAWN = shedding._drawn
 
@@ -38,14 +40,14 @@ class Application:
 
     def __init__(self) -> None:
         self.served = 0
-        self._shedder = Shedder(self._serve)
+        self.shedder = Shedder(self._serve)
 
     def ask(
         self, method: str = "POST", path: str = "/api/v1/orders", **headers: str
     ) -> tuple[str, dict[str, str], bytes]:
         answer: list[Any] = []
         environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(), **headers}
-        body = self._shedder(environ, lambda *args: answer.extend(args))  # type: ignore[arg-type]
+        body = self.shedder(environ, lambda *args: answer.extend(args))  # type: ignore[arg-type]
         return answer[0], dict(answer[1]), b"".join(body)
 
     def _serve(self, _: Any, start_response: Any) -> list[bytes]:
@@ -116,6 +118,14 @@ def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
         shares.append(1 - application.served / 500)
     assert shares[0] == 0
     assert 0.1 < shares[1] < shares[2] < shares[3] == 1
+
+
+def test_the_process_for_everything_else_refuses_orders_sooner(behind: Behind) -> None:
+    behind.seconds = LIMITS[Role.ALL_BUT_NEW_ORDERS][1]
+    application = Application()
+    assert application.ask()[0] == "201 CREATED"
+    application.shedder.role = Role.ALL_BUT_NEW_ORDERS
+    assert application.ask()[0].startswith("503")
 
 
 def test_a_short_pause_is_no_delay_and_a_long_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
