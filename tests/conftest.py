@@ -81,7 +81,10 @@ def process_settings(**environment: str) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application inside a test's process refuses nothing because the test keeps the process at work."""
+    """The application inside a test's process refuses nothing because the test keeps the process at work,
+    or because the test before has met a Redis that failed.
+    """
+    live.breaker.reset()
     monkeypatch.setattr(shedding, "_drawn", lambda _: False)
     backlog.forget()
 

@@ -46,6 +46,14 @@ def listens(url: str) -> bool:
         return False
 
 
+def ready(url: str) -> bool:
+    """Whether a web process says that the whole system works."""
+    try:
+        return httpx.get(f"{url}/ready", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 class System:
     """Processes of the Procfile over one pair of stores; two of `web`, on two ports."""
 
@@ -70,7 +78,7 @@ class System:
         for number in (1, 2):
             self.start_web(f"web{number}")
         for url in self.urls:
-            until(partial(self._ready, url), 30, f"{url}/ready did not turn green; see {self.logs}")
+            until(partial(ready, url), 30, f"{url}/ready did not turn green; see {self.logs}")
 
     def start_web(self, name: str, **extra: str) -> str:
         """One more web process on a port of its own; its address."""
@@ -123,13 +131,6 @@ class System:
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(errors="replace")
-
-    @staticmethod
-    def _ready(url: str) -> bool:
-        try:
-            return httpx.get(f"{url}/ready", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
 
 
 class DriverSocket(ClientConnection):

@@ -31,7 +31,7 @@ from weelo_client.shapes import NewOrder, Registration, TripStep
 
 from tests import scenes
 from tests.e2e.line import cut
-from tests.system import System, until
+from tests.system import System, ready, until
 from web.issuing import issue
 
 STEPS: tuple[TripStep, ...] = ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed")
@@ -209,7 +209,7 @@ def test_it_reconnects_after_a_restart_and_misses_nothing(system: System, asha: 
     url = system.start_web(f"web-{name}")
     port = urlsplit(url).port
     try:
-        until(lambda: System._ready(url), 30)
+        until(lambda: ready(url), 30)
         with Driver(url, token("driver", name)) as driver:
             driver.register(registration(name))
             driver.available()

@@ -14,7 +14,7 @@ from demo.control import AlreadyRunning, Demo, NotStarted
 from models import db
 from models.orders import RUNNING
 from tests.conftest import ROOT
-from tests.system import System, until
+from tests.system import System, ready, until
 
 LEFT = {
     "searching orders": "SELECT count(*) FROM orders WHERE searching AND customer_id LIKE 'demo-%'",
@@ -109,7 +109,7 @@ def test_it_ends_by_itself_when_the_system_has_gone(system: System, demo: Demo, 
     url = system.start_web(f"web-{name}")
     web = system.processes[f"web-{name}"]
     try:
-        until(lambda: System._ready(url), 30)
+        until(lambda: ready(url), 30)
         demo.start(url, **OPTIONS)
         until(lambda: demo.status().get("drivers") == 30, 20)
     finally:
