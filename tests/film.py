@@ -3,16 +3,14 @@
 Usage: python -m tests.film
 """
 
-import tempfile
 from io import BytesIO
-from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.conftest import ROOT, own_stores
-from tests.e2e.console import launch, visit
-from tests.system import running
+from tests.conftest import ROOT
+from tests.e2e.console import visit
+from tests.picture import studio
 
 FILM = ROOT / "docs" / "console.gif"
 # The window, and what the film shows of it.
@@ -65,13 +63,7 @@ def _save(frames: list[Image.Image]) -> None:
 
 
 def main() -> None:
-    with (
-        own_stores("weelo-film-") as stores,
-        tempfile.TemporaryDirectory() as logs,
-        sync_playwright() as playwright,
-        running(stores.environment, Path(logs)) as system,
-        visit(launch(playwright), system.urls[0], SIZE) as console,
-    ):
+    with studio() as (system, browser), visit(browser, system.urls[0], SIZE) as console:
         _start_the_city(console.page)
         frames = _record(console.page)
         console.page.get_by_role("button", name="Stop the city").click()

@@ -5,11 +5,13 @@ Usage: python -m tests.picture
 
 import random
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests import scenes
 from tests.conftest import ROOT, own_stores
@@ -90,15 +92,22 @@ def _morning(system: System) -> None:
         _order(system, number, chance, RARE)
 
 
-def main() -> None:
+@contextmanager
+def studio() -> Iterator[tuple[System, Browser]]:
+    """A system of its own and a browser, for the time of the block."""
     with (
         own_stores("weelo-picture-") as stores,
         tempfile.TemporaryDirectory() as logs,
         sync_playwright() as playwright,
         running(stores.environment, Path(logs)) as system,
     ):
+        yield system, launch(playwright)
+
+
+def main() -> None:
+    with studio() as (system, browser):
         _morning(system)
-        with visit(launch(playwright), system.urls[0], SIZE) as console:
+        with visit(browser, system.urls[0], SIZE) as console:
             console.page.wait_for_timeout(WAIT_MS)
             console.page.get_by_role("button", name="Show everything").click()
             console.page.wait_for_timeout(1000)

@@ -180,3 +180,13 @@ def test_every_make_command_of_the_documents_is_run_by_a_test_or_says_why_not() 
     assert named <= set(RUN_BY)
     for target, by in RUN_BY.items():
         assert not by.startswith("tests/") or (ROOT / by).exists(), target
+
+
+def test_every_figure_of_the_runbook_is_one_of_the_metrics() -> None:
+    # What a client of Prometheus adds to a histogram's or a counter's name.
+    endings = re.compile(r"_(total|bucket|count|sum)$")
+    source = "".join(path.read_text() for path in (ROOT / "web").rglob("*.py"))
+    figures = set(re.findall(r"`(weelo_[a-z_]*[a-z])[`{]", (ROOT / "docs/runbook.md").read_text()))
+    assert len(figures) > 10
+    for figure in figures:
+        assert f'"{figure}' in source or f'"{endings.sub("", figure)}' in source, figure
