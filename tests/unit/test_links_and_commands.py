@@ -190,3 +190,12 @@ def test_every_figure_of_the_runbook_is_one_of_the_metrics() -> None:
     assert len(figures) > 10
     for figure in figures:
         assert f'"{figure}' in source or f'"{endings.sub("", figure)}' in source, figure
+
+
+def test_every_dependency_has_its_reason() -> None:
+    record = (ROOT / "docs/decisions/0046-dependencies.md").read_text()
+    named = set(re.findall(r"[a-z][a-z0-9-]+", record))
+    for requirements in ROOT.glob("requirements*.in"):
+        for line in requirements.read_text().splitlines():
+            if found := re.match(r"[a-z][a-z0-9-]*", line):
+                assert found[0] in named, f"{requirements.name}: {found[0]}"
