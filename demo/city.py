@@ -57,7 +57,7 @@ class City:
         self.http = httpx.AsyncClient(
             timeout=15.0, limits=httpx.Limits(max_connections=CONNECTIONS), trust_env=False
         )
-        # Nobody begins anything any more; and then: whoever has a load on brings it to its end at once.
+        # No new work any more. Drivers with a load finish their trip at once.
         self.stopping = asyncio.Event()
         self.hurrying = asyncio.Event()
         self.drivers: list[Driver] = []

@@ -43,7 +43,7 @@ class Files:
 
     @contextmanager
     def taken(self) -> Iterator[int]:
-        """Holds the lock of the folder; whoever inherits the descriptor holds it on.
+        """Holds the lock of the folder; a process that inherits the descriptor keeps it.
 
         Raises ``AlreadyRunning``.
         """
@@ -103,7 +103,7 @@ class Demo:
     def start(self, url: str, within: float = STARTED_WITHIN_S, **options: int | float) -> None:
         """Starts it and returns when it runs, or after so many seconds.
 
-        ``options`` are seed, drivers, speed and minutes. Raises ``AlreadyRunning``, whoever started it,
+        ``options`` are seed, drivers, speed and minutes. Raises ``AlreadyRunning``
         or ``NotStarted`` with its own sentence.
         """
         if self._files.claimed:

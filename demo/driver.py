@@ -20,11 +20,11 @@ TICK_S = 1.0
 POSITION_EVERY_TICKS = 2
 # Reading an offer and deciding takes a person this long, however fast the city lives.
 REACTION_S = (1.0, 4.0)
-# An order of nobody in the city is left this long to whoever plays driver against the same system.
+# An order of nobody in the city is left for so long to a person who plays driver against the same system.
 STRANGERS_FIRST_S = 20.0
 # One of eight offers is not to a driver's taste; one of forty trucks breaks down on its way.
 DECLINES, BREAKS_DOWN = 0.12, 0.025
-# A free driver waits at a corner about this long before he cruises on (seconds of the trucks' clock).
+# A free driver waits at a corner about this long before cruising on (seconds of the trucks' clock).
 WAITS_S = 300.0
 LOADED = frozenset({"in_transit", "arrived_at_drop"})
 
@@ -77,7 +77,7 @@ class Driver:
         self._city.spawn(self._move(), "driver's truck")
 
     async def leave(self) -> None:
-        """Off duty, which withdraws what is still open to him, and away."""
+        """Off duty, which withdraws the open offers, and disconnects."""
         await self._app.available(False)
         await self._socket.close()
 
@@ -123,12 +123,12 @@ class Driver:
             self._driving.cancel()
 
     def _hear_assigned(self, data: dict[str, Any]) -> None:
-        # Mostly the second to say so. One that he did not ask for is told again from an earlier run.
+        # Mostly the second to say so. One that this driver did not ask for is repeated from an earlier run.
         if data["orderId"] in self._asked_for:
             self._take_up(data)
 
     async def _consider(self, offer: dict[str, Any]) -> None:
-        """Reads the offer for some seconds and takes it, unless it is gone or he has another."""
+        """Reads the offer for some seconds and accepts it, unless it is gone or the driver has another."""
         await asyncio.sleep(self._dice.uniform(*REACTION_S))
         if self._customer(offer) is None:
             await asyncio.sleep(STRANGERS_FIRST_S)
@@ -144,7 +144,7 @@ class Driver:
                 won = await self._app.accept(order_id, offer["truckRequestId"])
                 self._take_up(dict(won["trip"]))
         except (RequestRefused, NoAnswer):
-            # Another was faster, or the search is over; what was won all the same, the socket tells.
+            # Another was faster, or the search is over; if it was won after all, the socket reports it.
             return
         finally:
             self._asking = False
@@ -203,7 +203,7 @@ class Driver:
         return alone and not self._city.stopping.is_set() and self._dice.random() < BREAKS_DOWN
 
     def _customer(self, of: dict[str, Any]) -> "Customer | None":
-        """Whoever ordered it, if he is of this city."""
+        """The customer of this order, if they are of this city."""
         everybody = self._city.customers.values()
         return next((one for one in everybody if one.order_id == of["orderId"]), None)
 

@@ -36,7 +36,7 @@ class Ledger:
         return self.under_way + self.ended["completed"]
 
     def figures(self) -> dict[str, Any]:
-        """The same as plain numbers, for whoever asks while it runs."""
+        """The same as plain numbers, to be read while it runs."""
         return {
             "orders": self.posted,
             "searching": self.searching,

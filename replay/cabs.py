@@ -15,7 +15,7 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 # A cab goes home this long (recorded) after its last ping. One that was heard this close to an edge
 # of the window was plainly at work beyond it: it is there from the start, or until the very end.
 GRACE_S = 600.0
-# How fast a free driver goes back from a drop to where the recording has him (recorded time).
+# How fast a free driver goes back from a drop to their recorded position (recorded time).
 RETURN_KMH = 40.0
 
 
@@ -105,10 +105,10 @@ class Leg:
 
 
 class Whereabouts:
-    """Where a driver is: on his recorded track while free, on a leg while he drives a trip.
+    """Where a driver is: on the recorded track while free, on a leg during a trip.
 
-    After a trip he does not jump: he drives back towards wherever the recording has him, and
-    follows it again once he has caught up.
+    After a trip they do not jump: they drive back towards the recorded position, and
+    follow it again once they have caught up.
     """
 
     def __init__(self, track: Track) -> None:
@@ -133,6 +133,6 @@ class Whereabouts:
         self._leg = Leg(self.at(begins), to, begins, begins + seconds)
 
     def stop(self, moment: float) -> None:
-        """Ends the trip where he is: from here he finds back to his track."""
+        """Ends the trip here: from here the driver goes back to the recorded track."""
         self._astray = (self.at(moment), moment)
         self._leg = None

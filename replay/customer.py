@@ -1,4 +1,4 @@
-"""A customer: opens his app, posts the one order of a recorded trip, and watches what comes of it."""
+"""A customer: opens the app, posts the one order of a recorded trip, and watches how it ends."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""A driver: the recorded cab with a phone. He moves, hears of orders, and takes the nearest one."""
+"""A driver: the recorded cab with a phone. They move, get offers, and accept the nearest one."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from replay.world import World
 # ten drivers asked would all answer within milliseconds, which no crowd of people does.)
 REACTION_S = (1.0, 4.0)
 
-# Without a connection he looks at his phone again after this time.
+# Without a connection they look at the phone again after this time.
 OFFLINE_PAUSE_S = 0.5
 # How an accept may fail without anybody being at fault.
 REFUSALS = frozenset(
@@ -27,7 +27,7 @@ VEHICLE = {"vehicleType": "TRUCK", "vehicleSubtype": "TATA_ACE"}
 
 
 class Driver:
-    """One cab of the recording. ``number`` is his place in ``world.drivers``."""
+    """One cab of the recording. ``number`` is its place in ``world.drivers``."""
 
     def __init__(self, world: World, cab: Cab, number: int) -> None:
         self.id = cab.driver_id
@@ -52,7 +52,7 @@ class Driver:
 
     @property
     def begins(self) -> float:
-        """When his shift begins, in recorded time."""
+        """When the shift begins, in recorded time."""
         return self._cab.shift.begins
 
     @property
@@ -64,13 +64,13 @@ class Driver:
         return self.online and self.trip is None
 
     async def register(self) -> None:
-        """Makes him known to the system, off duty."""
+        """Registers the driver, off duty."""
         person = {"name": f"Driver {self.id}"[:60], "phone": f"+9190{self.number:08d}"}
         number = f"RP01AA{self.number:04d}"
         await self._put("/drivers/me", {**person, **VEHICLE, "vehicleNumber": number})
 
     async def work(self) -> None:
-        """His shift, from the first ping to the end that the recording gives it."""
+        """The shift, from the first ping to the end that the recording gives it."""
         await self._world.clock.until(self.begins)
         listening = self._world.spawn(self._socket.stay_connected())
         try:
@@ -85,13 +85,13 @@ class Driver:
         await self.leave()
 
     def park(self) -> None:
-        """Stops what he is about to do: no more accepts, no more steps of a trip. His phone stays on."""
+        """Stops what is planned: no more accepts, no more steps of a trip. The phone stays on."""
         for task in (self._deciding, self._driving):
             if task:
                 task.cancel()
 
     async def leave(self) -> None:
-        """Says that he wants no more work, so that no later order is offered to nobody."""
+        """Goes off duty, so that no later order is offered to nobody."""
         await self._put("/drivers/me/availability", {"available": False})
 
     async def _put(self, path: str, body: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ class Driver:
 
     def _hear_assigned(self, data: dict[str, Any]) -> None:
         # Mostly the second to say so; the only one when the answer to the accept was lost. One that
-        # he has not asked for in this replay is told again from an earlier one, and may be over.
+        # was not asked for in this replay is repeated from an earlier one, and may be over.
         if data["orderId"] in self._asked_for:
             self._take_up(Job.told(data))
 
@@ -142,7 +142,7 @@ class Driver:
             self._deciding = self._world.spawn(self._decide())
 
     async def _decide(self) -> None:
-        """Reads, asks for the nearest offer he has read, and so on until he has one or none is left."""
+        """Reads, asks for the nearest offer that was read, and so on until one is won or none is left."""
         try:
             while self._offers and self.on_duty and not self.trip:
                 await asyncio.sleep(self._reading_s())
@@ -174,7 +174,7 @@ class Driver:
             self._world.ledger.failed(f"accept: {code}")
 
     def _take_up(self, job: Job) -> None:
-        """Starts a trip that he has won, however he comes to know of it, and once."""
+        """Starts a trip that was won, however that is learned, and once."""
         won = self._world.ledger.won_by(job.order_id, self.id, job.truck_request_id)
         if not (self.trip or job.order_id in self._taken_up or self._world.closing):
             self._taken_up.add(job.order_id)

@@ -15,7 +15,7 @@ CITY_KMH = 30.0
 # cabs and its drivers were off to the next passenger as soon.
 LOADING_S = 60.0
 UNLOADING_S = 60.0
-# A driver whose report could not be taken has a load on his truck: he goes on trying.
+# A driver whose report could not be taken has a load on the truck: they go on trying.
 TRY_AGAIN_S = 2.0
 
 
@@ -32,7 +32,7 @@ def place_of(point: dict[str, Any]) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A trip of one driver; ``status`` is where it stands when he takes it up."""
+    """A trip of one driver; ``status`` is where it stands when it is taken up."""
 
     order_id: str
     truck_request_id: str

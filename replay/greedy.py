@@ -1,14 +1,13 @@
-"""The yardstick: the same trips and cabs, given out by a greedy dispatcher who knows everything.
+"""The yardstick: the same trips and cabs, assigned by a greedy dispatcher with complete knowledge.
 
-He is as fair as we could make him, and better off than the system wherever there was a choice. The
-same as in the replay: which cabs there are, their shifts and recorded tracks, the way back from a
-drop, the speed to a pickup, loading, the recorded duration, unloading, drivers who take whatever they
-are given, the widest radius and the search of 60 s, which is as real here as there: at sixty times
-the speed it is an hour of the recording, for both. Better: he knows every position at every moment,
-looks at the widest radius at once, asks nobody, waits for no answer, and no report of a driver takes
-any time. Not better: he does not look ahead. Each order takes the nearest free driver when it comes;
-one that finds nobody looks again with each wave and is otherwise first come, first served by whoever
-gets free or comes on duty.
+The baseline cheats in its own favour wherever there was a choice. The same as in the replay: the cabs,
+their shifts and recorded tracks, the way back from a drop, the speed to a pickup, loading, the recorded
+duration, unloading, drivers who accept every offer, the widest radius and the search of 60 s, which is
+real time in both: at sixty times the speed it is an hour of the recording. Better: it knows every
+position at every moment, searches the widest radius at once, asks nobody, waits for no answer, and
+reports of drivers take no time. Not better: it does not look ahead. An order takes the nearest free
+driver at its arrival. One that finds nobody looks again with each wave; otherwise a driver who gets free
+or comes on duty takes the order that has waited longest.
 """
 
 import heapq
@@ -30,10 +29,10 @@ WAVE_EVERY_S = 10.0
 WAVES = int(SEARCH_S / WAVE_EVERY_S)
 WAVES_KM = (5.0, 10.0, 15.0, 30.0, 50.0)
 REACH_KM = WAVES_KM[-1]
-# How many percentage points less than his the system's share may be.
+# How many percentage points less than the baseline's the system's share may be.
 TOLERANCE = 3
 
-# At one and the same moment whoever gets free is there for the orders that look for somebody.
+# At the same moment a driver who gets free is there for the orders that search.
 DRIVERS_FIRST, ORDERS_NEXT = 0, 1
 
 # Something that happens, told the recorded moment at which it does.
@@ -42,7 +41,7 @@ Event = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """One filled order: the trip, its driver, and when he was given it (recorded time)."""
+    """One filled order: the trip, its driver, and when it was assigned (recorded time)."""
 
     trip: Trip
     driver_id: str
@@ -80,15 +79,15 @@ class Driver:
         self._on_trip = False
 
     def free(self, now: float) -> bool:
-        """Whether he is at work and has no trip; a shift that runs out during a trip ends with it."""
+        """Whether the driver is at work and has no trip; a shift that runs out during a trip ends with it."""
         return self.begins <= now < self._ends and not self._on_trip
 
     def at(self, now: float) -> Place:
-        """Where he is."""
+        """Where the driver is."""
         return self._whereabouts.at(now)
 
     def take(self, trip: Trip, now: float, answer_s: float = 0.0) -> Ride:
-        """Starts on a trip, which takes him as long as it takes the replay's drivers."""
+        """Starts on a trip, which takes as long as the replay's drivers take."""
         approach_s = city_drive_s(self.at(now), trip.pickup)
         seconds = answer_s + approach_s + LOADING_S + trip.duration_s + UNLOADING_S
         self._whereabouts.drive(trip.drop, now, seconds)
@@ -96,7 +95,7 @@ class Driver:
         return Ride(trip, self.id, now, now + seconds)
 
     def finish(self, now: float) -> None:
-        """Ends his trip, at its drop."""
+        """Ends the trip, at its drop."""
         self._whereabouts.stop(now)
         self._on_trip = False
 
@@ -104,8 +103,8 @@ class Driver:
 class Dispatcher:
     """Gives the orders out, one event after the other; ``speed`` is that of the replay.
 
-    With ``answer_s``, the real seconds of an answer, he works as the system has to: an order finds somebody
-    with a wave of its own only, within the radius of that wave, and whoever is asked takes that long.
+    With ``answer_s``, the real seconds of an answer, it works as the system has to: an order finds a driver
+    with a wave of its own only, within the radius of that wave, and each driver takes that long to answer.
     """
 
     def __init__(
@@ -134,7 +133,7 @@ class Dispatcher:
         heapq.heappush(self._events, (moment, turn, next(self._numbers), event))
 
     def _look(self, trip: Trip, waves: int, now: float) -> None:
-        """Looks for a driver; ``waves`` times before he has done so in vain."""
+        """Looks for a driver; ``waves`` times before, it has found nobody."""
         if waves and trip.line not in self._waiting:
             return
         reach_km = WAVES_KM[min(waves, len(WAVES_KM) - 1)] if self._answer_s else REACH_KM
@@ -154,7 +153,7 @@ class Dispatcher:
         return driver if km <= reach_km else None
 
     def _turns_up(self, driver: Driver, now: float) -> None:
-        """Somebody comes on duty or gets free: the order that has waited longest takes him."""
+        """A driver comes on duty or gets free: the order that has waited longest takes them."""
         if self._answer_s:
             return
         here = driver.at(now)
@@ -175,5 +174,5 @@ class Dispatcher:
 
 
 def simulate(trips: Iterable[Trip], cabs: Iterable[Cab], speed: float, answer_s: float = 0.0) -> list[Ride]:
-    """What he makes of the trips (in order of request): a ride for each order that he fills."""
+    """What the baseline makes of the trips (in order of request): a ride for each order that it fills."""
     return Dispatcher(trips, cabs, speed, answer_s).run()

@@ -1,4 +1,4 @@
-"""What the replay's people did and were told, order by order; everything reported comes from here."""
+"""What the replay's people did and received, order by order; everything reported comes from here."""
 
 from array import array
 from collections import Counter
@@ -50,7 +50,7 @@ class Order:
     driver_near: bool = False
     connected_throughout: bool = True
     filled_at: float | None = None
-    # By the customer's socket: which truck, who is to come, how far he is, how the search ended.
+    # By the customer's socket: which truck, which driver, how far away, how the search ended.
     told_truck: str = ""
     told_driver: str = ""
     told_trip: str = ""
@@ -67,7 +67,7 @@ class Offers:
 
 @dataclass(slots=True)
 class Won:
-    """The driver's side of one order: what he last reported, and what the system had agreed to."""
+    """The driver's side of one order: what they last reported, and what the system had agreed to."""
 
     driver_id: str
     truck_request_id: str
@@ -131,7 +131,7 @@ class Ledger:
         self.by_id[order_id] = order
 
     def offered(self, order_id: str, driver: int, at: float) -> None:
-        """Notes an offer that a driver (by his number in this replay) has heard of."""
+        """Notes an offer that a driver (by their number in this replay) has received."""
         offers = self.offers.setdefault(order_id, Offers(at))
         if driver not in offers.drivers:
             offers.drivers.append(driver)

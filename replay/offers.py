@@ -1,4 +1,4 @@
-"""The offers a driver has open, and how he takes one of them."""
+"""The offers a driver has open, and how one of them is accepted."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ FORGET_OFFER_S = 90.0
 class Offer:
     """An order that a driver could take.
 
-    ``heard_at`` and ``read_at`` (when he has made up his mind) are readings of the monotonic clock.
+    ``heard_at`` and ``read_at`` (when the driver has decided) are readings of the monotonic clock.
     """
 
     order_id: str
@@ -45,7 +45,7 @@ class OpenOffers:
         return len(self._offers)
 
     def add(self, told: dict[str, Any], now: float, reading_s: float) -> None:
-        """Shows an offer, which takes him ``reading_s`` to read; one that is shown stays as it is."""
+        """Shows an offer, which takes ``reading_s`` to read; one that is shown stays as it is."""
         pickup, drop = place_of(told["pickup"]), place_of(told["drop"])
         offer = Offer(told["orderId"], told["truckRequestId"], pickup, drop, now, now + reading_s)
         self._offers.setdefault(offer.order_id, offer)
@@ -85,7 +85,7 @@ class Reply:
 
 
 class Replies:
-    """Accepts and declines of one driver: over his socket or over HTTP, as his dice fall."""
+    """Accepts and declines of one driver: over the socket or over HTTP, at random."""
 
     def __init__(self, api: Api, bearer: str, socket: Socket, dice: random.Random) -> None:
         self._api = api
@@ -114,7 +114,7 @@ class Replies:
             waiting.set_result(Reply(code, confirmation.get("truckRequestId") or ""))
 
     async def pass_over(self, offers: Iterable[Offer]) -> None:
-        """Declines some of the offers that he will not take, and leaves the others to run out."""
+        """Declines some of the offers that will not be accepted, and leaves the others to run out."""
         for offer in offers:
             if self._dice.random() < DECLINE_REST:
                 await self._socket.send("decline_broadcast", {"orderId": offer.order_id})

@@ -1,4 +1,4 @@
-"""What a driver's phone says of where he is, often enough and not too often."""
+"""What a driver's phone reports of its position, often enough and not too often."""
 
 from replay.cabs import Whereabouts
 from replay.clock import Clock
@@ -9,7 +9,7 @@ from replay.sockets import Socket
 POSITION_EVERY_S = 1.0
 # On a trip each position also goes to the customer; every other second is what a map needs.
 TRIP_POSITION_EVERY_S = 2.0
-# He is forgotten after 60 s of silence; a parked cab says this often that it is still there.
+# A driver is forgotten after 60 s of silence; a parked cab says this often that it is still there.
 HEARTBEAT_EVERY_S = 15.0
 
 
@@ -26,7 +26,7 @@ class Positions:
         self._said: tuple[Place | None, float] = (None, 0.0)
 
     async def say(self) -> None:
-        """Says where he is now, if there is anything to say."""
+        """Reports the position, if there is anything to report."""
         wall, (said, at) = self._clock.wall(), self._said
         place = self._whereabouts.at(self._clock.now())
         if place != said:

@@ -68,14 +68,14 @@ class Socket:
         """Runs until cancelled, or until somebody else connects as this person (4409).
 
         Somebody else is not a handshake of our own that was given up and that the server has
-        finished after all: then the person comes back.
+        finished after all: then the client reconnects.
         """
         pause = FIRST_PAUSE_S
         while (code := await self._one_connection()) != REPLACED:
             pause = min(2 * pause, LONGEST_PAUSE_S) if code is None else FIRST_PAUSE_S
             if code == POLICY_VIOLATION:
                 pause = FLOOD_PAUSE_S
-            # Spread out: after a restart everybody comes back at once.
+            # Spread out: after a restart all clients reconnect at the same moment.
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
 
     async def _one_connection(self) -> int | None:

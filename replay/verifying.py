@@ -107,7 +107,7 @@ def _driver(seen: Seen, truck: dict[str, Any]) -> Iterable[str]:
     if driver and seen.order.told_truck != truck["id"]:
         yield f"its truck request is {truck['id']}, its customer was told {seen.order.told_truck}"
     winner = seen.won.driver_id if seen.won else ""
-    # A driver who is not of this replay may have taken it; then nobody here was told anything.
+    # A driver who is not of this replay may have accepted it; then nobody here was notified.
     if winner != driver and (winner or driver in seen.asked):
         yield f"its driver is {driver or 'nobody'}, the accept was confirmed to {winner or 'nobody'}"
 

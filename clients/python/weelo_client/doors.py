@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # The slowest answer of the contract is a 202 after 5 s; twice that and more is a lost one.
 TIMEOUT_S = 15.0
-# How long a call goes on trying, unless it is told otherwise.
+# How long a call goes on trying by default.
 PATIENCE_S = 30.0
 
 

@@ -29,7 +29,7 @@ class Driver(Closing):
         self._door = Door(url, token, http)
 
     def register(self, registration: Registration) -> DriverView:
-        """Says who he is and what he drives; he is not available yet."""
+        """Registers the driver and their vehicle; they are not available yet."""
         return self._door.do(calls.register(registration))
 
     def available(self, wants_work: bool = True) -> DriverView:
@@ -63,7 +63,7 @@ class Driver(Closing):
         return self._door.do(calls.give_back(truck_request_id, reason))
 
     def track(self, truck_request_id: str, after: str | None = None) -> Track:
-        """Where he was on his own trip."""
+        """Where this driver was on a trip of theirs."""
         return self._door.do(calls.track(truck_request_id, after))
 
     def socket(self, last_event_id: int | None = None) -> Events:

@@ -205,7 +205,7 @@ class Registration(TypedDict):
 
 
 class DriverView(Registration):
-    """A driver as he sees himself."""
+    """A driver, as they see themselves."""
 
     id: str
     available: bool

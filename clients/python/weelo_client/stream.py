@@ -1,4 +1,4 @@
-"""What a socket's reader has to remember: what was seen, what is done with, when to come back.
+"""What a socket's reader has to remember: what was seen, what is done with, when to reconnect.
 
 No network and no clock; the two sockets (``events.py``, ``aio.py``) feed it.
 """
@@ -97,7 +97,7 @@ class Stream:
         """
         if code in ENDS:
             raise ENDS[code](code, reason)
-        # Spread out: after a restart everybody comes back at once.
+        # Spread out: after a restart all clients reconnect at the same moment.
         spread = self._dice.uniform(0.5, 1.5)
         if code == POLICY:
             return FLOOD_PAUSE_S * spread
