@@ -1,4 +1,4 @@
-"""Case (d): from a driver's accept to his `trip_assigned`, while three others hold the same offer."""
+"""Case (d): from a driver's accept to their `trip_assigned`, while three others hold the same offer."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from bench.loop import Loop
 from bench.people import DRIVERS_KM
 from bench.sockets import DriverSocket, Heard, connect
 
-# Each order has drivers of its own, since whoever has won is busy.
+# Each order has drivers of its own, since a driver who has won is busy.
 DRIVERS_AN_ORDER = 4
 ACCEPTS_A_SECOND = 20
 LAST_SECONDS = 10.0

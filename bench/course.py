@@ -44,7 +44,7 @@ class Course:
         return row(case, condition, done)
 
     def settle(self) -> tuple[float, dict[str, float]]:
-        """Waits until no order searches and nobody is left to be told; seconds and CPU seconds by kind."""
+        """Waits until no order searches and no notification is due; seconds and CPU seconds by kind."""
         begun, before = time.monotonic(), cpu.seconds(self.site.kinds)
         with psycopg2.connect(self.site.postgres.url) as connection:
             connection.autocommit = True

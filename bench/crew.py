@@ -33,12 +33,12 @@ class Crew:
         self._loop.every(ACK_SECONDS, self._acknowledge, until)
 
     def report(self, _: float) -> None:
-        """Everybody says where he is."""
+        """Every driver sends a position."""
         for one, (latitude, longitude) in zip(self._sockets, self._places, strict=True):
             one.report(latitude, longitude)
 
     def leave(self) -> None:
-        """Everybody closes his socket."""
+        """Every driver closes the socket."""
         for one in self._sockets:
             one.close()
 

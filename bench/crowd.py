@@ -20,7 +20,7 @@ LEVELS = (1_000, 5_000, 10_000)
 EVERY_SECONDS = 5.0
 # Drivers report in turn, so many groups in the 5 s: phones do not report a hundred at the same moment.
 GROUPS = 500
-# One driver of every so many groups is looked for in the index until his new position is there.
+# One driver of every so many groups is looked for in the index until the new position is there.
 PROBES_EVERY = 10
 LOOK_SECONDS = 0.005
 SETTLE_SECONDS = 6.0

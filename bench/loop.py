@@ -1,5 +1,5 @@
 """One thread, one epoll: the load client. It does as little as possible for each message, so that the
-cores are left to the system under test; `os.times` tells what it took all the same.
+cores are left to the system under test; `os.times` tells what it took anyway.
 """
 
 import heapq
@@ -16,7 +16,7 @@ IDLE_SECONDS = 0.05
 
 
 class Handler(Protocol):
-    """Whoever owns a socket in the loop."""
+    """The owner of a socket in the loop."""
 
     sock: socket.socket
 
@@ -25,7 +25,7 @@ class Handler(Protocol):
 
 
 class Loop:
-    """Waits for sockets and for moments in time, and calls whoever they belong to."""
+    """Waits for sockets and for moments in time, and calls their owners."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()

@@ -28,11 +28,11 @@ K = 10
 LEAST = 1_000
 MOST = 10_000
 SECONDS = 8.0
-# The sweeps of the running system would take out whoever has been silent for a minute.
+# The sweeps of the running system would remove drivers that have been silent for a minute.
 ASIDE = 9
 GEO_KEY = "bench:geo"
 BATCH = 1_000
-# Whoever was put in at the beginning is asked for minutes later.
+# A driver that was put in at the beginning is searched for minutes later.
 PRESENCE_MS = 24 * 3_600_000
 # Redis' own radius of the earth: its distances are longer by 0.03 %.
 REDIS_RADIUS_KM = 6372.797560856

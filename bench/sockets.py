@@ -77,7 +77,7 @@ class DriverSocket:
         self._write(TEXT, json.dumps({"type": kind, "data": data}).encode())
 
     def report(self, latitude: float, longitude: float) -> None:
-        """Says where he is; thousands do it every second."""
+        """Sends a position; thousands are sent every second."""
         place = f'{{"latitude":{latitude},"longitude":{longitude}}}'
         self._write(TEXT, f'{{"type":"update_location","data":{place}}}'.encode())
 

@@ -1,6 +1,6 @@
 """Lets what a server forks have only what nobody else wants of the cores.
 
-Valkey forks a child that writes its file anew. The child takes a core for up to a second, no setting lowers
+Valkey forks a child that rewrites its file. The child takes a core for up to a second, no setting lowers
 its priority, and nobody waits for it.
 """
 

@@ -25,7 +25,7 @@ PREVIOUS_ENDS_WITHIN = 15.0
 LOOK_EVERY = 0.1
 # A server that somebody has named is up, or it is not the right one.
 ANSWERS_WITHIN = 3
-# Longer than any answer that is one; whoever presses Ctrl-C meanwhile is heard at once.
+# Longer than any answer that is one; Ctrl-C interrupts it at once.
 STEP_WITHIN = 10.0
 
 

@@ -13,7 +13,7 @@ LINE_LIMIT = 64 * 1024
 
 
 class Output:
-    """Writes whole lines, one at a time, whoever they come from."""
+    """Writes whole lines, one at a time, from any process."""
 
     def __init__(self, names: list[str]) -> None:
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class Output:
             self._put(f"\x1b[{colour}m{label}\x1b[0m {line}\n" if colour else f"{label} {line}\n")
 
     def _put(self, text: str) -> None:
-        """Whoever reads our output may go away; the launcher then stops, in order."""
+        """The reader of our output may go away; the launcher then stops, in order."""
         if self.broken:
             return
         try:

@@ -158,7 +158,7 @@ class Launcher:
             self._supervisor.kill()
 
     def _note(self) -> None:
-        """Leaves a note of where everything is, anew whenever a process is."""
+        """Leaves a note of where everything is, again whenever a process is."""
         pids = self._supervisor.pids | {store.name.lower(): store.pid for store in self._stores.values()}
         if pids != self._noted:
             self._noted = pids

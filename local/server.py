@@ -18,7 +18,7 @@ from types import MappingProxyType
 from local import leash, ports, surroundings, unprivileged
 from local.unprivileged import Account
 
-# Recovery after a kill -9 reads the journal anew; a large one takes a while on a slow disk.
+# Recovery after a kill -9 reads the whole journal; a large one takes a while on a slow disk.
 READY_WITHIN = 60.0
 # What a killed server has forked notices the death of its parent within a moment.
 LOCK_WITHIN = 10.0
@@ -30,7 +30,7 @@ LOG_LIMIT = 5_000_000
 
 
 class StoreError(Exception):
-    """A server that does not start; the message is a sentence for whoever ran the command."""
+    """A server that does not start; the message is a sentence for the user of the command."""
 
 
 class AlreadyRunning(StoreError):

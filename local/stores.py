@@ -32,7 +32,7 @@ POSTGRES = {
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
-    # Under load the statistics are made anew once a minute: from 3,000 rows of a table, and not from 30,000.
+    # Under load the statistics are renewed once a minute: from 3,000 rows of a table, and not from 30,000.
     # The statements of an order's way find their rows by an index with either.
     "default_statistics_target": "10",
     "timezone": "UTC",
@@ -46,7 +46,7 @@ VALKEY = {
     "appendfsync": "everysec",
     "maxmemory-policy": "noeviction",
     "save": '""',
-    # The file is written anew when it has doubled. Beside many orders that is every few seconds, and
+    # The file is rewritten when it has doubled. Beside many orders that is every few seconds, and
     # takes one of two cores for one; compressing is half of it.
     "auto-aof-rewrite-min-size": "256mb",
     "rdbcompression": "no",
@@ -209,7 +209,7 @@ class Valkey(Server):
     farewell = signal.SIGTERM
     farewell_seconds = 1.0
     # The wheel's has the allocator of the C library, which keeps seven blocks of a size at hand. Scripts give
-    # hundreds back at once; looking for others took a fifth of the time of the one that tells drivers.
+    # hundreds back at once; looking for others took a fifth of the time of the one that notifies drivers.
     environment: Mapping[str, str] = MappingProxyType({"GLIBC_TUNABLES": "glibc.malloc.tcache_count=1000"})
 
     @property

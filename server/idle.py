@@ -47,7 +47,7 @@ class Idle:
 
 
 def _end(client: Any) -> None:
-    """Whoever reads gets what has arrived already, or the end. By a second descriptor: gevent's `shutdown` of
+    """A reader gets what has arrived already, or the end. By a second descriptor: gevent's `shutdown` of
     the first would throw an error at the reader, and what has arrived away.
     """
     with suppress(OSError), socket.socket(fileno=os.dup(client.fileno())) as same:

@@ -1,7 +1,6 @@
-"""How far this process is behind with its own work: whoever waits for it waits in front of every door.
+"""How late this process is with its own work. Every request and every response waits for so long.
 
-A thread (under gunicorn a greenlet) wakes up at fixed intervals. How late it is is how long a new connection,
-or whoever has got an answer, waits to be served.
+A thread (under gunicorn a greenlet) wakes up at fixed intervals and measures how late it is.
 """
 
 import statistics
