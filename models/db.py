@@ -122,16 +122,12 @@ def migrating_engine() -> Engine:
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    hide_values(context.original_exception)
-    if context.sqlalchemy_exception is not None:
-        hide_values(context.sqlalchemy_exception)
-
-
-def hide_values(error: BaseException) -> None:
-    """Cuts off what Postgres quotes of rows and statements in an error (DETAIL, CONTEXT, LINE), so that no
-    log has it, whoever writes it. The diagnostics of the driver's error stay.
+    """Removes what Postgres quotes of rows and statements in an error (DETAIL, CONTEXT, LINE), so that no
+    log contains it. The diagnostics of the driver's error stay.
     """
-    error.args = tuple(_VALUES.sub("", one) if isinstance(one, str) else one for one in error.args)
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None:
+            error.args = tuple(_VALUES.sub("", arg) if isinstance(arg, str) else arg for arg in error.args)
 
 
 @lru_cache(maxsize=1)
@@ -188,8 +184,6 @@ def _classify(context: ExceptionContext) -> Exception | None:
 
 def as_unavailable(error: DBAPIError) -> DBAPIError:
     """The error itself, or `Unavailable` if that is what it says."""
-    if isinstance(error, Unavailable):
-        return error
     cause = error.orig
     if cause is None or not (error.connection_invalidated or sqlstates.passing(cause)):
         return error

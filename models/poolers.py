@@ -6,8 +6,7 @@ from typing import Any
 
 # Time limits are in ms, all below the customer's lock (10 s), so that whoever holds it has ended before it
 # runs out.
-# A prepared statement has one plan for all values (`models/prepared.py`), which may have been made while a
-# table was empty, when reading it from end to end looked cheaper: rows are found by an index.
+# A prepared statement has one plan for all values (`models/prepared.py`).
 # The styles are those that psycopg2 reads.
 SESSION = {
     "lock_timeout": "3000",
@@ -15,7 +14,6 @@ SESSION = {
     "idle_in_transaction_session_timeout": "8000",
     "TimeZone": "UTC",
     "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "default_transaction_isolation": "read committed",

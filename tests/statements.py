@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from models.prepared import DOLLARS, Prepared
+from models.prepared import DOLLARS, SETTINGS, Prepared
 
 PACKAGES = ("models", "workers", "tasks", "web")
 # Scripts that run when they are imported, or need a gunicorn.
@@ -64,7 +64,7 @@ def _statements(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, TextClause):
         yield "", value.text
     elif isinstance(value, Prepared):
-        yield "", value._sql
+        yield "", value.sql
     elif isinstance(value, Mapping):
         for key, each in value.items():
             yield from ((f"[{key}]{deeper}", sql) for deeper, sql in _statements(each))
@@ -119,10 +119,10 @@ def indexes(connection: Connection) -> dict[str, Index]:
 
 
 def generic_plan(connection: Connection, sql: str) -> dict[str, Any]:
-    """The plan that holds for all values of the parameters."""
+    """The plan that holds for all values of the parameters, by an index wherever there is one."""
     compiled = str(text(sql).compile(dialect=DOLLARS))
     told = connection.exec_driver_sql(
-        f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {compiled.replace('%', '%%')}", ()
+        f"{SETTINGS}EXPLAIN (GENERIC_PLAN, FORMAT JSON) {compiled.replace('%', '%%')}", ()
     )
     plan: dict[str, Any] = told.scalar_one()[0]["Plan"]
     return plan

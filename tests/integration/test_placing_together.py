@@ -1,6 +1,7 @@
 """Orders that are placed in one batch: each succeeds or fails alone."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -85,7 +86,7 @@ def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest
     def read_long_ago(connection: Any, values: Any) -> Any:
         minute = timedelta(minutes=1)
         return [
-            row._replace(at=row.at - minute) if str(row.order_id) == old else row
+            SimpleNamespace(**row._mapping | {"at": row.at - minute}) if str(row.order_id) == old else row
             for row in read(connection, values)
         ]
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
@@ -73,16 +71,9 @@ def statements() -> Iterator[Sent]:
             if part.strip().upper().startswith(BEGINNINGS):
                 sent.setdefault(part.strip(), parameters)
 
-    def execute(cursor: NamedTupleCursor, statement: str, parameters: Any = None) -> Any:
-        note(None, cursor, statement, parameters, None, False)
-        return by_driver(cursor, statement, parameters)
-
-    # The prepared ones go past SQLAlchemy.
-    by_driver: Any = NamedTupleCursor.execute
     event.listen(Engine, "before_cursor_execute", note)
     try:
-        with patch.object(NamedTupleCursor, "execute", execute):
-            yield sent
+        yield sent
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
@@ -118,8 +109,9 @@ def forget_prepared() -> None:
     assert prepared._Process.prepares
 
 
-# Of what every connection of ours has set, all that changes a plan.
+# What every connection, and every prepared statement, sets that changes a plan.
 OPTIONS = " ".join(f"-c {name}={value}" for name, value in poolers.SESSION.items() if " " not in value)
+OPTIONS += " -c enable_seqscan=off"
 
 
 def explained(sent: Sent, url: str, session: str) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from psycopg2.extras import NamedTupleCursor
 from sqlalchemy import Connection, text
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DBAPIError
 
 from models import db, prepared
@@ -83,6 +83,13 @@ def test_a_plan_is_made_anew_after_a_while(where: Any, monkeypatch: pytest.Monke
     assert found[0] == found[1] < found[2]
 
 
+def test_only_a_prepared_statement_is_kept_from_sequential_scans() -> None:
+    setting = Prepared("setting", "SELECT current_setting(:name) AS value")
+    with db.statements() as connection:
+        assert setting.execute(connection, {"name": "enable_seqscan"})[0].value == "off"
+        assert connection.exec_driver_sql("SHOW enable_seqscan").scalar_one() == "on"
+
+
 def test_what_was_prepared_outlives_a_rollback() -> None:
     with db.engine().connect() as connection:
         select(connection)
@@ -153,7 +160,7 @@ def test_an_answer_that_nobody_has_read_costs_its_connection(monkeypatch: pytest
 
     assert once() == []
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(NamedTupleCursor, "fetchall", Mock(side_effect=KeyboardInterrupt))
+        meanwhile.setattr(PGDialect_psycopg2, "do_execute", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             once()
     assert once() == []
