@@ -175,7 +175,7 @@ def _short_geosearch(land: Land, point: tuple[float, float]) -> list[Nearby]:
         *("GEOSEARCH", GEO_KEY, "FROMLONLAT", point[1], point[0]),
         *("BYRADIUS", land.radius_km, "km", "ASC", "COUNT", K, "WITHDIST"),
     )
-    [found] = live.read_all([command])
+    [found] = live.run_all([command], decode=False)
     return [Nearby(driver_id.decode(), float(km)) for driver_id, km in found]
 
 

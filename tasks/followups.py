@@ -30,13 +30,13 @@ def follow(followup: Followup | None) -> None:
         follow_all([followup])
 
 
-def follow_all(followups: Sequence[Followup], trip: live.Trip | None = None) -> None:
+def follow_all(followups: Sequence[Followup], pipeline: live.Pipeline | None = None) -> None:
     """The same for several commits, in their order and in as many round trips as for one.
 
-    ``trip`` takes the messages along with what it has already, and goes in any case.
+    The messages are added to ``pipeline``, which is executed in any case.
     """
     try:
-        _finish(followups, trip)
+        _finish(followups, pipeline)
     # What it follows is committed, so whoever waits for that must not hear of an error here.
     except Exception as error:
         # Without a follow-up it was answers to waiting requests, which look into Postgres.
@@ -48,15 +48,15 @@ def follow_all(followups: Sequence[Followup], trip: live.Trip | None = None) -> 
                 follow_all([one])
 
 
-def _finish(followups: Sequence[Followup], trip: live.Trip | None = None) -> int:
-    _do(followups, trip or live.Trip())
+def _finish(followups: Sequence[Followup], pipeline: live.Pipeline | None = None) -> int:
+    _do(followups, pipeline or live.Pipeline())
     if followups:
         with db.statements() as connection:
             outbox.done(connection, [one.id for one in followups])
     return len(followups)
 
 
-def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
+def _do(followups: Sequence[Followup], pipeline: live.Pipeline) -> None:
     for one in followups:
         if one.unreadable:
             raise one.unreadable
@@ -68,9 +68,9 @@ def _do(followups: Sequence[Followup], trip: live.Trip) -> None:
     told = [message for one in followups for message in _told(one)]
     first, rest = told[: mailbox.TOGETHER], told[mailbox.TOGETHER :]
     if first:
-        trip.add([mailbox.putting(first, now)])
-    recounts = [remaining.mark(trip, one.order_id, one.recounted) for one in followups if one.recounted]
-    trip.go()
+        pipeline.add([mailbox.putting(first, now)])
+    recounts = [remaining.mark(pipeline, one.order_id, one.recounted) for one in followups if one.recounted]
+    pipeline.execute()
     mailbox.put(rest, now)
     for begin in recounts:
         begin()

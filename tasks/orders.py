@@ -36,15 +36,15 @@ def place_overdue_together(order_ids: Sequence[str]) -> None:
     _finish(placing.place_overdue_together(order_ids))
 
 
-def _finish(outcomes: Sequence[Outcome], trip: live.Trip | None = None) -> None:
-    """Wakes the waiting requests, fills the idempotency cache and asks the drivers, in one trip."""
-    trip = trip or live.Trip()
+def _finish(outcomes: Sequence[Outcome], pipeline: live.Pipeline | None = None) -> None:
+    """Wakes the waiting requests, fills the idempotency cache and asks the drivers, in one round trip."""
+    pipeline = pipeline or live.Pipeline()
     for one in outcomes:
         log.info(
             "order " + one.state, rejection=one.rejection, order_id=one.order_id, request_id=one.request_id
         )
-    trip.add(_announcements(outcomes))
-    follow_all([one.followup for one in outcomes if one.followup], trip)
+    pipeline.add(_announcements(outcomes))
+    follow_all([one.followup for one in outcomes if one.followup], pipeline)
 
 
 def _announcements(outcomes: Sequence[Outcome]) -> list[live.Command]:

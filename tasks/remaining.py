@@ -24,10 +24,10 @@ INTERVAL_SECONDS = 0.5
 MARK_SECONDS = 5
 
 
-def mark(trip: live.Trip, order_id: str, vehicle: str) -> Callable[[], None]:
-    """Notes, on a trip to Redis, that the number has changed; to be called when the trip is over."""
+def mark(pipeline: live.Pipeline, order_id: str, vehicle: str) -> Callable[[], None]:
+    """Adds to a pipeline that the number has changed; the result is to be called after its execution."""
     key = f"remaining:{order_id}:{vehicle}"
-    answers = trip.add([("INCR", key), ("EXPIRE", key, MARK_SECONDS, "NX")])
+    answers = pipeline.add([("INCR", key), ("EXPIRE", key, MARK_SECONDS, "NX")])
 
     def begin() -> None:
         changes, _ = answers()

@@ -67,17 +67,17 @@ class Search:
 
 def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
     """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
-    trip = live.Trip()
-    found = ask(trip, searches)
-    trip.go(repeatable=True)
+    pipeline = live.Pipeline()
+    found = ask(pipeline, searches)
+    pipeline.execute(decode=False)
     return found()
 
 
-def ask(trip: live.Trip, searches: Sequence[Search]) -> Callable[[], list[list[Candidate]]]:
-    """Asks for the same on the way of others; who was found can be had once the trip is over."""
+def ask(pipeline: live.Pipeline, searches: Sequence[Search]) -> Callable[[], list[list[Candidate]]]:
+    """Adds the same search to a pipeline; the result returns the candidates after its execution."""
     of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
     nearby = driver_search.ask(
-        trip,
+        pipeline,
         [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
         clock.now_ms(),
         settings.load().driver_presence_seconds * 1000,

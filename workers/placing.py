@@ -32,24 +32,24 @@ QUEUED = Prepared(
 def place(
     order_ids: Sequence[str],
     now: datetime | None = None,
-    tell: Callable[[list[Outcome], live.Trip], None] | None = None,
+    tell: Callable[[list[Outcome], live.Pipeline], None] | None = None,
 ) -> list[Outcome]:
     """Places admissions; those that are decided already, or that somebody else is at, have no outcome.
 
-    ``tell``, if there is one, gets the outcomes and a trip to Redis that begins with the release of their
+    ``tell``, if there is one, gets the outcomes and a pipeline that begins with the release of their
     locks, for what follows; without it, or if it does not go, they are released all the same.
     """
     waiting = list(_drafts(_queued(order_ids, now)))
-    trip = live.Trip()
-    found = _look_for_drivers(waiting, trip)
-    with order_lock.held([_claim(one) for one in waiting], trip) as locks:
+    pipeline = live.Pipeline()
+    found = _look_for_drivers(waiting, pipeline)
+    with order_lock.held([_claim(one) for one in waiting], pipeline) as locks:
         found()
         ours = locks.tokens
         outcomes = _place([one for one in waiting if one.id in ours], now)
         if tell:
-            trip = live.Trip()
-            locks.release(trip)
-            tell(outcomes, trip)
+            pipeline = live.Pipeline()
+            locks.release(pipeline)
+            tell(outcomes, pipeline)
         return outcomes
 
 
@@ -129,12 +129,12 @@ def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
     return outcomes
 
 
-def _look_for_drivers(drafts: Sequence[Draft], trip: live.Trip) -> Callable[[], None]:
-    """Looks for them on the way of others, to be noted once the trip is over. What fails here is done again
-    when the orders are placed, where whatever is wrong with one is not the others' trouble.
+def _look_for_drivers(drafts: Sequence[Draft], pipeline: live.Pipeline) -> Callable[[], None]:
+    """Adds the search for drivers to the pipeline; the result notes them after its execution. A failure is
+    left to `_find_drivers`, so that one bad order does not stop the others.
     """
     try:
-        found = matching.ask(trip, [one.search for one in drafts])
+        found = matching.ask(pipeline, [one.search for one in drafts])
     except Exception:
         log.warning("drivers are looked for one by one", orders=len(drafts), exc_info=True)
         return lambda: None

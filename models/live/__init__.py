@@ -29,35 +29,22 @@ wakes a request that waits for its order.
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
+from redis.client import NEVER_DECODE
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from models import settings
 from models.live import connections
-from models.store_urls import RedisAddress
 
 LUA = Path(__file__).parent / "lua"
 
 COMMAND_TIMEOUT, BREAK_SECONDS = connections.COMMAND_TIMEOUT, connections.BREAK_SECONDS
 breaker = connections.breaker
-
-
-def _pool(address: RedisAddress, **options: Any) -> connections.Pool:
-    kind = connections.BreakingSSLConnection if address.tls else connections.BreakingConnection
-    return connections.Pool(
-        **address.options,
-        connection_class=kind,
-        decode_responses=True,
-        socket_connect_timeout=COMMAND_TIMEOUT,
-        retry=Retry(NoBackoff(), 0),
-        health_check_interval=0,
-        **options,
-    )
 
 
 @lru_cache(maxsize=1)
@@ -66,7 +53,16 @@ def commands() -> redis.Redis:
 
     Raises ``redis.RedisError``; every caller says in the key table what it does then.
     """
-    pool = _pool(settings.load().redis, socket_timeout=COMMAND_TIMEOUT)
+    address = settings.load().redis
+    pool = redis.ConnectionPool(
+        **address.options,
+        connection_class=connections.BreakingSSLConnection if address.tls else connections.BreakingConnection,
+        decode_responses=True,
+        socket_timeout=COMMAND_TIMEOUT,
+        socket_connect_timeout=COMMAND_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
     return redis.Redis(connection_pool=pool)
 
 
@@ -102,35 +98,53 @@ class Call(NamedTuple):
 # A command as it is sent.
 Command: TypeAlias = Sequence[bytes | str | int | float]
 
-_Run: TypeAlias = Callable[["Sequence[Call | Command]"], list[Any]]
 
-
-def run_all(calls: Sequence[Call | Command]) -> list[Any]:
+def run_all(calls: Sequence[Call | Command], decode: bool = True) -> list[Any]:
     """Runs scripts and commands in one round trip, whatever each answers; raises the first error among them.
 
-    (A pipeline of redis-py asks first, with a round trip of its own, whether Redis knows the scripts.)
+    Without ``decode`` strings in the answers are bytes.
     """
-    return _finish(calls, _run, _run(calls)) if calls else []
+    if not calls:
+        return []
+    answers = _send(calls, decode)
+    unknown = [i for i, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if unknown:
+        # A pipeline of redis-py asks with a round trip of its own, each time, whether Redis knows its scripts.
+        again = [calls[i] for i in unknown]
+        for source in {call.script.script for call in again if isinstance(call, Call)}:
+            commands().script_load(str(source))
+        for i, answer in zip(unknown, _send(again, decode), strict=True):
+            answers[i] = answer
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
-def read_all(calls: Sequence[Call | Command]) -> list[Any]:
-    """The same for calls that change nothing; answers are bytes.
+def _send(calls: Sequence[Call | Command], decode: bool) -> list[Any]:
+    pipeline = commands().pipeline(transaction=False)
+    options = {} if decode else {NEVER_DECODE: True}
+    for call in calls:
+        pipeline.execute_command(*_command(call), **options)  # type: ignore[no-untyped-call]
+    return pipeline.execute(raise_on_error=False)
 
-    They are sent without a look at the connection, and once more if Redis turns out to have closed it.
-    """
-    return _finish(calls, _read, _read(calls)) if calls else []
+
+def _command(call: Call | Command) -> Command:
+    if isinstance(call, Call):
+        return ("EVALSHA", str(call.script.sha), len(call.keys), *call.keys, *call.args)
+    return call
 
 
-class Trip:
-    """Calls of several modules that go to Redis together, in the order in which they were added."""
+class Pipeline:
+    """Calls of several modules that go to Redis in one round trip, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._calls: list[Call | Command] = []
         self._answers: list[Any] = []
-        self._error: redis.RedisError | None = redis.ConnectionError("the trip has not begun")
+        self._error: redis.RedisError | None = redis.ConnectionError("the pipeline was not executed")
 
     def add(self, calls: Sequence[Call | Command]) -> Callable[[], list[Any]]:
-        """The result gives the answers to these calls once the trip is over, or raises what it has raised."""
+        """The result returns the answers to these calls after `execute`, or raises what that has raised."""
         first = len(self._calls)
         self._calls += calls
 
@@ -141,81 +155,11 @@ class Trip:
 
         return answers
 
-    def go(self, repeatable: bool = False) -> None:
-        """Runs all as `run_all`, or as `read_all` where it does no harm if Redis gets them twice.
-
-        Raises ``redis.RedisError``.
-        """
+    def execute(self, decode: bool = True) -> None:
+        """Runs all calls as `run_all` does. Raises ``redis.RedisError``."""
         try:
-            self._answers = read_all(self._calls) if repeatable else run_all(self._calls)
+            self._answers = run_all(self._calls, decode)
         except redis.RedisError as error:
             self._error = error
             raise
         self._error = None
-
-
-def _finish(calls: Sequence[Call | Command], run: _Run, answers: list[Any]) -> list[Any]:
-    """Loads the scripts that Redis does not know, and runs their calls again."""
-    failed = [i for i, answer in enumerate(answers) if isinstance(answer, Exception)]
-    if not failed:
-        return answers
-    if unknown := [i for i in failed if isinstance(answers[i], NoScriptError)]:
-        again = [calls[i] for i in unknown]
-        for source in {call.script.script for call in again if isinstance(call, Call)}:
-            commands().script_load(str(source))
-        for i, answer in zip(unknown, run(again), strict=True):
-            answers[i] = answer
-    for answer in answers:
-        if isinstance(answer, Exception):
-            raise answer
-    return answers
-
-
-def _run(calls: Sequence[Call | Command]) -> list[Any]:
-    return _exchange(calls, decode=True)
-
-
-def _read(calls: Sequence[Call | Command]) -> list[Any]:
-    try:
-        return _exchange(calls, decode=False, proven=False)
-    except redis.TimeoutError:
-        breaker.trip()
-        raise
-    except redis.ConnectionError:
-        return _exchange(calls, decode=False)
-
-
-def _exchange(calls: Sequence[Call | Command], decode: bool, proven: bool = True) -> list[Any]:
-    """On a connection of the pool itself: redis-py's pipeline takes 40 us where this takes 20."""
-    pool = cast("connections.Pool", commands().connection_pool)
-    connection = pool.take(proven)
-    read = connection.read_response if proven else connection.read_unproven
-    answers = []
-    try:
-        connection.send_packed_command(_packed(connection, calls))
-        for _ in calls:
-            try:
-                answers.append(read(disable_decoding=not decode))
-            except redis.ResponseError as error:
-                answers.append(error)
-        return answers
-    except BaseException:
-        connection.disconnect()  # answers that nobody has read must not meet the next question
-        raise
-    finally:
-        pool.give_back(connection)
-
-
-def _packed(connection: Any, calls: Sequence[Call | Command]) -> Any:
-    """Several leave in pieces of some 6 KB. As one, what a batch tells its customers and its drivers gave 4 %
-    fewer orders at 16 connections.
-    """
-    if len(calls) == 1:
-        return connection.pack_command(*_command(calls[0]))
-    return connection.pack_commands([_command(call) for call in calls])
-
-
-def _command(call: Call | Command) -> Command:
-    if isinstance(call, Call):
-        return ("EVALSHA", str(call.script.sha), len(call.keys), *call.keys, *call.args)
-    return call

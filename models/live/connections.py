@@ -1,4 +1,4 @@
-"""Connections to Redis: given up at once when it fails, had and given back with little ceremony."""
+"""Connections to Redis that fail at once while it is away (a circuit breaker)."""
 
 import time
 from typing import Any
@@ -78,47 +78,9 @@ class BreakingConnection(redis.Connection):
             breaker.trip(error)
             raise
 
-    def read_unproven(self, **kwargs: Any) -> Any:
-        """The same, where a closed connection may be no more than an old one."""
-        try:
-            return super().read_response(**kwargs)  # type: ignore[no-untyped-call]
-        except ELSEWHERE as error:
-            breaker.let_go(error)
-            raise
-
 
 class BreakingSSLConnection(BreakingConnection, redis.SSLConnection):
     """The same over TLS (`rediss://`)."""
-
-
-class Pool(redis.ConnectionPool):
-    """redis-py's pool with a short way: its own takes 10 us, most of them to count for OpenTelemetry."""
-
-    def take(self, proven: bool = True) -> Any:
-        """A connection that is ready to send. Raises ``redis.ConnectionError``, ``redis.TimeoutError``.
-
-        ``proven``: it is looked at whether Redis has closed it meanwhile, which takes 2 us of 4.
-        """
-        self._checkpid()
-        try:
-            connection = self._available_connections.pop()
-        except IndexError:
-            connection = self.make_connection()
-        try:
-            connection.connect()
-            if proven and _is_stale(connection):
-                connection.disconnect()
-                connection.connect()
-        except BaseException:
-            self.give_back(connection)
-            raise
-        return connection
-
-    def give_back(self, connection: Any) -> None:
-        """For the next one who takes it, unless it came along through a fork."""
-        self._checkpid()
-        if self.owns_connection(connection):
-            self._available_connections.append(connection)
 
 
 def client(address: RedisAddress, **options: Any) -> redis.Redis:
@@ -131,11 +93,3 @@ def client(address: RedisAddress, **options: Any) -> redis.Redis:
         **(address.options | options),
     )
     return redis.Redis(connection_pool=pool)
-
-
-def _is_stale(connection: Any) -> bool:
-    """Whether Redis has closed it, or an answer was left in it."""
-    try:
-        return bool(connection.can_read())
-    except (redis.ConnectionError, redis.TimeoutError, OSError):
-        return True

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from models import geo
-from models.live import call, commands, read_all
+from models.live import call, commands, run_all
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
 NO_SEARCH = "-"
@@ -156,7 +156,7 @@ def _placed(one: Placement) -> tuple[str, Learnt]:
 
 def last_position(driver_id: str) -> Position | None:
     """The newest position Redis has of a driver. Raises redis.RedisError."""
-    (stored,) = read_all([("HGET", f"driver:{driver_id}", "place")])
+    (stored,) = run_all([("HGET", f"driver:{driver_id}", "place")], decode=False)
     if stored is None:
         return None
     latitude, longitude, at_ms, _ = _place.unpack(stored)

@@ -65,16 +65,16 @@ def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> lis
     """
     min_seen = now_ms - presence_ms
     asked = _asked(questions, min_seen)
-    return _found(questions, asked, live.read_all([one.call for one in asked]), min_seen)
+    return _found(questions, asked, live.run_all([one.call for one in asked], decode=False), min_seen)
 
 
 def ask(
-    trip: live.Trip, questions: Sequence[Question], now_ms: int, presence_ms: int
+    pipeline: live.Pipeline, questions: Sequence[Question], now_ms: int, presence_ms: int
 ) -> Callable[[], list[list[Nearby]]]:
-    """Asks the same on the way of others; who was found can be had once the trip is over."""
+    """Adds the same to a pipeline; the result returns the drivers after its execution."""
     min_seen = now_ms - presence_ms
     asked = _asked(questions, min_seen)
-    answers = trip.add([one.call for one in asked])
+    answers = pipeline.add([one.call for one in asked])
     return lambda: _found(questions, asked, answers(), min_seen)
 
 
@@ -90,7 +90,7 @@ def _found(
         _crowded.update((questions[i].vehicle, questions[i].radius_km) for i in wrong)
         for i in wrong:
             asked[i] = _script(questions[i], min_seen)
-        again = live.read_all([asked[i].call for i in wrong])
+        again = live.run_all([asked[i].call for i in wrong], decode=False)
         for i, answer in zip(wrong, again, strict=True):
             answers[i] = answer
     found = [

@@ -53,21 +53,21 @@ class HeldLocks:
 
     def __init__(self, claims: Iterable[Claim]) -> None:
         self._claims = list(claims)
-        self._released = live.Trip().add(())
+        self._released = live.Pipeline().add(())
 
     @property
     def tokens(self) -> set[str]:
         """The tokens of the locks that are held."""
         return {claim.token for claim in self._claims}
 
-    def release(self, trip: live.Trip) -> None:
-        """Releases, with the trip's other commands, the locks that their tokens still hold."""
+    def release(self, pipeline: live.Pipeline) -> None:
+        """Releases, with the pipeline's other commands, the locks that their tokens still hold."""
         script = _script(Lock.LUA_RELEASE_SCRIPT)
         calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]
-        self._released = trip.add(calls)
+        self._released = pipeline.add(calls)
 
     def ensure_released(self) -> None:
-        """Releases them if that trip failed; without Redis they expire."""
+        """Releases them if that pipeline failed; without Redis they expire."""
         try:
             released = self._released()
         except RedisError:
@@ -77,10 +77,10 @@ class HeldLocks:
                 _log("lock released", claim)
 
     def _release_alone(self) -> list[int]:
-        trip = live.Trip()
-        self.release(trip)
+        pipeline = live.Pipeline()
+        self.release(pipeline)
         try:
-            trip.go()
+            pipeline.execute()
         except RedisError:
             log.warning("locks left to expire", customers=len(self._claims))
             return []
@@ -88,27 +88,29 @@ class HeldLocks:
 
 
 @contextmanager
-def held(claims: Sequence[Claim], trip: live.Trip) -> Iterator[HeldLocks]:
-    """Takes the locks with the trip's other commands, and yields those that are held. They are released at
+def held(claims: Sequence[Claim], pipeline: live.Pipeline) -> Iterator[HeldLocks]:
+    """Takes the locks with the pipeline's other commands, and yields those that are held. They are released at
     the end of the block if not before.
 
     Without Redis all count as held: the unique indexes in Postgres decide.
     """
-    locks = HeldLocks(_take_over(claims, trip))
+    locks = HeldLocks(_take_over(claims, pipeline))
     try:
         yield locks
     finally:
         locks.ensure_released()
 
 
-def _take_over(claims: Sequence[Claim], trip: live.Trip) -> set[Claim]:
+def _take_over(claims: Sequence[Claim], pipeline: live.Pipeline) -> set[Claim]:
     """Renews the locks that these tokens hold, and takes those that are free."""
     script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
-    renewed = trip.add([live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims])
-    taken = trip.add([("SET", key(one.customer_id), one.token, "NX", "PX", lasts_ms) for one in claims])
+    renewed = pipeline.add(
+        [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
+    )
+    taken = pipeline.add([("SET", key(one.customer_id), one.token, "NX", "PX", lasts_ms) for one in claims])
     try:
-        trip.go(repeatable=True)
+        pipeline.execute(decode=False)
         answers = zip(claims, renewed(), taken(), strict=True)
     except RedisError:
         return set(claims)

@@ -115,5 +115,5 @@ def silent(seconds: int, driver: str) -> None:
 
 def members() -> set[str]:
     """The drivers in the index, as its members name them."""
-    (found,) = live.read_all([("ZRANGE", "drivers:where:truck:tata_ace", 0, -1)])
+    (found,) = live.run_all([("ZRANGE", "drivers:where:truck:tata_ace", 0, -1)], decode=False)
     return {member[24:].decode() for member in found}

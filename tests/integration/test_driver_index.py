@@ -34,7 +34,7 @@ def commands() -> Any:
 
 def raw(*command: str | int) -> Any:
     """An answer that is no text."""
-    return live.read_all([command])[0]
+    return live.run_all([command], decode=False)[0]
 
 
 def put(

@@ -189,10 +189,10 @@ def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_
     assert scenes.locked("asha", order_id)
     held = []
 
-    def tell(outcomes: list[Outcome], trip: live.Trip) -> None:
+    def tell(outcomes: list[Outcome], pipeline: live.Pipeline) -> None:
         held.append(live.commands().get("order:create:asha"))
-        seen = trip.add([("EXISTS", "order:create:asha")])
-        trip.go()
+        seen = pipeline.add([("EXISTS", "order:create:asha")])
+        pipeline.execute()
         held.append(seen()[0])
         raise RuntimeError
 
@@ -200,7 +200,7 @@ def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_
         placing.place([order_id], tell=tell)
     assert held == [order_id, 0]
 
-    def tell_nobody(outcomes: list[Outcome], trip: live.Trip) -> None:
+    def tell_nobody(outcomes: list[Outcome], pipeline: live.Pipeline) -> None:
         raise RuntimeError
 
     other = scenes.admitted("bina")
@@ -216,13 +216,13 @@ def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
     scenes.driver("ravi", 1)
     some = [scenes.admitted(name, key="k") for name in ("asha", "bina", "carl")]
     orders.place([scenes.admitted("dora")])  # scripts are known, and statements prepared
-    exchange, sent = live._exchange, []
+    send, sent = live._send, []
 
     def note(calls: Any, *how: Any, **named: Any) -> Any:
         sent.append(len(calls))
-        return exchange(calls, *how, **named)
+        return send(calls, *how, **named)
 
-    monkeypatch.setattr(live, "_exchange", note)
+    monkeypatch.setattr(live, "_send", note)
     # One has the lock from the door, the others' have run out.
     assert scenes.locked("asha", some[0])
     orders.place(some)
@@ -302,7 +302,7 @@ def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
     scenes.driver("ravi", 1)
     outcome = scenes.placed()
     assert outcome.followup is not None
-    followups._do([outcome.followup], live.Trip())
+    followups._do([outcome.followup], live.Pipeline())
     with db.transaction() as connection:
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
     assert sweeps.deliver() == 1

@@ -116,9 +116,9 @@ def test_whoever_was_to_tell_and_died_silences_nobody_for_long(redis_url: str) -
     scenes.driver("two", 2)
     order_id = scenes.placed(trucks=2).order_id
     # A mark, and nobody who goes on from it.
-    trip = live.Trip()
-    remaining.mark(trip, order_id, "truck:tata_ace")
-    trip.go()
+    pipeline = live.Pipeline()
+    remaining.mark(pipeline, order_id, "truck:tata_ace")
+    pipeline.execute()
     live.commands().expire(f"remaining:{order_id}:truck:tata_ace", 1)
     time.sleep(1.1)
     with listening(redis_url, "driver:two") as heard:

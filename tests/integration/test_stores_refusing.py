@@ -304,11 +304,11 @@ def test_ready_names_a_redis_that_refuses_and_blames_nobody_else(refusing: str, 
 
 def test_connections_to_a_redis_that_is_no_primary_any_more_are_not_used_again(stores: Stores) -> None:
     pool: Any = live.commands().connection_pool
-    held = [pool.take() for _ in range(3)]
+    held = [pool.get_connection() for _ in range(3)]
     sockets = {id(each._sock) for each in held}
     kept = [each._sock for each in held]
     for each in held:
-        pool.give_back(each)
+        pool.release(each)
     valkey_turns(stores, "READONLY")
     try:
         with pytest.raises(redis.ReadOnlyError):
@@ -316,11 +316,11 @@ def test_connections_to_a_redis_that_is_no_primary_any_more_are_not_used_again(s
     finally:
         valkey_turns(stores, "whole")
     live.breaker.reset()
-    again = [pool.take() for _ in range(3)]
+    again = [pool.get_connection() for _ in range(3)]
     assert kept
     assert not sockets & {id(each._sock) for each in again}
     for each in again:
-        pool.give_back(each)
+        pool.release(each)
     assert live.run_all([("SET", "alive:ready", "1", "EX", "1")])
 
 
