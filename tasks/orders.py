@@ -18,8 +18,15 @@ log = structlog.get_logger()
 
 @app.task(name="orders.place", throws=AWAY)
 def place(order_ids: list[str]) -> None:
-    """Places admissions that came together. No retry of its own: what fails is found by `sweeps.recover`."""
-    placing.place(order_ids, tell=_finish)
+    """Places one batch of admissions. No retry of its own: `sweeps.recover` finds what has failed."""
+    outcomes, locks = placing.place(order_ids)
+    try:
+        pipeline = live.Pipeline()
+        # Released first: a customer who is answered can order again at once.
+        locks.release(pipeline)
+        _finish(outcomes, pipeline)
+    finally:
+        locks.ensure_released()
 
 
 def place_overdue(order_id: str) -> bool:

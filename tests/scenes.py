@@ -1,6 +1,7 @@
 """Small scenes that tests start from: a driver somewhere, an order of somebody."""
 
 import time
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -72,7 +73,14 @@ def locked(customer: str, token: str) -> bool:
     return bool(live.commands().set(order_lock.key(customer), token, nx=True, ex=10))
 
 
+def place(order_ids: list[str], now: datetime | None = None) -> list[Outcome]:
+    """Places these admissions and releases their locks; nobody is notified."""
+    outcomes, locks = placing.place(order_ids, now)
+    locks.ensure_released()
+    return outcomes
+
+
 def placed(customer: str = "asha", **changes: Any) -> Outcome:
     """An order that has been placed, with its first wave."""
-    (outcome,) = placing.place([admitted(customer, **changes)])
+    (outcome,) = place([admitted(customer, **changes)])
     return outcome

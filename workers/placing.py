@@ -29,28 +29,23 @@ QUEUED = Prepared(
 )
 
 
-def place(
-    order_ids: Sequence[str],
-    now: datetime | None = None,
-    tell: Callable[[list[Outcome], live.Pipeline], None] | None = None,
-) -> list[Outcome]:
-    """Places admissions; those that are decided already, or that somebody else is at, have no outcome.
+def place(order_ids: Sequence[str], now: datetime | None = None) -> tuple[list[Outcome], order_lock.HeldLocks]:
+    """Places admissions; one that is decided already, or locked by another process, has no outcome.
 
-    ``tell``, if there is one, gets the outcomes and a pipeline that begins with the release of their
-    locks, for what follows; without it, or if it does not go, they are released all the same.
+    The second part are the locks that are still held. The caller releases them together with what follows
+    the outcomes, and ends with their `ensure_released`.
     """
     waiting = list(_drafts(_queued(order_ids, now)))
     pipeline = live.Pipeline()
     found = _look_for_drivers(waiting, pipeline)
-    with order_lock.held([_claim(one) for one in waiting], pipeline) as locks:
+    locks = order_lock.take([_claim(draft) for draft in waiting], pipeline)
+    try:
         found()
         ours = locks.tokens
-        outcomes = _place([one for one in waiting if one.id in ours], now)
-        if tell:
-            pipeline = live.Pipeline()
-            locks.release(pipeline)
-            tell(outcomes, pipeline)
-        return outcomes
+        return _place([draft for draft in waiting if draft.id in ours], now), locks
+    except BaseException:
+        locks.ensure_released()
+        raise
 
 
 def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:

@@ -4,8 +4,7 @@ The web process takes it with the order's id as token and the worker takes it ov
 token; only the token's holder releases it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -87,18 +86,13 @@ class HeldLocks:
         return self._released()
 
 
-@contextmanager
-def held(claims: Sequence[Claim], pipeline: live.Pipeline) -> Iterator[HeldLocks]:
-    """Takes the locks with the pipeline's other commands, and yields those that are held. They are released at
-    the end of the block if not before.
+def take(claims: Sequence[Claim], pipeline: live.Pipeline) -> HeldLocks:
+    """Executes the pipeline with the taking of these locks, and returns those that are held now. The caller
+    ends with `HeldLocks.ensure_released`.
 
     Without Redis all count as held: the unique indexes in Postgres decide.
     """
-    locks = HeldLocks(_take_over(claims, pipeline))
-    try:
-        yield locks
-    finally:
-        locks.ensure_released()
+    return HeldLocks(_take_over(claims, pipeline))
 
 
 def _take_over(claims: Sequence[Claim], pipeline: live.Pipeline) -> set[Claim]:

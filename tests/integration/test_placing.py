@@ -42,14 +42,14 @@ def test_a_placed_order_has_its_trucks_and_asks_the_nearest_drivers_of_its_vehic
 
 def test_placing_again_changes_nothing() -> None:
     outcome = scenes.placed()
-    assert placing.place([outcome.order_id]) == []
+    assert scenes.place([outcome.order_id]) == []
     assert rows("SELECT count(*) FROM orders") == [(1,)]
 
 
 def test_ten_workers_at_once_place_one_order() -> None:
     order_id = scenes.admitted("asha")
     with ThreadPoolExecutor(10) as pool:
-        outcomes = list(pool.map(lambda _: placing.place([order_id]), range(10)))
+        outcomes = list(pool.map(lambda _: scenes.place([order_id]), range(10)))
     assert sum(map(len, outcomes)) == 1
     assert rows("SELECT count(*) FROM orders") == [(1,)]
     assert rows("SELECT count(*) FROM truck_requests") == [(1,)]
@@ -57,7 +57,7 @@ def test_ten_workers_at_once_place_one_order() -> None:
 
 def test_a_second_searching_order_is_refused_and_its_key_is_free_again() -> None:
     first = scenes.placed("asha")
-    (second,) = placing.place([scenes.admitted("asha", key="again")])
+    (second,) = scenes.place([scenes.admitted("asha", key="again")])
     assert (second.state, second.rejection) == ("refused", "ACTIVE_ORDER_EXISTS")
     assert second.error_data == {"activeOrderId": first.order_id}
     assert admitting.by_key("asha", "again") is None
@@ -67,7 +67,7 @@ def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
     scenes.placed("asha")
     order_id = scenes.admitted("asha", key="later")
     assert admitting.answer_202(order_id)
-    (outcome,) = placing.place([order_id])
+    (outcome,) = scenes.place([order_id])
     assert outcome.state == "rejected"
     view = reading.order(order_id)["order"]
     assert view["status"] == "rejected"
@@ -84,10 +84,10 @@ def test_the_lock_is_released_after_placing() -> None:
 def test_the_lock_of_another_request_is_not_taken() -> None:
     order_id = scenes.admitted("asha")
     assert scenes.locked("asha", "somebody-else")
-    assert placing.place([order_id]) == []
+    assert scenes.place([order_id]) == []
     assert live.commands().get("order:create:asha") == "somebody-else"
     order_lock.release("asha", "somebody-else")
-    assert placing.place([order_id])
+    assert scenes.place([order_id])
 
 
 def test_a_lock_left_behind_does_not_hold_an_overdue_order_up() -> None:
@@ -164,7 +164,7 @@ def test_a_commit_in_doubt_is_settled_for_good() -> None:
     lost = scenes.request("ravi")
     assert not admitting.ensure_decided(lost)
     assert not admitting.admit([lost])
-    assert placing.place([lost.order_id]) == []
+    assert scenes.place([lost.order_id]) == []
     with pytest.raises(OrderNotFound):
         reading.order(lost.order_id)
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -41,7 +42,7 @@ def test_each_has_its_own_trucks_offers_and_story() -> None:
     scenes.driver("mira", 1, vehicle=("TRUCK", "OPEN_17FT"))
     one = scenes.admitted("asha")
     other = scenes.admitted("bina", trucks=2, vehicle=("TRUCK", "OPEN_17FT"))
-    outcomes = {outcome.order_id: outcome for outcome in placing.place([one, other])}
+    outcomes = {outcome.order_id: outcome for outcome in scenes.place([one, other])}
     assert {outcome.state for outcome in outcomes.values()} == {"placed"}
     asked = {
         order_id: [message.to for message in outcome.followup.messages]
@@ -69,7 +70,7 @@ def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
         return placed(connection, values)
 
     monkeypatch.setattr(deciding.PLACE, "execute", note)
-    outcomes = placing.place([one, other])
+    outcomes = scenes.place([one, other])
     assert sizes == [2, 1]
     assert {outcome.order_id: _told(outcome) for outcome in outcomes} == {
         one: ["driver:mira"],
@@ -86,7 +87,7 @@ def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest
     def read_long_ago(connection: Any, values: Any) -> Any:
         minute = timedelta(minutes=1)
         return [
-            SimpleNamespace(**row._mapping | {"at": row.at - minute}) if str(row.order_id) == old else row
+            SimpleNamespace(**{**row._mapping, "at": row.at - minute}) if str(row.order_id) == old else row
             for row in read(connection, values)
         ]
 
@@ -96,7 +97,7 @@ def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest
 
     monkeypatch.setattr(placing.QUEUED, "execute", read_long_ago)
     monkeypatch.setattr(deciding.PLACE, "execute", note)
-    assert sorted(outcome.order_id for outcome in placing.place([old, new])) == sorted([old, new])
+    assert sorted(outcome.order_id for outcome in scenes.place([old, new])) == sorted([old, new])
     assert sizes == [2, 1]
     with db.statements() as connection:
         left = text("SELECT extract(epoch FROM expires_at - now()) FROM orders")
@@ -106,7 +107,7 @@ def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest
 
 def test_an_order_begins_at_the_time_that_is_given() -> None:
     then = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    (outcome,) = placing.place([scenes.admitted("asha")], then)
+    (outcome,) = scenes.place([scenes.admitted("asha")], then)
     order = orjson.loads(outcome.answer or "")["order"]
     assert (order["createdAt"], order["expiresAt"]) == (iso(then), iso(then + timedelta(seconds=60)))
 
@@ -123,7 +124,7 @@ def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
         return placed(connection, values)
 
     monkeypatch.setattr(deciding.PLACE, "execute", fail_at_second)
-    assert [outcome.order_id for outcome in placing.place([one, other])] == [one]
+    assert [outcome.order_id for outcome in scenes.place([one, other])] == [one]
     assert states() == {one: "placed", other: "placed"}
     with db.transaction() as connection:
         connection.execute(text("UPDATE outbox SET created_at = created_at - interval '3 seconds'"))
@@ -146,21 +147,21 @@ def _told(outcome: Outcome) -> list[str]:
 
 def test_all_their_locks_are_released() -> None:
     some = [scenes.admitted(name) for name in ("asha", "bina", "carl")]
-    placing.place(some)
+    scenes.place(some)
     assert live.commands().keys("order:create:*") == []
 
 
 def test_one_whose_lock_another_holds_is_left_out() -> None:
     held, free = scenes.admitted("asha"), scenes.admitted("bina")
     live.commands().set("order:create:asha", "somebody else")
-    assert [outcome.order_id for outcome in placing.place([held, free])] == [free]
+    assert [outcome.order_id for outcome in scenes.place([held, free])] == [free]
     assert states() == {held: "queued", free: "placed"}
 
 
 def test_who_has_a_searching_order_is_refused_and_the_others_are_placed() -> None:
     active = scenes.placed("asha").order_id
     second, other = scenes.admitted("asha"), scenes.admitted("bina")
-    outcomes = {outcome.order_id: outcome for outcome in placing.place([second, other])}
+    outcomes = {outcome.order_id: outcome for outcome in scenes.place([second, other])}
     assert outcomes[second].state == "refused"
     assert outcomes[second].error_data == {"activeOrderId": active}
     assert outcomes[other].state == "placed"
@@ -169,7 +170,7 @@ def test_who_has_a_searching_order_is_refused_and_the_others_are_placed() -> Non
 def test_what_cannot_be_read_fails_alone() -> None:
     bad, good = scenes.admitted("asha"), scenes.admitted("bina")
     changed(bad, "payload = '{}'")
-    assert [outcome.order_id for outcome in placing.place([bad, good])] == [good]
+    assert [outcome.order_id for outcome in scenes.place([bad, good])] == [good]
     assert states() == {bad: "queued", good: "placed"}
 
 
@@ -177,37 +178,45 @@ def test_whose_drivers_cannot_be_looked_for_fails_alone() -> None:
     scenes.driver("ravi", 1)
     bad, good = scenes.admitted("asha"), scenes.admitted("bina")
     changed(bad, "payload = jsonb_set(payload, '{pickup,coordinates,latitude}', '\"north\"')")
-    (outcome,) = placing.place([bad, good])
+    (outcome,) = scenes.place([bad, good])
     assert outcome.order_id == good
     assert outcome.followup
     assert [message.to for message in outcome.followup.messages] == ["driver:ravi"]
     assert states() == {bad: "queued", good: "placed"}
 
 
-def test_their_locks_are_released_before_anybody_hears_and_whatever_the_telling_does() -> None:
+def test_their_locks_are_released_before_anybody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
     order_id = scenes.admitted("asha")
     assert scenes.locked("asha", order_id)
     held = []
 
-    def tell(outcomes: list[Outcome], pipeline: live.Pipeline) -> None:
+    def follow_all(_: Any, pipeline: live.Pipeline) -> None:
         held.append(live.commands().get("order:create:asha"))
         seen = pipeline.add([("EXISTS", "order:create:asha")])
         pipeline.execute()
         held.append(seen()[0])
-        raise RuntimeError
 
-    with pytest.raises(RuntimeError):
-        placing.place([order_id], tell=tell)
+    monkeypatch.setattr(orders, "follow_all", follow_all)
+    orders.place([order_id])
     assert held == [order_id, 0]
 
-    def tell_nobody(outcomes: list[Outcome], pipeline: live.Pipeline) -> None:
-        raise RuntimeError
 
-    other = scenes.admitted("bina")
+def test_their_locks_are_released_whatever_the_telling_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    order_id = scenes.admitted("asha")
+    monkeypatch.setattr(orders, "follow_all", Mock(side_effect=RuntimeError))
     with pytest.raises(RuntimeError):
-        placing.place([other], tell=tell_nobody)
+        orders.place([order_id])
     assert live.commands().keys("order:create:*") == []
-    assert states() == {order_id: "placed", other: "placed"}
+    assert states() == {order_id: "placed"}
+
+
+def test_their_locks_are_released_when_placing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    order_id = scenes.admitted("asha")
+    monkeypatch.setattr(placing, "_place", Mock(side_effect=RuntimeError))
+    with pytest.raises(RuntimeError):
+        orders.place([order_id])
+    assert live.commands().keys("order:create:*") == []
+    assert states() == {order_id: "queued"}
 
 
 def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
@@ -234,7 +243,7 @@ def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
 def test_what_postgres_refuses_fails_alone() -> None:
     bad, good, fine = scenes.admitted("asha"), scenes.admitted("bina"), scenes.admitted("carl")
     changed(bad, "payload = jsonb_set(payload, '{distanceKm}', '-1')")
-    placed = placing.place([good, bad, fine])
+    placed = scenes.place([good, bad, fine])
     assert sorted(outcome.order_id for outcome in placed) == sorted([good, fine])
     assert states() == {bad: "queued", good: "placed", fine: "placed"}
 
