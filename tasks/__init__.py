@@ -1,14 +1,13 @@
-"""What may be asked: the Celery app, and what each process that runs it does at its start.
+"""The Celery app, and what each process that runs it does at its start.
 
 The modules read as the pipeline: ``orders`` (place, cancel), ``offers`` (accept, decline),
-``trips``, ``sweeps`` (whatever is due), and ``followups`` (what every commit is followed by).
+``trips``, ``sweeps`` (what is due), and ``followups`` (what is done after every commit).
 """
 
 from typing import Any
 
 import redis
 import structlog
-from billiard import pool
 from celery import Celery
 from celery.signals import (
     beat_init,
@@ -21,22 +20,17 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models import db, logs, settings
 from models.live import alive
-from tasks import children
+from tasks.celery_patches import child_tracking
 
 settings.keep_from_celery()
-app = Celery("weelo", amqp="tasks.broker:PromptAMQP")
-children.survive()
+app = Celery("weelo", amqp="tasks.celery_patches.broker:FastReconnectAMQP")
+child_tracking.patch_pool()
 app.config_from_object("celeryconfig")
 
-# A store that is away is nobody's mistake and needs no traceback: the next sweep tries again.
+# Errors of a store that is away: no traceback, the next sweep tries again.
 AWAY = (redis.RedisError, db.Unavailable, PoolTimeout)
 
-# A child that is to stop looks ten times a second whether its parent has read all its results, and
-# after 300 looks it goes anyway. billiard miscounts them at one stop in twenty or so, and the launcher
-# waits for 3 s. Nobody needs them: a task that is not acknowledged is handed out again.
-RESULT_TRIES = 5
-
-# Longest time that publishing a task may hold a request; the row in Postgres is what counts.
+# Publishing a task must not hold a request for longer; the row in Postgres is what counts.
 PUBLISH_SECONDS = 1
 
 
@@ -60,7 +54,7 @@ def _begin(**_: Any) -> None:
 @worker_process_init.connect
 def _after_fork(**_: Any) -> None:
     db.forget_connections()
-    pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = RESULT_TRIES
+    child_tracking.patch_child()
 
 
 @heartbeat_sent.connect

@@ -14,7 +14,7 @@ from models.prepared import DOLLARS, SETTINGS, Prepared
 
 PACKAGES = ("models", "workers", "tasks", "web")
 # Scripts that run when they are imported, or need a gunicorn.
-NOT_IMPORTED = ("models.migrations", "web.gunicorn", "web.token", "web.revoke", "tasks.clock")
+NOT_IMPORTED = ("models.migrations", "web.gunicorn", "web.token", "web.revoke", "tasks.celery_patches.beat")
 BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 # Columns of which one value belongs to few rows, however long the product runs. One customer may have any

@@ -1,4 +1,12 @@
-"""The connection to the broker, found again soon after it was lost."""
+"""A broker connection that recovers within a second of the broker. Made for kombu 5.7.0.
+
+- `FastReconnectConnection`: kombu pauses 2, 4, 6, … s between its attempts, and Celery has no setting for
+  that. Upstream: celery/celery#4627 (connection retry settings that have no effect), open.
+- `ClosedAwareChannel._connparams`: a channel that was closed raises ``AttributeError`` and the worker ends.
+  Upstream: celery/kombu#582, closed, the fault is still there.
+- `ClosedAwareChannel._create_client`: every command builds a client. No upstream issue known; to report:
+  `conn_or_acquire` copies redis-py's table of callbacks for each command.
+"""
 
 from typing import Any, Self
 
@@ -7,19 +15,15 @@ from celery.app.amqp import AMQP
 from kombu.connection import Connection, ConnectionPool, PooledConnection
 from kombu.transport.redis import Channel, Transport
 
-# kombu pauses 2, 4, 6 ... s between its tries; a system that recovers within 5 s cannot.
 RETRY_SECONDS = 0.2
 
 
-class HonestChannel(Channel):
-    """kombu's channel, which says that its connection is closed if that is so.
+class ClosedAwareChannel(Channel):
+    """Raises a connection error after its connection was closed, which its callers expect.
 
-    After Redis was lost, kombu 5.7 gives tasks back, or acknowledges one that ended meanwhile, on a
-    channel that has no transport any more. It stumbles over ``None`` and the whole worker ends; a
-    connection error is what its callers expect. The task is handed out again in any case.
+    The task that is acknowledged or rejected on such a channel is delivered again in any case.
     """
 
-    # kombu makes a client for every command; the pool of connections in it is what costs nothing to share.
     _kept: redis.Redis | None = None
 
     def _create_client(self, asynchronous: bool = False) -> Any:
@@ -35,40 +39,39 @@ class HonestChannel(Channel):
         return super()._connparams(asynchronous)  # type: ignore[misc]
 
 
-class HonestTransport(Transport):
+class ClosedAwareTransport(Transport):
     """kombu's transport with that channel."""
 
-    Channel = HonestChannel
+    Channel = ClosedAwareChannel
 
 
-def _honest(kind: Any) -> Any:
-    return HonestTransport if kind is Transport else kind
+def _patched(transport: Any) -> Any:
+    return ClosedAwareTransport if transport is Transport else transport
 
 
-class _Pooled(PooledConnection):
+class _PublishingConnection(PooledConnection):
     """One of the connections that tasks are published on, with that transport."""
 
     def get_transport_cls(self) -> Any:
-        return _honest(super().get_transport_cls())  # type: ignore[misc]
+        return _patched(super().get_transport_cls())  # type: ignore[misc]
 
 
-class _Pool(ConnectionPool):
+class _PublishingPool(ConnectionPool):
     def new(self) -> Any:
-        return _Pooled(self, **dict(self.connection._info(resolve=False)))
+        return _PublishingConnection(self, **dict(self.connection._info(resolve=False)))
 
 
-class PromptConnection(Connection):
-    """kombu's connection, which looks for a lost broker five times a second.
+class FastReconnectConnection(Connection):
+    """Tries a lost broker five times a second.
 
-    Workers and beat wait here while Redis is away; a process that publishes has its own limits and
-    does not come by.
+    Workers and beat wait here while Redis is away; a process that publishes has limits of its own.
     """
 
     def get_transport_cls(self) -> Any:
-        return _honest(super().get_transport_cls())
+        return _patched(super().get_transport_cls())
 
-    def Pool(self, limit: int | None = None, **options: Any) -> _Pool:
-        return _Pool(self, limit, **options)
+    def Pool(self, limit: int | None = None, **options: Any) -> _PublishingPool:
+        return _PublishingPool(self, limit, **options)
 
     def ensure_connection(self, *args: Any, **options: Any) -> Self:
         pauses = {"interval_start": RETRY_SECONDS, "interval_step": 0, "interval_max": RETRY_SECONDS}
@@ -76,7 +79,7 @@ class PromptConnection(Connection):
         return self
 
 
-class PromptAMQP(AMQP):
+class FastReconnectAMQP(AMQP):
     """Celery's amqp with that connection."""
 
-    Connection = PromptConnection
+    Connection = FastReconnectConnection

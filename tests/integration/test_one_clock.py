@@ -14,7 +14,7 @@ from celery.schedules import schedule
 from models import clock, db, live
 from models.live.driver_index import Position
 from tasks import app, sweeps
-from tasks.clock import MOST_WAITING, QUEUE, Clock
+from tasks.celery_patches.beat import MOST_WAITING, QUEUE, SweepScheduler
 from tests import scenes
 from web.fields import FUTURE_SECONDS, PAST_DAYS
 from web.schemas import ReportedPosition
@@ -123,7 +123,7 @@ def overdue() -> None:
         connection.exec_driver_sql("UPDATE orders SET expires_at = now() WHERE searching")
 
 
-class Noting(Clock):
+class Noting(SweepScheduler):
     """Beat's clock, which notes what it would send."""
 
     def __init__(self) -> None:

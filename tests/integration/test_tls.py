@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 
 from models import live, settings
 from models.live import queues
-from tasks.broker import PromptConnection
+from tasks.celery_patches.broker import FastReconnectConnection
 from tests.conftest import forget_configuration, process_settings
 
 
@@ -82,7 +82,9 @@ def tls_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trust
 
 def _celery() -> Any:
     broker = settings.load().broker
-    made = PromptConnection(broker.url, ssl=broker.tls_options, transport_options={"socket_timeout": 2})
+    made = FastReconnectConnection(
+        broker.url, ssl=broker.tls_options, transport_options={"socket_timeout": 2}
+    )
     with made as connection:
         channel: Any = connection.default_channel
         return channel.client.ping()

@@ -12,10 +12,10 @@ from celery import Celery
 from celery.apps.beat import Beat
 from celery.beat import ScheduleEntry, Service
 
-from tasks.clock import Clock
+from tasks.celery_patches.beat import SweepScheduler
 
 
-class Counting(Clock):
+class Counting(SweepScheduler):
     """Notes what is due instead of sending it."""
 
     def __init__(self, app: Celery) -> None:
@@ -48,11 +48,11 @@ def test_a_broker_that_refuses_costs_a_line_a_sweep_and_no_traceback(
     def refuse(*_: Any, **__: Any) -> None:
         raise redis.ReadOnlyError("You can't write against a read only replica.")
 
-    monkeypatch.setattr(Clock, "send_task", refuse)
+    monkeypatch.setattr(SweepScheduler, "send_task", refuse)
     app = Celery("clock", broker="memory://", set_as_current=False)
     app.conf.beat_schedule = {"expire": {"task": "expire", "schedule": timedelta(seconds=0.1)}}
-    monkeypatch.setattr("tasks.clock._is_full", lambda: False)
-    clock = Clock(app, lazy=True)
+    monkeypatch.setattr("tasks.celery_patches.beat._is_full", lambda: False)
+    clock = SweepScheduler(app, lazy=True)
     clock.setup_schedule()
     until = time.monotonic() + 0.35
     while time.monotonic() < until:
@@ -70,7 +70,7 @@ class Dying:
         signal.raise_signal(signal.SIGTERM)
 
 
-class Interrupted(Clock):
+class Interrupted(SweepScheduler):
     """Is asked to stop while it is where Python drops exceptions."""
 
     looks = 0

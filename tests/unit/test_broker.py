@@ -11,28 +11,30 @@ from kombu.exceptions import OperationalError
 
 from local import ports
 from tasks import app
-from tasks.broker import RETRY_SECONDS, HonestTransport, PromptConnection
+from tasks.celery_patches.broker import RETRY_SECONDS, ClosedAwareTransport, FastReconnectConnection
 
 
-def connection() -> PromptConnection:
+def connection() -> FastReconnectConnection:
     """A connection to a port where nobody listens."""
-    return PromptConnection(f"redis://127.0.0.1:{ports.free()}/0", transport_options={"socket_timeout": 1})
+    return FastReconnectConnection(
+        f"redis://127.0.0.1:{ports.free()}/0", transport_options={"socket_timeout": 1}
+    )
 
 
 def test_workers_and_beat_use_it() -> None:
     for made in (app.connection_for_read(), app.connection_for_write()):
-        assert isinstance(made, PromptConnection)
-        assert made.get_transport_cls() is HonestTransport
+        assert isinstance(made, FastReconnectConnection)
+        assert made.get_transport_cls() is ClosedAwareTransport
 
 
 def test_tasks_are_published_on_it() -> None:
     with app.pool.acquire() as pooled:
         made: Any = pooled
-        assert made.get_transport_cls() is HonestTransport
+        assert made.get_transport_cls() is ClosedAwareTransport
 
 
 def test_a_channel_has_one_client_for_its_pool() -> None:
-    channel: Any = HonestTransport.Channel.__new__(HonestTransport.Channel)
+    channel: Any = ClosedAwareTransport.Channel.__new__(ClosedAwareTransport.Channel)
     channel.Client = redis.Redis
     channel._pool = redis.ConnectionPool()
     first = channel._create_client()
@@ -50,7 +52,7 @@ def test_it_looks_again_soon() -> None:
 
 def test_a_channel_without_a_connection_says_so_in_its_callers_words() -> None:
     lost = connection()
-    channel: Any = HonestTransport.Channel.__new__(HonestTransport.Channel)
+    channel: Any = ClosedAwareTransport.Channel.__new__(ClosedAwareTransport.Channel)
     channel.connection = None
     with pytest.raises(redis.ConnectionError) as raised:
         channel._connparams()
