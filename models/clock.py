@@ -60,8 +60,16 @@ class Clock:
 
 
 _clock = Clock()
-seconds = _clock.seconds
-forget = _clock.forget
+
+
+def seconds() -> float:
+    """Seconds since 1970 by Postgres' clock; by this host's until the first reading."""
+    return _clock.seconds()
+
+
+def forget() -> None:
+    """Reads the clock anew at the next use."""
+    _clock.forget()
 
 
 def now_ms() -> int:

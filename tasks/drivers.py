@@ -12,7 +12,7 @@ import structlog
 
 from models import clock, messages
 from models.live import mailbox
-from models.live.driver_index import Moved, Position, Report, Trip
+from models.live.driver_index import Moved, Position, Report, RunningTrip
 from models.messages import Message
 from tasks.followups import follow
 from workers import failing, locating, registering, withdrawing
@@ -54,7 +54,7 @@ def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
     """
     moves = locating.move_all(reports, now_ms)
     newest: dict[str, Position] = {}
-    due: dict[str, Trip] = {}
+    due: dict[str, RunningTrip] = {}
     for (driver_id, position), moved in zip(reports, moves, strict=True):
         if moved.jumped:
             log.info("impossible position", driver_id=driver_id)
@@ -67,7 +67,7 @@ def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
     return moves
 
 
-def _location(trip: Trip, position: Position) -> Message:
+def _location(trip: RunningTrip, position: Position) -> Message:
     data = {
         "truckRequestId": trip.truck_request_id,
         "latitude": position.latitude,

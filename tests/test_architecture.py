@@ -19,6 +19,23 @@ from web.documents.openapi import OPERATIONS
 # Of keys, to tell them from other texts with a colon.
 FIRST_WORDS = {"order", "idempotency", "drivers", "mailbox", "alive", "orders", "reads"}
 LAYERS = ["models", "workers", "tasks", "web"]
+PRODUCT = [*LAYERS, "server"]
+
+# Where the inner parts of libraries may be used: patches, each with its reason.
+PATCHES = ("tasks/celery_patches/", "server/", "web/connection.py", "web/socket/websocket.py")
+# Private by its name only: documented by the standard library and SQLAlchemy.
+DOCUMENTED = {"_asdict", "_replace", "_fields", "_mapping", "_typeshed"}
+# Functions of workers that are given a function: they run it for rows, and it is one of workers or web.
+TAKE_FUNCTIONS = {"apart", "readable", "_batches"}
+# To be emptied: modules that give methods of an object of theirs as functions.
+ALIASES_LEFT = {
+    *("web/answered.py", "web/pace.py", "web/positions.py", "web/reports.py", "web/revocations.py"),
+    *("web/shedding.py", "web/ticker.py", "web/writers.py"),
+}
+# To be emptied: class names that mean two things.
+NAMES_LEFT = {
+    *("Accept", "Answer", "Frame", "Nothing", "OrderCancelled", "Positions", "Request", "TripStep"),
+}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -47,6 +64,90 @@ def test_imports_run_only_to_the_right(layer: str) -> None:
 def test_workers_know_neither_celery_nor_flask() -> None:
     for path in sources("workers", "models"):
         assert not imported(path) & {"celery", "flask", "kombu"}, path
+
+
+def parsed(*folders: str) -> dict[str, ast.Module]:
+    """The modules by their paths from the root."""
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(sources(*folders))}
+
+
+def test_no_worker_calls_back_into_tasks() -> None:
+    """A function that is given another one, or has one in a field, could be made to call a task."""
+    found = set()
+    for tree in parsed("workers").values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                written = [ast.unparse(each.annotation) for each in parameters if each.annotation]
+                found |= {node.name for each in written if "Callable" in each}
+            elif isinstance(node, ast.ClassDef):
+                fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+                found |= {node.name for each in fields if "Callable" in ast.unparse(each.annotation)}
+    assert found == TAKE_FUNCTIONS
+
+
+def ours(trees: dict[str, ast.Module]) -> set[str]:
+    """Private names that these modules define: variables, fields, functions, classes."""
+    defined = set()
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                defined.add(node.name)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                defined.add(node.id if isinstance(node, ast.Name) else node.attr)
+    return {name for name in defined if name.startswith("_")}
+
+
+def private_uses(tree: ast.Module) -> set[str]:
+    """Private names that a module reads from something, imports, or asks for by text."""
+    used = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store):
+            used.add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            used |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr"):
+            used |= {ast.literal_eval(each) for each in node.args[1:2] if isinstance(each, ast.Constant)}
+    return {name for name in used if re.match("_[a-z]", name)} - DOCUMENTED
+
+
+def test_private_attributes_of_libraries_are_used_in_patches_only() -> None:
+    trees = parsed(*PRODUCT)
+    defined = ours(trees)
+    found = {path: names for path, tree in trees.items() if (names := private_uses(tree) - defined)}
+    assert {path: names for path, names in found.items() if not path.startswith(PATCHES)} == {}
+    # It does see them.
+    assert "_info" in found["tasks/celery_patches/broker.py"]
+
+
+def aliases(tree: ast.Module) -> list[str]:
+    """Module-level names for attributes of an object that the module makes, but for settings."""
+    made, found = set(), []
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {target.id for target in targets if isinstance(target, ast.Name)}
+            if isinstance(node.value, ast.Call) and not ast.unparse(node.value).startswith("settings."):
+                made |= names
+            elif isinstance(node.value, ast.Attribute) and ast.unparse(node.value.value) in made:
+                found.append(ast.unparse(node))
+    return found
+
+
+def test_no_module_gives_a_bound_method_as_its_own_function() -> None:
+    assert aliases(ast.parse("_x = X()\ntake = _x.take")) == ["take = _x.take"]
+    found = {path: names for path, tree in parsed(*PRODUCT).items() if (names := aliases(tree))}
+    assert set(found) <= ALIASES_LEFT, found
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    where: dict[str, list[str]] = {}
+    for path, tree in parsed(*PRODUCT).items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                where.setdefault(node.name, []).append(path)
+    twice = {name: paths for name, paths in where.items() if len(paths) > 1}
+    assert set(twice) <= NAMES_LEFT, twice
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -124,15 +225,7 @@ def test_every_key_stands_in_the_key_table() -> None:
     known = {re.sub(r"\{[a-z]+\}|\*", "", key) for key in table if ":" in key}
     for path in [*sources(*LAYERS), *(ROOT / "models/live/lua").glob("*.lua")]:
         for key in re.findall(r"""f?["']([a-z]+(?::[a-z]+)*:)(?:\{|["'])""", path.read_text()):
-            if key.split(":")[0] in {
-                "order",
-                "idempotency",
-                "drivers",
-                "mailbox",
-                "alive",
-                "orders",
-                "reads",
-            }:
+            if key.split(":")[0] in FIRST_WORDS:
                 assert any(one.startswith(key) or key.startswith(one) for one in known), f"{path}: {key}"
 
 

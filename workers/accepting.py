@@ -112,7 +112,7 @@ CLOSED: dict[str, type[DomainError]] = {
 
 
 @dataclass(frozen=True)
-class Accepted:
+class Acceptance:
     """The trip that was won (the driver's view of it); no follow-up if it had been won before."""
 
     trip: dict[str, Any]
@@ -121,7 +121,7 @@ class Accepted:
 
 def accept(
     driver_id: str, order_id: str, truck_request_id: str | None = None, now: datetime | None = None
-) -> Accepted:
+) -> Acceptance:
     """Assigns one truck of the order to this driver.
 
     ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well. What was won
@@ -167,7 +167,7 @@ def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
     return offer
 
 
-def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
+def _answer_closed(connection: Connection, offer: Row[Any]) -> Acceptance:
     """The same success again for what was won and still stands; else why it is too late."""
     if offer.state != "accepted":
         raise _refusal(offer)
@@ -177,7 +177,7 @@ def _answer_closed(connection: Connection, offer: Row[Any]) -> Accepted:
         raise NotOffered
     if trip["status"] == "cancelled":
         raise OrderCancelled
-    return Accepted(trip)
+    return Acceptance(trip)
 
 
 def _refusal(offer: Row[Any]) -> DomainError:
@@ -186,7 +186,7 @@ def _refusal(offer: Row[Any]) -> DomainError:
 
 def _accept(
     connection: Connection, offer: Row[Any], driver: Row[Any], wanted: str | None, now: datetime | None
-) -> Accepted:
+) -> Acceptance:
     order = connection.execute(LOCK, {"order_id": offer.order_id, "now": now}).one()
     searching = order.searching and order.in_time
     truck = _claim(connection, offer, driver, wanted, now) if searching else None
@@ -217,7 +217,7 @@ def _claim(
     ).one_or_none()
 
 
-def _too_late(connection: Connection, before: Row[Any], searching: bool) -> Accepted:
+def _too_late(connection: Connection, before: Row[Any], searching: bool) -> Acceptance:
     """Something has changed since the offer was read: what?"""
     offer = _offer(connection, str(before.order_id), before.driver_id)
     if offer.state != "open":
@@ -237,7 +237,7 @@ def _fill(
     truck: Row[Any],
     driver: Row[Any],
     now: datetime | None,
-) -> Accepted:
+) -> Acceptance:
     searching = truck.missing > 0
     trip = views.trip_view(truck, order)
     told = [
@@ -257,4 +257,6 @@ def _fill(
         "body": outbox.body(told, [driver.id]),
     }
     written = connection.execute(RECORD, row).one()
-    return Accepted(trip, outbox.written(written, str(order.id), told, [driver.id], recounted=truck.vehicle))
+    return Acceptance(
+        trip, outbox.written(written, str(order.id), told, [driver.id], recounted=truck.vehicle)
+    )

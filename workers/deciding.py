@@ -17,7 +17,7 @@ from models.outbox import Wave
 from models.prepared import Prepared, Row
 from workers import drafting, events, offering, waves
 from workers.drafting import Draft
-from workers.events import Event
+from workers.events import AuditEvent
 from workers.offering import Offered
 
 # A worker may be held up between reading an admission and placing it, by a frozen Redis or altogether; its
@@ -183,11 +183,11 @@ def decide(
     return outcomes, undecided
 
 
-def _happened(one: Draft, asked: Sequence[Offered]) -> list[Event]:
-    placed = Event(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
+def _happened(one: Draft, asked: Sequence[Offered]) -> list[AuditEvent]:
+    placed = AuditEvent(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
     if not one.wave:
         return [placed]
-    return [placed, Event(one.id, "wave_sent", offering.wave_event(one.wave, asked))]
+    return [placed, AuditEvent(one.id, "wave_sent", offering.wave_event(one.wave, asked))]
 
 
 def _told(one: Draft, asked: Sequence[Offered]) -> list[Message]:

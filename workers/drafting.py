@@ -12,7 +12,7 @@ from models import settings
 from models.live.driver_index import vehicle_key
 from models.prepared import Row
 from workers import views
-from workers.matching import Candidate, MissingTruck, Search
+from workers.matching import Candidate, MissingTruck, WaveSearch
 from workers.offering import Offered
 from workers.views import Columns
 
@@ -86,11 +86,11 @@ class Draft:
         }
 
     @property
-    def search(self) -> Search:
+    def search(self) -> WaveSearch:
         """What its first wave looks for."""
         missing = [MissingTruck(truck.id, truck.vehicle, truck.price_per_truck) for truck in self.trucks]
         place = self.pickup["coordinates"]
-        return Search(missing, place["latitude"], place["longitude"], wave=1)
+        return WaveSearch(missing, place["latitude"], place["longitude"], wave=1)
 
 
 def draft(admission: Row) -> Draft:

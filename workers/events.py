@@ -13,7 +13,7 @@ INSERT = text(
 )
 
 
-# Events of several orders: ``:events`` is JSON of ``Event``.
+# Events of several orders: ``:events`` is JSON of ``AuditEvent``.
 HAPPENED = "jsonb_to_recordset(CAST(:events AS jsonb)) AS e(order_id uuid, type text, data jsonb)"
 INSERT_ALL = text(f"""
     INSERT INTO order_events (order_id, at, type, data)
@@ -21,7 +21,7 @@ INSERT_ALL = text(f"""
 """)
 
 
-class Event(NamedTuple):
+class AuditEvent(NamedTuple):
     """What happened to an order."""
 
     order_id: str
@@ -29,12 +29,12 @@ class Event(NamedTuple):
     data: Mapping[str, Any]
 
 
-def rows(happened: Sequence[Event]) -> str:
+def rows(happened: Sequence[AuditEvent]) -> str:
     """The parameter ``:events``."""
     return orjson.dumps([one._asdict() for one in happened], default=dict).decode()
 
 
-def record_all(connection: Connection, happened: Sequence[Event], now: datetime | None) -> None:
+def record_all(connection: Connection, happened: Sequence[AuditEvent], now: datetime | None) -> None:
     """Adds events of several orders inside the caller's transaction."""
     if happened:
         connection.execute(INSERT_ALL, {"now": now, "events": rows(happened)})

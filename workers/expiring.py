@@ -11,7 +11,7 @@ from models.failed_rows import not_left_behind
 from models.messages import Message
 from workers import events, trips
 from workers.closing import Closed, told_of_end
-from workers.events import Event
+from workers.events import AuditEvent
 
 DUE = text(f"""
     SELECT id FROM orders WHERE searching AND expires_at <= coalesce(:now, now())
@@ -90,7 +90,7 @@ def _end_searches(
         order_id, partly = str(order.id), order.trucks_filled > 0
         ended = sorted(asked[order_id], key=lambda one: one.driver_id)
         data = {"trucksFilled": order.trucks_filled, "drivers": [one.driver_id for one in ended]}
-        happened.append(Event(order_id, "search_ended" if partly else "order_expired", data))
+        happened.append(AuditEvent(order_id, "search_ended" if partly else "order_expired", data))
         told.append((order_id, [_tell_customer(order, partly), *_tell_drivers(order_id, ended, partly)]))
     events.record_all(connection, happened, now)
     for order in orders:

@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from models import db
 from models.errors import DriverNotRegistered
 from models.live import driver_index
-from models.live.driver_index import NO_SEARCH, Moved, Placement, Position, Report, Trip
+from models.live.driver_index import NO_SEARCH, Moved, Placement, Position, Report, RunningTrip
 from models.orders import RUNNING
 from workers import failing
 
@@ -130,11 +130,11 @@ def save(latest: Mapping[str, Position]) -> int:
         return connection.execute(SAVE, {"latest": orjson.dumps(rows).decode()}).rowcount
 
 
-def _trip(row: Row[Any]) -> Trip | None:
+def _trip(row: Row[Any]) -> RunningTrip | None:
     if row.truck_request_id is None:
         return None
     since_ms = _milliseconds(row.assigned_at) if row.assigned_at else 0
-    return Trip(str(row.truck_request_id), row.customer_id, since_ms)
+    return RunningTrip(str(row.truck_request_id), row.customer_id, since_ms)
 
 
 def _saved(row: Row[Any]) -> Position | None:

@@ -47,7 +47,7 @@ def radius_km(wave: int) -> int:
 
 
 @dataclass(frozen=True)
-class Search:
+class WaveSearch:
     """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees).
 
     ``asked`` are the kinds that each driver is not asked for any more, ``None`` for all of them.
@@ -65,7 +65,7 @@ class Search:
         return kinds is not None and truck.kind not in kinds
 
 
-def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
+def candidates(searches: Sequence[WaveSearch]) -> list[list[Candidate]]:
     """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
     pipeline = live.Pipeline()
     found = ask(pipeline, searches)
@@ -73,7 +73,7 @@ def candidates(searches: Sequence[Search]) -> list[list[Candidate]]:
     return found()
 
 
-def ask(pipeline: live.Pipeline, searches: Sequence[Search]) -> Callable[[], list[list[Candidate]]]:
+def ask(pipeline: live.Pipeline, searches: Sequence[WaveSearch]) -> Callable[[], list[list[Candidate]]]:
     """Adds the same search to a pipeline; the result returns the candidates after its execution."""
     of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
     nearby = driver_search.ask(
@@ -92,20 +92,20 @@ def ask(pipeline: live.Pipeline, searches: Sequence[Search]) -> Callable[[], lis
     return found
 
 
-def _kinds(search: Search) -> Iterable[tuple[str, list[MissingTruck]]]:
+def _kinds(search: WaveSearch) -> Iterable[tuple[str, list[MissingTruck]]]:
     kinds: dict[str, list[MissingTruck]] = {}
     for truck in search.trucks:
         kinds.setdefault(truck.vehicle, []).append(truck)
     return kinds.items()
 
 
-def _question(search: Search, vehicle: str, trucks: int) -> driver_search.Question:
+def _question(search: WaveSearch, vehicle: str, trucks: int) -> driver_search.Question:
     k = DRIVERS_PER_TRUCK * trucks + len(search.asked)
     return driver_search.Question(vehicle, search.latitude, search.longitude, radius_km(search.wave), k)
 
 
 def _candidates(
-    search: Search, trucks: Sequence[MissingTruck], nearby: Sequence[driver_search.Nearby]
+    search: WaveSearch, trucks: Sequence[MissingTruck], nearby: Sequence[driver_search.Nearby]
 ) -> list[Candidate]:
     """The nearest drivers, each with a truck; the trucks in turn, so that the first accepts do not all want
     the same one.

@@ -81,7 +81,7 @@ MISSING = text("""
 
 
 @dataclass(frozen=True)
-class Search:
+class OfferDetails:
     """What an offer tells of its order, and the trucks that are still missing."""
 
     order_id: str
@@ -156,7 +156,7 @@ def offered(row: Row[Any]) -> Offered:
     )
 
 
-def new_broadcast(search: Search, one: Offered) -> Message:
+def new_broadcast(search: OfferDetails, one: Offered) -> Message:
     """The offer as its driver sees it."""
     vehicle_type, vehicle_subtype = search.types[one.vehicle]
     data = search.details | {
@@ -197,7 +197,7 @@ def broadcasts(waves: Sequence[tuple[str, Wave]]) -> list[list[Message]]:
     ]
 
 
-def open_broadcasts(connection: Connection, search: Search, wave: Wave) -> list[Message]:
+def open_broadcasts(connection: Connection, search: OfferDetails, wave: Wave) -> list[Message]:
     """The same for a search that is at hand. (It may be a later one than the wave's.)"""
     rows = connection.execute(OPEN_OF_ORDERS, {"ids": [search.order_id]})
     return _shown(search, [row for row in rows if _goes_with(row, wave)])
@@ -210,7 +210,7 @@ def _goes_with(offer: Row[Any], wave: Wave) -> bool:
     return Wave(offer.round, offer.wave) == wave or (wave.wave == 1 and offer.round < wave.round)
 
 
-def _shown(search: Search, offers: Sequence[Row[Any]]) -> list[Message]:
+def _shown(search: OfferDetails, offers: Sequence[Row[Any]]) -> list[Message]:
     return [new_broadcast(search, offered(row)) for row in offers if row.vehicle in search.types]
 
 
@@ -223,7 +223,7 @@ def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
     return {"wave": wave, "radiusKm": radius_km(wave), "drivers": asked}
 
 
-def search_of(order: Columns, missing: Sequence[Columns]) -> Search:
+def search_of(order: Columns, missing: Sequence[Columns]) -> OfferDetails:
     """The search as its rows tell it. What all its drivers are shown alike is serialised once."""
     details = {
         "pickup": orjson.Fragment(orjson.dumps(order.pickup)),
@@ -233,7 +233,7 @@ def search_of(order: Columns, missing: Sequence[Columns]) -> Search:
         "expiresAt": messages.iso(order.expires_at),
     }
     types = {truck.vehicle: (truck.vehicle_type, truck.vehicle_subtype) for truck in missing}
-    return Search(str(order.id), order.round, details, types, still_needed(missing))
+    return OfferDetails(str(order.id), order.round, details, types, still_needed(missing))
 
 
 def still_needed(missing: Sequence[Columns]) -> dict[str, int]:

@@ -82,7 +82,7 @@ TRIPS = text(f"""
 
 
 @dataclass(frozen=True)
-class Figures:
+class OrderFigures:
     """What Postgres says of this moment; every state is there, with 0 where nothing is in it."""
 
     admissions: dict[str, int]
@@ -107,7 +107,7 @@ def since_ms() -> int:
     return clock.now_ms() - settings.load().driver_presence_seconds * 1000
 
 
-def figures_of(heard: int | None) -> Figures:
+def figures_of(heard: int | None) -> OrderFigures:
     """``heard`` is how many drivers were heard of within the presence time, as the driver index says.
 
     ``None`` if it is away: then the last saved position of a driver counts for a word from them.
@@ -117,10 +117,10 @@ def figures_of(heard: int | None) -> Figures:
         return figures_on(connection, drivers)
 
 
-def figures_on(connection: Connection, drivers: dict[str, int]) -> Figures:
+def figures_on(connection: Connection, drivers: dict[str, int]) -> OrderFigures:
     """The same on a connection that is at hand, with the drivers by state."""
     outbox = connection.execute(OUTBOX).one()
-    return Figures(
+    return OrderFigures(
         counts(connection.execute(ADMISSIONS_WATCHED).all(), admissions.WATCHED),
         counts(connection.execute(SEARCHING_BY_STATUS).all(), SEARCHING_STATES),
         drivers,

@@ -50,7 +50,7 @@ OPEN_OFFERS = text("""
 
 
 @dataclass(frozen=True)
-class Opening:
+class DriverOpening:
     """What a driver's socket starts with; ``open_messages`` are the open offers, for the mailbox."""
 
     data: dict[str, Any]
@@ -92,14 +92,14 @@ def customer_opening(customer_id: str) -> dict[str, Any]:
     return {"activeOrder": current_order(customer_id)}
 
 
-def driver_opening(driver_id: str) -> Opening:
+def driver_opening(driver_id: str) -> DriverOpening:
     """What a driver's socket starts with: the open offers he can still take, and his trip."""
     with db.reads() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
         current = views.trip_view(running, running) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)
     data = {"driverId": driver_id, "openBroadcasts": [one.data for one in told], "currentTrip": current}
-    return Opening(data, told)
+    return DriverOpening(data, told)
 
 
 def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:

@@ -18,7 +18,7 @@ from workers.matching import radius_km
 from workers.overseeing import (
     FRESH,
     MOST,
-    Figures,
+    OrderFigures,
     counted_each,
     counts,
     drivers_by_state,
@@ -124,7 +124,7 @@ def _progress(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _counters(connection: Connection, found: Figures, now: datetime | None) -> dict[str, Any]:
+def _counters(connection: Connection, found: OrderFigures, now: datetime | None) -> dict[str, Any]:
     at = {"now": now}
     present = counts(connection.execute(PRESENT).all(), PRESENT_STATES)
     ended = _ended(connection, now)

@@ -13,8 +13,8 @@ from models.failed_rows import not_left_behind
 from models.messages import Message
 from models.outbox import Told, Wave
 from workers import events
-from workers.events import Event
-from workers.matching import WAVE_RADII_KM, Candidate, Kind, MissingTruck, Search, candidates
+from workers.events import AuditEvent
+from workers.matching import WAVE_RADII_KM, Candidate, Kind, MissingTruck, WaveSearch, candidates
 from workers.offering import (
     MISSING,
     SEARCHES,
@@ -85,7 +85,7 @@ TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = ANY(CA
 class _Due:
     """A search as it was read: its row, the trucks it misses, and who has been asked.
 
-    ``asked`` as in `Search`; ``reached``: somebody has been asked in this search.
+    ``asked`` as in `WaveSearch`; ``reached``: somebody has been asked in this search.
     """
 
     order: Row[Any]
@@ -102,9 +102,11 @@ class _Due:
         return int(self.order.wave) + 1
 
     @property
-    def search(self) -> Search:
+    def search(self) -> WaveSearch:
         trucks = [MissingTruck(str(one.id), one.vehicle, one.price_per_truck) for one in self.missing]
-        return Search(trucks, self.order.pickup_latitude, self.order.pickup_longitude, self.next, self.asked)
+        return WaveSearch(
+            trucks, self.order.pickup_latitude, self.order.pickup_longitude, self.next, self.asked
+        )
 
     @property
     def without_supply(self) -> bool:
@@ -200,11 +202,11 @@ def _send(
     for one in searches:
         offers, wave = sent.get(one.id, []), Wave(one.order.round, one.next)
         if offers:
-            happened.append(Event(one.id, "wave_sent", wave_event(one.next, offers)))
+            happened.append(AuditEvent(one.id, "wave_sent", wave_event(one.next, offers)))
         if shown := _shown(connection, one, offers, wave):
             told.append(Told(one.id, shown, wave))
         elif one.without_supply:
-            happened.append(Event(one.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
+            happened.append(AuditEvent(one.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
             told.append(Told(one.id, [_no_supply(one)]))
     if alone := [one.order_id for one in told if one.wave is None]:
         connection.execute(TOLD_NO_SUPPLY, {"ids": alone})

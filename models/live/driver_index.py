@@ -60,7 +60,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class RunningTrip:
     """A driver's running trip, and who waits for the truck."""
 
     truck_request_id: str
@@ -79,7 +79,7 @@ class Moved:
     """
 
     outcome: Outcome
-    trip: Trip | None = None
+    trip: RunningTrip | None = None
     tell: bool = False
     jumped: bool = False
 
@@ -138,7 +138,7 @@ class Placement:
     position: Position | None
     seen_ms: int
     as_of_us: int
-    trip: Trip | None = None
+    trip: RunningTrip | None = None
 
 
 def place_all(placements: Sequence[Placement]) -> None:
@@ -224,7 +224,7 @@ def _moved(answer: Any) -> Moved:
     if not running:
         return Moved(outcome, jumped=bool(jumped))
     truck_request_id, customer_id = running.split(" ")
-    return Moved(outcome, Trip(truck_request_id, customer_id, int(since_ms)), bool(tell), bool(jumped))
+    return Moved(outcome, RunningTrip(truck_request_id, customer_id, int(since_ms)), bool(tell), bool(jumped))
 
 
 def _where(position: Position, now_ms: int | None = None) -> bytes:

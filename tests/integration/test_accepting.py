@@ -19,12 +19,12 @@ from models.errors import (
 )
 from tests import scenes
 from workers import accepting, cancelling, expiring, reading, registering, trips
-from workers.accepting import Accepted
+from workers.accepting import Acceptance
 
 pytestmark = pytest.mark.usefixtures("clean")
 
 
-def told(accepted: Accepted) -> list[tuple[str, str]]:
+def told(accepted: Acceptance) -> list[tuple[str, str]]:
     assert accepted.followup is not None
     return [(message.to, message.type) for message in accepted.followup.messages]
 

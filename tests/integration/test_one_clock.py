@@ -19,11 +19,11 @@ from tests import scenes
 from web.fields import FUTURE_SECONDS, PAST_DAYS
 from web.schemas import ReportedPosition
 from workers import cleaning, locating, matching, overseeing, registering, revoking
-from workers.matching import MissingTruck, Search
+from workers.matching import MissingTruck, WaveSearch
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-ACE = Search([MissingTruck("t1", "truck:tata_ace", Decimal(500))], *scenes.NOIDA, wave=1)
+ACE = WaveSearch([MissingTruck("t1", "truck:tata_ace", Decimal(500))], *scenes.NOIDA, wave=1)
 # The host's clock in this test, in seconds from the true one.
 BEHIND, RIGHT, AHEAD = -30, 0, 30
 
