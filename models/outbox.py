@@ -1,7 +1,7 @@
 """The outbox: what must follow a commit, committed with it.
 
-A row is written in the transaction that changes an order and removed once everybody has been
-told. Whoever dies in between leaves the row, and a sweep finishes the work.
+A row is written in the transaction that changes an order and removed once everybody is notified. A process
+that dies in between leaves the row, and a sweep finishes the work.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ outbox = Table(
 
 
 class Wave(NamedTuple):
-    """A wave of an order whose drivers are told of their offers; the rows of those say the rest."""
+    """A wave whose drivers are to be notified; their offers are rows of their own."""
 
     round: int
     wave: int
@@ -41,12 +41,11 @@ class Wave(NamedTuple):
 class Followup:
     """What follows one commit: messages to people, and drivers whose search state has changed.
 
-    The messages of a wave are not in its row, which would be as long as all of them: whoever finds it
-    overdue makes them anew from the offers that are still open.
+    The messages of a wave are not in its row, which would be as long as all of them: the sweep makes them
+    again from the offers that are still open.
 
-    ``earlier`` are those of the same order that nobody had finished yet: two processes that commit one
-    after the other may come to their follow-ups the other way round, and nobody may hear of a cancel
-    before the accept that it cancels.
+    ``earlier`` are unfinished ones of the same order: two processes that commit one after the other may
+    reach their follow-ups in the other order, and a cancel must not arrive before the accept it cancels.
     """
 
     id: int
@@ -57,13 +56,13 @@ class Followup:
     earlier: Sequence["Followup"] = field(default_factory=tuple)
     # Why its row cannot be read.
     unreadable: Exception | None = None
-    # Its order was placed with it: no cache has held the order before.
+    # Its order was created with it, so no cache holds that order.
     new: bool = False
-    # The kind of vehicle of which another number of trucks is missing now. Not in the row: that is a hint.
+    # The vehicle whose number of missing trucks has changed. Not in the row, since it is only a hint.
     recounted: str = ""
 
 
-# In the order of the commits, since whoever changes an order holds its row.
+# Ids are in the order of the commits, since a transaction that changes an order holds its row.
 INSERT = text("""
     WITH earlier AS MATERIALIZED (SELECT id, body FROM outbox WHERE order_id = :order_id)
     INSERT INTO outbox (order_id, body) VALUES (:order_id, :body)
@@ -90,7 +89,7 @@ OVERDUE = text(f"""
         AND {not_left_behind("deliver", "outbox.id")}
     ORDER BY created_at LIMIT :limit
 """)
-# A lost deletion only repeats a delivery, and mailboxes take the same key once.
+# A lost deletion repeats a delivery, and mailboxes take a key once.
 DELETE = Prepared(
     "done",
     "DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))",
@@ -111,25 +110,25 @@ def add(
     return written(row, order_id, messages, changed_drivers, recounted=recounted)
 
 
-class Told(NamedTuple):
-    """What people are told of one order; of a wave, the row keeps that and not its messages."""
+class Notice(NamedTuple):
+    """The messages about one order; the row of a wave keeps the wave and not its messages."""
 
     order_id: str
     messages: Sequence[Message]
     wave: Wave | None = None
 
 
-def add_all(connection: Connection, told: Sequence[Told]) -> list[Followup]:
+def add_all(connection: Connection, notices: Sequence[Notice]) -> list[Followup]:
     """The same for several orders, each of them once, in one statement."""
-    if not told:
+    if not notices:
         return []
     rows = [
-        {"order_id": one.order_id, "body": body(wave=one.wave) if one.wave else body(one.messages)}
-        for one in told
+        {"order_id": each.order_id, "body": body(wave=each.wave) if each.wave else body(each.messages)}
+        for each in notices
     ]
-    values = {"ids": [one.order_id for one in told], "followups": orjson.dumps(rows).decode()}
+    values = {"ids": [each.order_id for each in notices], "followups": orjson.dumps(rows).decode()}
     found = {str(row.order_id): row for row in connection.execute(INSERT_ALL, values)}
-    return [written(found[one.order_id], one.order_id, one.messages, wave=one.wave) for one in told]
+    return [written(found[each.order_id], each.order_id, each.messages, wave=each.wave) for each in notices]
 
 
 def written(
@@ -140,7 +139,7 @@ def written(
     wave: Wave | None = None,
     recounted: str = "",
 ) -> Followup:
-    """What `INSERT` has written."""
+    """The follow-up that `INSERT` has written."""
     earlier = [_from_row(row_id, order_id, kept) for row_id, kept in row.earlier or ()]
     return Followup(row.id, order_id, messages, changed_drivers, wave, earlier, recounted=recounted)
 
@@ -148,7 +147,7 @@ def written(
 def body(
     messages: Sequence[Message] = (), changed_drivers: Sequence[str] = (), wave: Wave | None = None
 ) -> str:
-    """What a row keeps, for who writes it with a statement of their own."""
+    """The text of a row, for statements that insert it themselves."""
     kept = {
         "messages": list(messages),
         "changed_drivers": list(changed_drivers),
@@ -160,13 +159,13 @@ def body(
 def overdue(
     connection: Connection, age_seconds: float, limit: int, now: datetime | None = None
 ) -> list[Followup]:
-    """The rows that nobody has finished, oldest first."""
+    """Unfinished rows, oldest first."""
     rows = connection.execute(OVERDUE, {"now": now, "age": age_seconds, "limit": limit})
     return [_from_row(row.id, str(row.order_id), row.body) for row in rows]
 
 
 def _from_row(row_id: int, order_id: str, text: str) -> Followup:
-    """What a row says. One that cannot be read must not stop the others, nor the next change of its order."""
+    """Reads a row. An unreadable one must not stop the others, nor the next change of its order."""
     try:
         kept = orjson.loads(text)
         messages = [Message(**message) for message in kept["messages"]]

@@ -1,7 +1,6 @@
-"""What follows a commit: caches dropped, people told, the driver index brought up to date.
+"""What is done after a commit: drop caches, notify people, update the driver index.
 
-Called at once by whoever committed, and by the sweep for whoever died before it got here; doing it
-twice is harmless.
+Called at once by the process that committed, and by the sweep if that process died; twice does no harm.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,14 +17,12 @@ from workers import failing, locating, offering
 
 log = structlog.get_logger()
 
-# The committing process is usually done within milliseconds; what is older was left by a dead one.
+# The committing process needs milliseconds; an older row was left by a process that died.
 OVERDUE_SECONDS = 2
-# So many in one command, which holds Redis for some ms.
-TOGETHER = 25
 
 
 def follow(followup: Followup | None) -> None:
-    """Does what follows one commit; what fails stays in the outbox for the sweep."""
+    """Does what follows one commit; the sweep repeats what fails."""
     if followup is not None:
         follow_all([followup])
 
@@ -36,66 +33,70 @@ def follow_all(followups: Sequence[Followup], pipeline: live.Pipeline | None = N
     The messages are added to ``pipeline``, which is executed in any case.
     """
     try:
-        _finish(followups, pipeline)
-    # What it follows is committed, so whoever waits for that must not hear of an error here.
+        _finish(followups, pipeline or live.Pipeline())
+    # The changes are committed: their callers must not get an error from here.
     except Exception as error:
-        # Without a follow-up it was answers to waiting requests, which look into Postgres.
-        what = "follow-up left to the sweep" if followups else "wake-up lost"
-        away, orders = failing.store_away(error), [one.order_id for one in followups]
-        log.warning(what, order_ids=orders, error=type(error).__name__, exc_info=not away)
+        # Without a follow-up it held answers for waiting requests, which then look into Postgres.
+        event = "follow-up left to the sweep" if followups else "wake-up lost"
+        away, order_ids = failing.store_away(error), [followup.order_id for followup in followups]
+        log.warning(event, order_ids=order_ids, error=type(error).__name__, exc_info=not away)
         if len(followups) > 1 and not away:
-            for one in followups:
-                follow_all([one])
+            for followup in followups:
+                follow_all([followup])
 
 
-def _finish(followups: Sequence[Followup], pipeline: live.Pipeline | None = None) -> int:
-    _do(followups, pipeline or live.Pipeline())
+def _finish(followups: Sequence[Followup], pipeline: live.Pipeline) -> int:
+    _do(followups, pipeline)
     if followups:
         with db.statements() as connection:
-            outbox.done(connection, [one.id for one in followups])
+            outbox.done(connection, [followup.id for followup in followups])
     return len(followups)
 
 
 def _do(followups: Sequence[Followup], pipeline: live.Pipeline) -> None:
-    for one in followups:
-        if one.unreadable:
-            raise one.unreadable
-    if stale := [one.order_id for one in followups if not one.new]:
+    for followup in followups:
+        if followup.unreadable:
+            raise followup.unreadable
+    if stale := [followup.order_id for followup in followups if not followup.new]:
         order_cache.drop(stale)
-    if changed := [driver for one in followups for driver in one.changed_drivers]:
+    if changed := [driver for followup in followups for driver in followup.changed_drivers]:
         locating.refresh(changed, clock.now_ms())
     now = clock.now()
-    told = [message for one in followups for message in _told(one)]
-    first, rest = told[: mailbox.TOGETHER], told[mailbox.TOGETHER :]
+    messages = [message for followup in followups for message in _messages(followup)]
+    first, rest = messages[: mailbox.TOGETHER], messages[mailbox.TOGETHER :]
     if first:
         pipeline.add([mailbox.putting(first, now)])
-    recounts = [remaining.mark(pipeline, one.order_id, one.recounted) for one in followups if one.recounted]
+    start_recounts = [
+        remaining.mark(pipeline, followup.order_id, followup.recounted)
+        for followup in followups
+        if followup.recounted
+    ]
     pipeline.execute()
     mailbox.put(rest, now)
-    for begin in recounts:
-        begin()
+    for start_recount in start_recounts:
+        start_recount()
 
 
-def _told(followup: Followup) -> Iterator[Message]:
-    """Its messages, after those of the same order that came before; mailboxes take the same one once."""
-    # An earlier one that cannot be read has no messages; the sweep tells of it.
+def _messages(followup: Followup) -> Iterator[Message]:
+    """Its messages, after those of earlier ones of its order; mailboxes take the same message once."""
+    # An unreadable earlier one has no messages; the sweep reports it.
     yield from (message for earlier in complete(followup.earlier) for message in earlier.messages)
     yield from followup.messages
 
 
 def complete(followups: Sequence[Followup]) -> list[Followup]:
-    """Makes the messages of waves anew; those of all in three statements."""
-    waves = {one.id: (one.order_id, one.wave) for one in followups if one.wave is not None}
-    told = dict(zip(waves, offering.broadcasts(list(waves.values())), strict=True)) if waves else {}
-    return [replace(one, messages=told[one.id]) if one.id in told else one for one in followups]
+    """Makes the messages of waves again, with three statements for all of them."""
+    waves = {each.id: (each.order_id, each.wave) for each in followups if each.wave is not None}
+    made = dict(zip(waves, offering.broadcasts(list(waves.values())), strict=True)) if waves else {}
+    return [replace(each, messages=made[each.id]) if each.id in made else each for each in followups]
 
 
 def overdue(limit: int) -> list[Followup]:
-    """What others have left, oldest first."""
+    """Follow-ups that other processes have left, oldest first."""
     with db.statements() as connection:
         return outbox.overdue(connection, OVERDUE_SECONDS, limit)
 
 
 def deliver(followups: Sequence[Followup]) -> int:
-    """Finishes what others have left, all or none; how many."""
-    return _finish(complete(followups))
+    """Finishes them, all or none; returns how many."""
+    return _finish(complete(followups), live.Pipeline())

@@ -1,4 +1,4 @@
-"""Orders: placed on a queue of their own; cancelled by whoever asks, at once."""
+"""Orders: placed by workers of a queue of their own; cancelled in the caller's process."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def place(order_ids: list[str]) -> None:
 
 
 def place_overdue(order_id: str) -> bool:
-    """Places one admission that its task has not; false if it is decided already or being placed."""
+    """Places one admission whose task has not; false if it is decided or being placed."""
     outcome = placing.place_overdue(order_id)
     if outcome is None:
         return False
@@ -44,26 +44,29 @@ def place_overdue_together(order_ids: Sequence[str]) -> None:
 
 
 def _finish(outcomes: Sequence[Outcome], pipeline: live.Pipeline | None = None) -> None:
-    """Wakes the waiting requests, fills the idempotency cache and asks the drivers, in one round trip."""
+    """Wakes the waiting requests, fills the idempotency cache and offers the orders, in one round trip."""
     pipeline = pipeline or live.Pipeline()
-    for one in outcomes:
+    for outcome in outcomes:
         log.info(
-            "order " + one.state, rejection=one.rejection, order_id=one.order_id, request_id=one.request_id
+            "order " + outcome.state,
+            rejection=outcome.rejection,
+            order_id=outcome.order_id,
+            request_id=outcome.request_id,
         )
-    pipeline.add(_announcements(outcomes))
-    follow_all([one.followup for one in outcomes if one.followup], pipeline)
+    pipeline.add(_answers(outcomes))
+    follow_all([outcome.followup for outcome in outcomes if outcome.followup], pipeline)
 
 
-def _announcements(outcomes: Sequence[Outcome]) -> list[live.Command]:
-    """Where they fail, Postgres knows it all: the door looks there."""
+def _answers(outcomes: Sequence[Outcome]) -> list[live.Command]:
+    """To the cache and to the web processes. If one is lost, the waiting request finds it in Postgres."""
     replies: dict[str, list[dict[str, object]]] = {}
     commands: list[live.Command] = []
-    for one in outcomes:
-        if one.answer and one.idempotency_key and not one.answered_202:
-            answer = idempotency.CachedAnswer(one.order_id, one.fingerprint, 201, one.answer)
-            commands.append(idempotency.remembering(one.customer_id, one.idempotency_key, answer))
-        replies.setdefault(one.reply_to, []).append(_reply(one))
-    commands += [("PUBLISH", f"web:{instance}", orjson.dumps(some)) for instance, some in replies.items()]
+    for outcome in outcomes:
+        if outcome.answer and outcome.idempotency_key and not outcome.answered_202:
+            answer = idempotency.CachedAnswer(outcome.order_id, outcome.fingerprint, 201, outcome.answer)
+            commands.append(idempotency.remembering(outcome.customer_id, outcome.idempotency_key, answer))
+        replies.setdefault(outcome.reply_to, []).append(_reply(outcome))
+    commands += [("PUBLISH", f"web:{instance}", orjson.dumps(sent)) for instance, sent in replies.items()]
     return commands
 
 
@@ -78,8 +81,8 @@ def _reply(outcome: Outcome) -> dict[str, object]:
 
 
 def cancel(customer_id: str, order_id: str, reason: str) -> None:
-    """Cancels an order in the caller's process: its answer means that it is done, and that the customer
-    can order again. (An order that nobody had placed yet still holds the lock that the door took.)
+    """Cancels an order; when it returns the customer can order again. (The lock that the door took is still
+    held if the order was not placed yet.)
     """
     follow(cancelling.cancel(customer_id, order_id, reason))
     order_lock.release_quietly(customer_id, order_id)

@@ -1,5 +1,5 @@
-"""What a batch of admissions becomes, in one statement that is one transaction: orders with their truck
-requests and first offers, or refusals.
+"""One statement, and so one transaction, that turns a batch of admissions into orders with their truck
+requests and first offers, or refuses them.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,23 @@ from models.errors import ActiveOrderExists
 from models.messages import Message
 from models.outbox import Wave
 from models.prepared import Prepared, Row
-from workers import drafting, events, offering, waves
+from workers import drafting, events, offering
 from workers.drafting import Draft
 from workers.events import AuditEvent
-from workers.offering import Offered
+from workers.matching import WAVE_SECONDS
 
-# A worker may be held up between reading an admission and placing it, by a frozen Redis or altogether; its
-# order must not begin with less time than others have.
+# A worker may be delayed between reading an admission and placing it; its order must not begin with less time
+# than others have.
 FRESH_SECONDS = 1
 
-# Whoever holds an admission's row places it; the others pass by. Orders are written in the order of the
-# customers, so that two batches that meet in the unique index cannot wait for each other.
+# `FOR UPDATE SKIP LOCKED`: one worker places an admission, the others skip it. Orders are inserted in the
+# order of the customers, so that two batches that meet in the unique index cannot deadlock.
 #
-# What an order's customer is answered and what its audit says come with it: whom it asks, and since when it
-# is there. Where one of those cannot be asked, or that is long ago, nothing is written of that order; it is
-# decided anew.
+# The customer's answer and the audit are written with the order, and name its drivers and its time. If one of
+# the drivers is unavailable or the time is long ago, nothing of that order is written: it is tried again.
 #
-# The plan is kept for a while, so it must not live on an index being short now: `state || ''` keeps those of
-# the queued out, which would be read whole and grow when orders wait.
+# The plan is kept for a while, so it must not use an index because that is short now: `state || ''` excludes
+# the index of the queued, which would be read whole and grows when orders wait.
 PLACE = Prepared(
     "place",
     f"""
@@ -49,11 +48,11 @@ PLACE = Prepared(
             (SELECT coalesce(:now, now()) AS at) t
     ), proposed AS MATERIALIZED (
         SELECT * FROM {offering.PROPOSALS}
-    ), unfit AS (
-        SELECT order_id, array_agg(driver_id) AS drivers FROM proposed c WHERE NOT ({offering.FIT})
+    ), unavailable AS (
+        SELECT order_id, array_agg(driver_id) AS drivers FROM proposed c WHERE NOT ({offering.AVAILABLE})
         GROUP BY order_id
     ), undecided AS MATERIALIZED (
-        SELECT d.id AS order_id, d.at, u.drivers FROM drafts d LEFT JOIN unfit u ON u.order_id = d.id
+        SELECT d.id AS order_id, d.at, u.drivers FROM drafts d LEFT JOIN unavailable u ON u.order_id = d.id
         WHERE u.drivers IS NOT NULL OR d.created_at < d.at - interval '{FRESH_SECONDS} seconds'
     ), placed AS (
         INSERT INTO orders
@@ -65,7 +64,7 @@ PLACE = Prepared(
              CAST(c.payload #>> '{{pickup,coordinates,longitude}}' AS float8),
              CAST(c.payload->>'distanceKm' AS float8), d.total_trucks, d.total_amount,
              c.payload->>'goodsType', CAST(c.payload->>'cargoWeightKg' AS float8), d.wave,
-             d.created_at + d.wave * interval '{waves.WAVE_SECONDS} seconds', c.request_id,
+             d.created_at + d.wave * interval '{WAVE_SECONDS} seconds', c.request_id,
              d.expires_at, d.created_at, d.created_at
         FROM claimed c JOIN drafts d ON d.id = c.order_id
         WHERE NOT EXISTS (SELECT FROM undecided u WHERE u.order_id = c.order_id) AND NOT EXISTS (
@@ -86,7 +85,7 @@ PLACE = Prepared(
         JOIN placed p ON p.id = t.order_id
     ), asked AS (
         {offering.insert_offers("p.created_at")} FROM proposed c JOIN placed p ON p.id = c.order_id
-    ), told AS (
+    ), audited AS (
         INSERT INTO order_events (order_id, at, type, data)
         SELECT p.id, p.created_at, e.type, e.data FROM {events.HAPPENED} JOIN placed p ON p.id = e.order_id
     ), followed AS (
@@ -112,7 +111,7 @@ PLACE = Prepared(
         WHERE a.order_id = d.order_id AND a.order_id = ANY(CAST(:ids AS uuid[]))
     )
     SELECT c.order_id, c.customer_id, c.idempotency_key, c.fingerprint, c.request_id, c.reply_to,
-        c.answer_status, u.at AS undecided_at, u.drivers AS unfit, d.state, f.id AS followup_id,
+        c.answer_status, u.at AS undecided_at, u.drivers AS unavailable_drivers, d.state, f.id AS followup_id,
         CASE WHEN d.state <> 'placed' THEN (
             SELECT o.id FROM orders o WHERE o.customer_id = c.customer_id AND o.searching LIMIT 1
         ) END AS active
@@ -121,13 +120,13 @@ PLACE = Prepared(
 """,
 )
 
-# What an outbox row keeps of it.
+# What the outbox row of a placed order says.
 FIRST_WAVE = outbox.body(wave=Wave(1, 1))
 
 
 @dataclass
 class Outcome:
-    """How an admission ended, for whoever waits and for the idempotency cache.
+    """How an admission ended, for the waiting request and the idempotency cache.
 
     ``state`` is the admission's; ``answer`` is the JSON text of the 201's data, ``rejection`` the
     error's code with ``error_data``.
@@ -147,56 +146,57 @@ class Outcome:
     followup: outbox.Followup | None = None
 
 
-def decide(
+def insert_orders(
     connection: Connection, drafts: Sequence[Draft], now: datetime | None
 ) -> tuple[list[Outcome], list[Draft]]:
-    """Places them and records how each admission ended, on a connection whose statements commit.
+    """Inserts the orders and records how each admission ended, on a connection in autocommit.
 
-    Undecided, and second in the result, are those for which drivers were found who cannot be asked, and those
-    whose time is long ago: without these drivers, and with the time as it is now.
+    The second part are drafts to try again: without their unavailable drivers, or with the time as it is now.
     """
-    proposals = {one.id: offering.propose(one.id, one.round, one.wave, one.found or ()) for one in drafts}
-    answers = {one.id: _json(drafting.created_view(one, one.trucks, proposals[one.id])) for one in drafts}
+    answers = {draft.id: _json(drafting.created_view(draft, draft.trucks, draft.offers)) for draft in drafts}
     values = {
-        "ids": [one.id for one in drafts],
-        "drafts": _json([one.columns | {"answer": answers[one.id]} for one in drafts]),
-        "trucks": _json([truck for one in drafts for truck in one.trucks]),
-        "candidates": _json([proposal for some in proposals.values() for proposal in some]),
-        "events": events.rows([event for one in drafts for event in _happened(one, proposals[one.id])]),
+        "ids": list(answers),
+        "drafts": _json([draft.columns | {"answer": answers[draft.id]} for draft in drafts]),
+        "trucks": _json([truck for draft in drafts for truck in draft.trucks]),
+        "candidates": _json([offer for draft in drafts for offer in draft.offers]),
+        "events": events.rows([event for draft in drafts for event in _audit_events(draft)]),
         "followup": FIRST_WAVE,
         "now": now,
     }
-    by_id = {one.id: one for one in drafts}
-    outcomes, undecided = [], []
+    draft_of = {draft.id: draft for draft in drafts}
+    outcomes, again = [], []
     for row in PLACE.execute(connection, values):
-        one = by_id[str(row.order_id)]
+        draft = draft_of[str(row.order_id)]
         if row.undecided_at:
-            one.created_at = row.undecided_at
-            if row.unfit:
-                one.found = [found for found in one.found or () if found.driver_id not in row.unfit]
-            undecided.append(one)
+            draft.created_at = row.undecided_at
+            if row.unavailable_drivers:
+                draft.found = [
+                    offer for offer in draft.offers if offer.driver_id not in row.unavailable_drivers
+                ]
+            again.append(draft)
         elif row.state == "placed":
-            followup = outbox.Followup(row.followup_id, one.id, _told(one, proposals[one.id]), new=True)
-            outcomes.append(_outcome(row, answer=answers[one.id], followup=followup))
+            followup = outbox.Followup(row.followup_id, draft.id, _broadcasts(draft), new=True)
+            outcomes.append(_outcome(row, answer=answers[draft.id], followup=followup))
         else:
             outcomes.append(_refused(row))
-    return outcomes, undecided
+    return outcomes, again
 
 
-def _happened(one: Draft, asked: Sequence[Offered]) -> list[AuditEvent]:
-    placed = AuditEvent(one.id, "order_placed", {"customerId": one.customer_id, "trucks": len(one.trucks)})
-    if not one.wave:
+def _audit_events(draft: Draft) -> list[AuditEvent]:
+    details = {"customerId": draft.customer_id, "trucks": len(draft.trucks)}
+    placed = AuditEvent(draft.id, "order_placed", details)
+    if not draft.wave:
         return [placed]
-    return [placed, AuditEvent(one.id, "wave_sent", offering.wave_event(one.wave, asked))]
+    return [placed, AuditEvent(draft.id, "wave_sent", offering.wave_event(draft.wave, draft.offers))]
 
 
-def _told(one: Draft, asked: Sequence[Offered]) -> list[Message]:
-    search = offering.search_of(one, one.trucks)
-    return [offering.new_broadcast(search, each) for each in asked]
+def _broadcasts(draft: Draft) -> list[Message]:
+    details = offering.details_of(draft, draft.trucks)
+    return [offering.new_broadcast(details, offer) for offer in draft.offers]
 
 
 def _refused(row: Row) -> Outcome:
-    """An unanswered request hears 409 and keeps its key free; one answered 202 stays visible."""
+    """A waiting request is answered 409 and its key stays free; one answered 202 stays visible."""
     data = {"activeOrderId": str(row.active)} if row.active else None
     return _outcome(row, rejection=ActiveOrderExists.code, error_data=data)
 

@@ -1,4 +1,4 @@
-"""Orders on their way into the tables: what an admission asks for, in the shape of its rows."""
+"""What an admission asks for, in the shape of the order's rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from models import settings
 from models.live.driver_index import vehicle_key
 from models.prepared import Row
 from workers import views
-from workers.matching import Candidate, MissingTruck, WaveSearch
-from workers.offering import Offered
+from workers.matching import Offered, WaveSearch
 from workers.views import Columns
 
 
@@ -34,10 +33,9 @@ class Truck:
 
 @dataclass(slots=True)
 class Draft:
-    """An order as its row will be; the fields are the columns. ``created_at`` is by the clock of Postgres, as
-    it gave the admission.
+    """An order as its row will be; the fields are the columns. ``created_at`` is by Postgres' clock.
 
-    ``found`` is whom the first wave asks; ``None`` without Redis: the wave is then due at once.
+    ``found`` are the offers of the first wave; ``None`` without Redis: the wave is then due at once.
     """
 
     id: str
@@ -53,10 +51,15 @@ class Draft:
     cargo_weight_kg: float | None
     trucks: Sequence[Truck]
     created_at: datetime
-    found: Sequence[Candidate] | None = None
+    found: Sequence[Offered] | None = None
     status: str = "active"
     trucks_filled: int = 0
     round: int = 1
+
+    @property
+    def offers(self) -> Sequence[Offered]:
+        """The offers of the first wave."""
+        return self.found or ()
 
     @property
     def wave(self) -> int:
@@ -88,9 +91,8 @@ class Draft:
     @property
     def search(self) -> WaveSearch:
         """What its first wave looks for."""
-        missing = [MissingTruck(truck.id, truck.vehicle, truck.price_per_truck) for truck in self.trucks]
         place = self.pickup["coordinates"]
-        return WaveSearch(missing, place["latitude"], place["longitude"], wave=1)
+        return WaveSearch(self.id, self.round, 1, place["latitude"], place["longitude"], self.trucks)
 
 
 def draft(admission: Row) -> Draft:

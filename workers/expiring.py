@@ -96,7 +96,7 @@ def _end_searches(
     for order in orders:
         if order.trucks_filled:
             trips.settle(connection, str(order.id), now)
-    return outbox.add_all(connection, [outbox.Told(order_id, some) for order_id, some in told])
+    return outbox.add_all(connection, [outbox.Notice(order_id, sent) for order_id, sent in told])
 
 
 def _tell_customer(order: Row[Any], partly: bool) -> Message:

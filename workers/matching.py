@@ -1,44 +1,73 @@
-"""Whom to ask: the nearest drivers of the right vehicle, who have not been asked yet."""
+"""Whom to ask: the nearest drivers of the right vehicle who have not been asked yet."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from models import clock, live, settings
+from uuid_utils import uuid7
+
+from models import clock, live, money, settings
 from models.live import driver_search
 
 # The contract's waves: each looks further than the one before, the last radius stays.
 WAVE_RADII_KM = (5, 10, 15, 30, 50)
-# More would make a crowd of losers, fewer would leave trucks empty when some drivers look away.
+WAVE_SECONDS = 10
+# With more of them most would lose; with fewer trucks would stay empty when some drivers do not answer.
 DRIVERS_PER_TRUCK = 10
+
+# A truck request that still needs a driver: a row, or what will be one. Its fields are the columns.
+Truck: TypeAlias = Any
 
 
 class Kind(NamedTuple):
-    """What one truck of an order has in common with others: drivers are asked for it once a search."""
+    """What trucks of an order have in common: a driver is asked for a kind once a search."""
 
     vehicle: str
     fare: Decimal
 
 
-class MissingTruck(NamedTuple):
-    """A truck request that still needs a driver."""
+@dataclass(slots=True)
+class Offered:
+    """One driver asked, or to be asked; ``fare`` in rupees, ``distance_km`` as the crow flies."""
 
-    id: str
-    vehicle: str
-    fare: Decimal
-
-    @property
-    def kind(self) -> Kind:
-        return Kind(self.vehicle, self.fare)
-
-
-class Candidate(NamedTuple):
-    """A driver to ask, for which truck, and how far from the pickup (km)."""
-
+    offer_id: str
+    order_id: str
     driver_id: str
-    truck: MissingTruck
+    truck_request_id: str
+    vehicle: str
+    fare: int | float
+    round: int
+    wave: int
     distance_km: float
+
+
+@dataclass(frozen=True)
+class WaveSearch:
+    """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees).
+
+    ``asked`` has the kinds that each driver is not asked for any more, ``None`` for all of them.
+    """
+
+    order_id: str
+    round: int
+    wave: int
+    latitude: float
+    longitude: float
+    trucks: Sequence[Truck]
+    asked: Mapping[str, Collection[Kind] | None] = field(default_factory=dict)
+
+    def may_ask(self, driver_id: str, truck: Truck) -> bool:
+        """Whether this driver can be asked for this truck."""
+        kinds = self.asked.get(driver_id, ())
+        return kinds is not None and (truck.vehicle, truck.price_per_truck) not in kinds
+
+    def by_vehicle(self) -> Mapping[str, list[Truck]]:
+        """Its trucks by vehicle."""
+        trucks_of: dict[str, list[Truck]] = {}
+        for truck in self.trucks:
+            trucks_of.setdefault(truck.vehicle, []).append(truck)
+        return trucks_of
 
 
 def radius_km(wave: int) -> int:
@@ -46,26 +75,7 @@ def radius_km(wave: int) -> int:
     return WAVE_RADII_KM[min(wave, len(WAVE_RADII_KM)) - 1]
 
 
-@dataclass(frozen=True)
-class WaveSearch:
-    """What one wave of one order looks for: its missing trucks, around a pickup (WGS84 degrees).
-
-    ``asked`` are the kinds that each driver is not asked for any more, ``None`` for all of them.
-    """
-
-    trucks: Sequence[MissingTruck]
-    latitude: float
-    longitude: float
-    wave: int
-    asked: Mapping[str, Collection[Kind] | None] = field(default_factory=dict)
-
-    def may_ask(self, driver_id: str, truck: MissingTruck) -> bool:
-        """Whether this driver can be asked for this truck."""
-        kinds = self.asked.get(driver_id, ())
-        return kinds is not None and truck.kind not in kinds
-
-
-def candidates(searches: Sequence[WaveSearch]) -> list[list[Candidate]]:
+def find(searches: Sequence[WaveSearch]) -> list[list[Offered]]:
     """For each search at most ten drivers a missing truck, nearest first. Raises ``redis.RedisError``."""
     pipeline = live.Pipeline()
     found = ask(pipeline, searches)
@@ -73,50 +83,57 @@ def candidates(searches: Sequence[WaveSearch]) -> list[list[Candidate]]:
     return found()
 
 
-def ask(pipeline: live.Pipeline, searches: Sequence[WaveSearch]) -> Callable[[], list[list[Candidate]]]:
-    """Adds the same search to a pipeline; the result returns the candidates after its execution."""
-    of_vehicles = [(search, vehicle, trucks) for search in searches for vehicle, trucks in _kinds(search)]
-    nearby = driver_search.ask(
-        pipeline,
-        [_question(search, vehicle, len(trucks)) for search, vehicle, trucks in of_vehicles],
-        clock.now_ms(),
-        settings.load().driver_presence_seconds * 1000,
-    )
+def ask(pipeline: live.Pipeline, searches: Sequence[WaveSearch]) -> Callable[[], list[list[Offered]]]:
+    """Adds the same to a pipeline; the result returns the drivers after its execution."""
+    questions = [_question(search, *each) for search in searches for each in search.by_vehicle().items()]
+    presence_ms = settings.load().driver_presence_seconds * 1000
+    nearby = driver_search.ask(pipeline, questions, clock.now_ms(), presence_ms)
 
-    def found() -> list[list[Candidate]]:
-        candidates_of: dict[int, list[Candidate]] = {id(search): [] for search in searches}
-        for (search, _, trucks), some in zip(of_vehicles, nearby(), strict=True):
-            candidates_of[id(search)] += _candidates(search, trucks, some)
-        return [candidates_of[id(search)] for search in searches]
+    def found() -> list[list[Offered]]:
+        answers = iter(nearby())
+        return [_nearest_first(search, answers) for search in searches]
 
     return found
 
 
-def _kinds(search: WaveSearch) -> Iterable[tuple[str, list[MissingTruck]]]:
-    kinds: dict[str, list[MissingTruck]] = {}
-    for truck in search.trucks:
-        kinds.setdefault(truck.vehicle, []).append(truck)
-    return kinds.items()
-
-
-def _question(search: WaveSearch, vehicle: str, trucks: int) -> driver_search.Question:
-    k = DRIVERS_PER_TRUCK * trucks + len(search.asked)
+def _question(search: WaveSearch, vehicle: str, trucks: Sequence[Truck]) -> driver_search.Question:
+    k = DRIVERS_PER_TRUCK * len(trucks) + len(search.asked)
     return driver_search.Question(vehicle, search.latitude, search.longitude, radius_km(search.wave), k)
 
 
-def _candidates(
-    search: WaveSearch, trucks: Sequence[MissingTruck], nearby: Sequence[driver_search.Nearby]
-) -> list[Candidate]:
-    """The nearest drivers, each with a truck; the trucks in turn, so that the first accepts do not all want
-    the same one.
-    """
-    found: list[Candidate] = []
-    for near in nearby:
-        turn = len(found)
+def _nearest_first(search: WaveSearch, answers: Iterator[Sequence[driver_search.Nearby]]) -> list[Offered]:
+    """Takes one answer for each vehicle of the search."""
+    proposals: list[Offered] = []
+    for trucks in search.by_vehicle().values():
+        proposals += _proposals(search, trucks, next(answers))
+    return sorted(proposals, key=lambda proposal: (proposal.distance_km, proposal.driver_id))
+
+
+def _proposals(
+    search: WaveSearch, trucks: Sequence[Truck], nearby: Sequence[driver_search.Nearby]
+) -> list[Offered]:
+    """The nearest drivers, each with a truck. Trucks take turns: the first accepts must not all want one."""
+    proposals: list[Offered] = []
+    for driver in nearby:
+        turn = len(proposals)
         if turn == DRIVERS_PER_TRUCK * len(trucks):
             break
         in_turn = (trucks[(turn + i) % len(trucks)] for i in range(len(trucks)))
-        truck = next((each for each in in_turn if search.may_ask(near.driver_id, each)), None)
+        truck = next((each for each in in_turn if search.may_ask(driver.driver_id, each)), None)
         if truck is not None:
-            found.append(Candidate(near.driver_id, truck, near.distance_km))
-    return found
+            proposals.append(_proposal(search, truck, driver))
+    return proposals
+
+
+def _proposal(search: WaveSearch, truck: Truck, driver: driver_search.Nearby) -> Offered:
+    return Offered(
+        str(uuid7()),
+        search.order_id,
+        driver.driver_id,
+        str(truck.id),
+        truck.vehicle,
+        money.number(truck.price_per_truck),
+        search.round,
+        search.wave,
+        round(driver.distance_km, 3),
+    )

@@ -1,4 +1,4 @@
-"""Asks drivers: the rows of a wave's offers, and what each driver is shown."""
+"""The rows of a wave's offers, and the message that each driver gets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,13 +7,12 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row, text
-from uuid_utils import uuid7
 
 from models import db, messages, money
 from models.messages import Message
 from models.orders import RUNNING
 from models.outbox import Wave
-from workers.matching import Candidate, radius_km
+from workers.matching import Offered, radius_km
 from workers.views import Columns
 
 # The proposed offers: ``:candidates`` is JSON of ``Offered``.
@@ -21,10 +20,10 @@ PROPOSALS = """jsonb_to_recordset(CAST(:candidates AS jsonb))
     AS c(offer_id uuid, order_id uuid, driver_id text, truck_request_id uuid, vehicle text,
         fare numeric, round smallint, wave smallint, distance_km float8)"""
 
-# Whether the driver of a proposal ``c`` can be asked. The index in Redis proposes; Postgres knows who is
-# registered, available and free. ``OFFSET 0`` has each driver, and each driver's trip, looked up by his id:
-# the planner cannot know how few they are, and would read the whole table of drivers and the index of trips.
-FIT = f"""EXISTS (
+# Whether the driver of a proposal ``c`` can be asked: Redis proposes, Postgres knows who is registered,
+# available and free. ``OFFSET 0`` makes the planner look up each driver, and their trip, by id: it cannot
+# know how few they are, and would read the whole table of drivers and the index of trips.
+AVAILABLE = f"""EXISTS (
         SELECT FROM drivers d WHERE d.id = c.driver_id AND d.available AND d.vehicle = c.vehicle OFFSET 0
     ) AND NOT EXISTS (
         SELECT FROM truck_requests t WHERE t.driver_id = c.driver_id AND t.status IN {RUNNING} OFFSET 0
@@ -32,7 +31,7 @@ FIT = f"""EXISTS (
 
 
 def insert_offers(at: str) -> str:
-    """The beginning of the SQL that writes proposals ``c``; what follows says which."""
+    """The beginning of the SQL that inserts proposals ``c``; a ``FROM`` with these follows it."""
     return f"""
         INSERT INTO offers
             (id, order_id, driver_id, truck_request_id, vehicle, fare, round, wave, pickup_distance_km,
@@ -42,8 +41,8 @@ def insert_offers(at: str) -> str:
     """
 
 
-# Trucks may have been taken since they were proposed: another of that kind and price is named in their place,
-# and without one nobody is asked.
+# A truck may have been taken since it was proposed: another one of that kind and price takes its place, and
+# without one the driver is not asked.
 INSERT_OFFERS = text(f"""
     WITH proposed AS (
         SELECT c.offer_id, c.order_id, c.driver_id, open.id AS truck_request_id, c.vehicle, c.fare, c.round,
@@ -56,7 +55,7 @@ INSERT_OFFERS = text(f"""
         ) AS open
     )
     {insert_offers("coalesce(:now, now())")}
-    FROM proposed c WHERE {FIT}
+    FROM proposed c WHERE {AVAILABLE}
     ON CONFLICT DO NOTHING
     RETURNING id, truck_request_id
 """)
@@ -82,7 +81,7 @@ MISSING = text("""
 
 @dataclass(frozen=True)
 class OfferDetails:
-    """What an offer tells of its order, and the trucks that are still missing."""
+    """What offers show of their order, and of the trucks that are still missing."""
 
     order_id: str
     round: int
@@ -91,53 +90,21 @@ class OfferDetails:
     still_needed: dict[str, int]
 
 
-@dataclass(slots=True)
-class Offered:
-    """One driver asked, or to be asked; ``fare`` in rupees, ``distance_km`` as the crow flies."""
-
-    offer_id: str
-    order_id: str
-    driver_id: str
-    truck_request_id: str
-    vehicle: str
-    fare: int | float
-    round: int
-    wave: int
-    distance_km: float
-
-
 def closing_key(offer_id: str) -> str:
-    """Names the end of an offer: where it arrives later than its end it is not shown."""
+    """The key of an offer's end: a mailbox that has it takes the offer no more."""
     return f"closed:{offer_id}"
 
 
-def propose(order_id: str, search_round: int, wave: int, found: Sequence[Candidate]) -> list[Offered]:
-    """The offers to those found, nearest first."""
-    proposals = [
-        Offered(
-            str(uuid7()),
-            order_id,
-            one.driver_id,
-            one.truck.id,
-            one.truck.vehicle,
-            money.number(one.truck.fare),
-            search_round,
-            wave,
-            round(one.distance_km, 3),
-        )
-        for one in found
-    ]
-    return sorted(proposals, key=lambda one: (one.distance_km, one.driver_id))
-
-
-def offer(connection: Connection, proposals: Sequence[Offered], now: datetime | None) -> list[Offered]:
-    """Writes the offers of one wave, for those drivers who can still take one."""
+def insert(connection: Connection, proposals: Sequence[Offered], now: datetime | None) -> list[Offered]:
+    """Inserts the offers of one wave, for the drivers who can still take one."""
     if not proposals:
         return []
     values = {"now": now, "candidates": orjson.dumps(proposals).decode()}
     trucks = {str(row.id): str(row.truck_request_id) for row in connection.execute(INSERT_OFFERS, values)}
     return [
-        replace(one, truck_request_id=trucks[one.offer_id]) for one in proposals if one.offer_id in trucks
+        replace(proposal, truck_request_id=trucks[proposal.offer_id])
+        for proposal in proposals
+        if proposal.offer_id in trucks
     ]
 
 
@@ -156,29 +123,29 @@ def offered(row: Row[Any]) -> Offered:
     )
 
 
-def new_broadcast(search: OfferDetails, one: Offered) -> Message:
+def new_broadcast(order: OfferDetails, offer: Offered) -> Message:
     """The offer as its driver sees it."""
-    vehicle_type, vehicle_subtype = search.types[one.vehicle]
-    data = search.details | {
-        "orderId": search.order_id,
-        "truckRequestId": one.truck_request_id,
-        "pickupDistanceKm": one.distance_km,
+    vehicle_type, vehicle_subtype = order.types[offer.vehicle]
+    data = order.details | {
+        "orderId": order.order_id,
+        "truckRequestId": offer.truck_request_id,
+        "pickupDistanceKm": offer.distance_km,
         "vehicleType": vehicle_type,
         "vehicleSubtype": vehicle_subtype,
-        "farePerTruck": one.fare,
-        "trucksStillNeeded": search.still_needed[one.vehicle],
+        "farePerTruck": offer.fare,
+        "trucksStillNeeded": order.still_needed[offer.vehicle],
     }
     return Message(
-        messages.driver(one.driver_id),
+        messages.driver(offer.driver_id),
         "new_broadcast",
         data,
-        key=f"offer:{one.offer_id}:{search.round}",
-        unless=closing_key(one.offer_id),
+        key=f"offer:{offer.offer_id}:{order.round}",
+        unless=closing_key(offer.offer_id),
     )
 
 
 def broadcasts(waves: Sequence[tuple[str, Wave]]) -> list[list[Message]]:
-    """For each order and wave its offers as their drivers see them, made anew for those still open."""
+    """For each order and wave the messages of its offers that are still open."""
     ids = {"ids": list({order_id for order_id, _ in waves})}
     missing: dict[str, list[Row[Any]]] = {}
     offers: dict[str, list[Row[Any]]] = {}
@@ -188,34 +155,34 @@ def broadcasts(waves: Sequence[tuple[str, Wave]]) -> list[list[Message]]:
             missing.setdefault(str(truck.order_id), []).append(truck)
         for row in connection.execute(OPEN_OF_ORDERS, ids):
             offers.setdefault(str(row.order_id), []).append(row)
-    searches = {order_id: search_of(order, missing.get(order_id, [])) for order_id, order in orders.items()}
+    details = {order_id: details_of(order, missing.get(order_id, [])) for order_id, order in orders.items()}
     return [
-        _shown(searches[order_id], [row for row in offers.get(order_id, []) if _goes_with(row, wave)])
-        if order_id in searches
+        _shown(details[order_id], [row for row in offers.get(order_id, []) if _goes_with(row, wave)])
+        if order_id in details
         else []
         for order_id, wave in waves
     ]
 
 
-def open_broadcasts(connection: Connection, search: OfferDetails, wave: Wave) -> list[Message]:
-    """The same for a search that is at hand. (It may be a later one than the wave's.)"""
-    rows = connection.execute(OPEN_OF_ORDERS, {"ids": [search.order_id]})
-    return _shown(search, [row for row in rows if _goes_with(row, wave)])
+def open_broadcasts(connection: Connection, order: OfferDetails, wave: Wave) -> list[Message]:
+    """The same for one order whose details are known. (Its search may be a later one than the wave's.)"""
+    rows = connection.execute(OPEN_OF_ORDERS, {"ids": [order.order_id]})
+    return _shown(order, [row for row in rows if _goes_with(row, wave)])
 
 
 def _goes_with(offer: Row[Any], wave: Wave) -> bool:
-    """Whether an open offer is shown with a wave: its own, or the first of a later search, since with that
-    the offers of those before end later.
+    """Whether an open offer is sent with a wave: with its own, and with the first of a later search, which
+    prolongs earlier offers.
     """
     return Wave(offer.round, offer.wave) == wave or (wave.wave == 1 and offer.round < wave.round)
 
 
-def _shown(search: OfferDetails, offers: Sequence[Row[Any]]) -> list[Message]:
-    return [new_broadcast(search, offered(row)) for row in offers if row.vehicle in search.types]
+def _shown(order: OfferDetails, offers: Sequence[Row[Any]]) -> list[Message]:
+    return [new_broadcast(order, offered(row)) for row in offers if row.vehicle in order.types]
 
 
 def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
-    """What the audit says of a wave: who was asked, and how far away they were."""
+    """The audit of a wave: who was asked, and how far away they were."""
     asked = [
         {"driverId": o.driver_id, "truckRequestId": o.truck_request_id, "distanceKm": o.distance_km}
         for o in sent
@@ -223,8 +190,8 @@ def wave_event(wave: int, sent: Sequence[Offered]) -> dict[str, Any]:
     return {"wave": wave, "radiusKm": radius_km(wave), "drivers": asked}
 
 
-def search_of(order: Columns, missing: Sequence[Columns]) -> OfferDetails:
-    """The search as its rows tell it. What all its drivers are shown alike is serialised once."""
+def details_of(order: Columns, missing: Sequence[Columns]) -> OfferDetails:
+    """What the offers of an order show. The part that is the same for all drivers is serialised once."""
     details = {
         "pickup": orjson.Fragment(orjson.dumps(order.pickup)),
         "drop": orjson.Fragment(orjson.dumps(order.drop)),

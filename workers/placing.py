@@ -1,7 +1,7 @@
-"""Turns admissions into orders, their truck requests and their first waves of offers, once each.
+"""Turns admissions into orders with their truck requests and first offers, once each.
 
-What waits together is placed together: one transaction and a handful of round trips for all. Each order
-still succeeds or fails alone, since a batch that fails is tried again one by one.
+A batch takes one transaction and a few round trips. Each order still succeeds or fails alone: a batch that
+fails is tried again order by order.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +14,12 @@ from models import db, live
 from models.live import order_lock
 from models.prepared import Prepared, Row
 from workers import matching
-from workers.deciding import Outcome, decide
+from workers.deciding import Outcome, insert_orders
 from workers.drafting import Draft, draft
 
 log = structlog.get_logger()
 
-# As in `workers.deciding`, the plan must not live on the index of the queued.
+# As in `workers.deciding`, the plan must not use the index of the queued.
 QUEUED = Prepared(
     "queued",
     """
@@ -49,9 +49,9 @@ def place(order_ids: Sequence[str], now: datetime | None = None) -> tuple[list[O
 
 
 def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
-    """The same for one, without the lock: nobody waits at the door any more, and a lock that a frozen
-    Redis took for a request long over must not hold an accepted order up. The unique indexes decide. The
-    lock that the door took for this order is given up, so that its customer can order again.
+    """The same for one, without taking the lock: no request waits any more, and a lock that a frozen Redis
+    set for an earlier request must not delay an accepted order. The unique indexes decide. The lock that the
+    door took for this order is released, so that its customer can order again.
     """
     waiting = _queued([order_id], now)
     if not waiting:
@@ -63,16 +63,16 @@ def place_overdue(order_id: str, now: datetime | None = None) -> Outcome | None:
 
 
 def place_overdue_together(order_ids: Sequence[str], now: datetime | None = None) -> list[Outcome]:
-    """The same for several that were never tried; one that fails by itself is logged and has no outcome."""
+    """The same for several that were never tried; one that fails is logged and has no outcome."""
     waiting = list(_drafts(_queued(order_ids, now)))
     try:
         return _place(waiting, now)
     finally:
-        order_lock.release_all([_claim(one) for one in waiting])
+        order_lock.release_all([_claim(draft) for draft in waiting])
 
 
-def _claim(one: Draft) -> order_lock.Claim:
-    return order_lock.Claim(one.id, one.customer_id, one.request_id)
+def _claim(order: Draft) -> order_lock.Claim:
+    return order_lock.Claim(order.id, order.customer_id, order.request_id)
 
 
 def _queued(order_ids: Sequence[str], now: datetime | None) -> Sequence[Row]:
@@ -81,7 +81,7 @@ def _queued(order_ids: Sequence[str], now: datetime | None) -> Sequence[Row]:
 
 
 def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
-    """Whatever is wrong with one of them, the others do not wait for it: the sweep counts its tries."""
+    """One that cannot be read is left out: the sweep counts its tries."""
     for admission in admissions:
         try:
             yield draft(admission)
@@ -90,36 +90,36 @@ def _drafts(admissions: Sequence[Row]) -> Iterator[Draft]:
 
 
 def _place(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
-    """All together, or one by one if that fails: then only what fails by itself is left to the sweep."""
+    """All together, or one by one if that fails: then only what fails alone is left to the sweep."""
     if len(drafts) < 2:
         return _together(drafts, now)
     try:
         return _together(drafts, now)
     except Exception as error:
         log.warning("placed one by one", orders=len(drafts), error=type(error).__name__)
-    return [outcome for one in drafts for outcome in _alone(one, now)]
+    return [outcome for order in drafts for outcome in _alone(order, now)]
 
 
-def _alone(one: Draft, now: datetime | None) -> list[Outcome]:
+def _alone(order: Draft, now: datetime | None) -> list[Outcome]:
     try:
-        return _together([one], now)
+        return _together([order], now)
     except Exception as error:
         if db.unreachable(error):
             raise
-        log.exception("placing failed", order_id=one.id, request_id=one.request_id)
+        log.exception("placing failed", order_id=order.id, request_id=order.request_id)
     return []
 
 
 def _together(drafts: Sequence[Draft], now: datetime | None) -> list[Outcome]:
-    """All or none, but for those who are decided anew: where that fails, the sweeps tell of what was placed
+    """All or none. If a second try for some of them fails, the sweeps notify of the orders that were placed
     before, as if this worker had died.
     """
     outcomes: list[Outcome] = []
-    if unknown := [one for one in drafts if one.found is None]:
-        _find_drivers(unknown)
+    if unsearched := [order for order in drafts if order.found is None]:
+        _find_drivers(unsearched)
     with db.statements() as connection:
         while drafts:
-            decided, drafts = decide(connection, drafts, now)
+            decided, drafts = insert_orders(connection, drafts, now)
             outcomes += decided
     return outcomes
 
@@ -129,9 +129,9 @@ def _look_for_drivers(drafts: Sequence[Draft], pipeline: live.Pipeline) -> Calla
     left to `_find_drivers`, so that one bad order does not stop the others.
     """
     try:
-        found = matching.ask(pipeline, [one.search for one in drafts])
+        found = matching.ask(pipeline, [order.search for order in drafts])
     except Exception:
-        log.warning("drivers are looked for one by one", orders=len(drafts), exc_info=True)
+        log.warning("drivers searched order by order", orders=len(drafts), exc_info=True)
         return lambda: None
 
     def note() -> None:
@@ -139,18 +139,18 @@ def _look_for_drivers(drafts: Sequence[Draft], pipeline: live.Pipeline) -> Calla
             answers = found()
         except redis.RedisError:
             return
-        for one, some in zip(drafts, answers, strict=True):
-            one.found = some
+        for order, offers in zip(drafts, answers, strict=True):
+            order.found = offers
 
     return note
 
 
 def _find_drivers(drafts: Sequence[Draft]) -> None:
-    """Whom to ask first; without Redis the first wave is due at once, not lost."""
+    """Finds the drivers of the first wave; without Redis that wave is due at once."""
     try:
-        answers = matching.candidates([one.search for one in drafts])
+        answers = matching.find([order.search for order in drafts])
     except redis.RedisError:
         log.warning("no driver index; the first wave is left to the sweep")
         return
-    for one, found in zip(drafts, answers, strict=True):
-        one.found = found
+    for order, offers in zip(drafts, answers, strict=True):
+        order.found = offers

@@ -113,5 +113,5 @@ def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
     for offer in offers:
         order, trucks = orders.get(offer.order_id), missing.get(offer.order_id, [])
         if order is not None and any(truck.vehicle == offer.vehicle for truck in trucks):
-            told.append(offering.new_broadcast(offering.search_of(order, trucks), offering.offered(offer)))
+            told.append(offering.new_broadcast(offering.details_of(order, trucks), offering.offered(offer)))
     return told

@@ -1,4 +1,4 @@
-"""Asks again, further away every ten seconds, while trucks are missing and time is left."""
+"""Later waves: further away every ten seconds, while trucks are missing and time is left."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,23 +11,19 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, outbox
 from models.failed_rows import not_left_behind
 from models.messages import Message
-from models.outbox import Told, Wave
-from workers import events
+from models.outbox import Notice, Wave
+from workers import events, matching
 from workers.events import AuditEvent
-from workers.matching import WAVE_RADII_KM, Candidate, Kind, MissingTruck, WaveSearch, candidates
+from workers.matching import WAVE_RADII_KM, WAVE_SECONDS, Kind, Offered, WaveSearch
 from workers.offering import (
     MISSING,
     SEARCHES,
-    Offered,
+    details_of,
+    insert,
     new_broadcast,
-    offer,
     open_broadcasts,
-    propose,
-    search_of,
     wave_event,
 )
-
-WAVE_SECONDS = 10
 
 DUE = text(f"""
     SELECT id FROM orders
@@ -36,7 +32,7 @@ DUE = text(f"""
     ORDER BY next_wave_at LIMIT :limit
 """)
 
-# Asked in this search, still holding an offer of an earlier one, or the one who gave a truck back. `lost`:
+# Drivers asked in this search, with an open offer of an earlier one, or who have returned a truck. `lost`:
 # others were faster, or it was withdrawn, so the driver may be asked for trucks of another kind or price.
 ASKED = text("""
     SELECT f.order_id, f.driver_id, f.vehicle, f.fare, f.state IN ('taken', 'withdrawn') AS lost,
@@ -46,8 +42,8 @@ ASKED = text("""
         AND (f.round = o.round OR f.state IN ('open', 'given_back'))
 """)
 
-# The compare-and-set that makes a wave happen once, whoever else is sweeping. (`IS TRUE`, here and below: no
-# index but that of the ids serves such a condition.)
+# The compare-and-set that makes a wave happen once, however many sweeps run. (`IS TRUE`, here and below,
+# keeps the planner from any index but that of the ids.)
 ADVANCE = text(f"""
     WITH due AS (
         SELECT o.id FROM orders o
@@ -67,7 +63,7 @@ ADVANCE = text(f"""
     RETURNING orders.id
 """)
 
-# A wave that was sent just now is what a second click, or a retry after a lost answer, asks for.
+# A second click, or a retry after a lost answer, must not send another wave.
 REPEATED_SECONDS = 2
 HASTEN = text(f"""
     UPDATE orders SET next_wave_at = coalesce(:now, now()), updated_at = coalesce(:now, now())
@@ -83,9 +79,9 @@ TOLD_NO_SUPPLY = text("UPDATE orders SET no_supply_told = true WHERE id = ANY(CA
 
 @dataclass(frozen=True)
 class _Due:
-    """A search as it was read: its row, the trucks it misses, and who has been asked.
+    """A search as it was read: its row, its missing trucks, and the drivers already asked.
 
-    ``asked`` as in `WaveSearch`; ``reached``: somebody has been asked in this search.
+    ``asked`` as in `WaveSearch`; ``reached``: a driver has been asked in this search.
     """
 
     order: Row[Any]
@@ -103,14 +99,20 @@ class _Due:
 
     @property
     def search(self) -> WaveSearch:
-        trucks = [MissingTruck(str(one.id), one.vehicle, one.price_per_truck) for one in self.missing]
+        order = self.order
         return WaveSearch(
-            trucks, self.order.pickup_latitude, self.order.pickup_longitude, self.next, self.asked
+            self.id,
+            order.round,
+            self.next,
+            order.pickup_latitude,
+            order.pickup_longitude,
+            self.missing,
+            self.asked,
         )
 
     @property
     def without_supply(self) -> bool:
-        """Whether its customer is to be told, if this wave finds nobody either, that there is nobody."""
+        """Whether its customer is notified of it if this wave finds no driver either."""
         return self.next >= len(WAVE_RADII_KM) and not self.reached and not self.order.no_supply_told
 
 
@@ -136,24 +138,25 @@ def hasten(order_id: str, operator: str, now: datetime | None = None) -> bool:
 
 
 def next_waves(order_ids: Sequence[str], now: datetime | None = None) -> list[outbox.Followup]:
-    """Sends the next waves of orders; left out is where there was nothing to do or another was first.
+    """Sends the next waves of orders. Skips those that are not due or that another process took first.
 
     Raises ``redis.RedisError`` without Redis: the waves stay due and are tried again.
     """
     searches = _read(order_ids)
-    found = dict(zip((one.id for one in searches), candidates([one.search for one in searches]), strict=True))
+    answers = matching.find([due.search for due in searches])
+    found = {due.id: offers for due, offers in zip(searches, answers, strict=True)}
     with db.transaction() as connection:
-        seen = [{"id": one.id, "round": one.order.round, "wave": one.order.wave} for one in searches]
+        seen = [{"id": due.id, "round": due.order.round, "wave": due.order.wave} for due in searches]
         values = {"seen": orjson.dumps(seen).decode(), "now": now}
         ours = {str(row.id) for row in connection.execute(ADVANCE, values)}
-        # The trucks as they are now that nobody else can change them.
+        # Read again: from here on no other transaction can change these trucks.
         missing = _missing(connection, list(ours))
-        held = [replace(one, missing=missing.get(one.id, [])) for one in searches if one.id in ours]
+        held = [replace(due, missing=missing.get(due.id, [])) for due in searches if due.id in ours]
         return _send(connection, held, found, now)
 
 
 def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """The same for one; ``None`` if it is left out."""
+    """The same for one; ``None`` if it is skipped."""
     return next(iter(next_waves([order_id], now)), None)
 
 
@@ -163,9 +166,9 @@ def _read(order_ids: Sequence[str]) -> list[_Due]:
         orders = connection.execute(SEARCHES, ids).all()
         missing = _missing(connection, order_ids)
         asked: dict[str, list[Row[Any]]] = {}
-        for offer in connection.execute(ASKED, ids):
-            asked.setdefault(str(offer.order_id), []).append(offer)
-    return [_due(one, missing.get(str(one.id), []), asked.get(str(one.id), [])) for one in orders]
+        for row in connection.execute(ASKED, ids):
+            asked.setdefault(str(row.order_id), []).append(row)
+    return [_due(order, missing.get(str(order.id), []), asked.get(str(order.id), [])) for order in orders]
 
 
 def _missing(connection: Connection, order_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
@@ -177,54 +180,52 @@ def _missing(connection: Connection, order_ids: Sequence[str]) -> dict[str, list
 
 def _due(order: Row[Any], missing: Sequence[Row[Any]], offers: Sequence[Row[Any]]) -> _Due:
     asked: dict[str, set[Kind] | None] = {}
-    for each in offers:
-        kinds = asked.setdefault(each.driver_id, set())
-        if not each.lost:
-            asked[each.driver_id] = None
+    for offer in offers:
+        kinds = asked.setdefault(offer.driver_id, set())
+        if not offer.lost:
+            asked[offer.driver_id] = None
         elif kinds is not None:
-            kinds.add(Kind(each.vehicle, each.fare))
-    return _Due(order, missing, asked, any(each.reached for each in offers))
+            kinds.add(Kind(offer.vehicle, offer.fare))
+    return _Due(order, missing, asked, any(offer.reached for offer in offers))
 
 
 def _send(
     connection: Connection,
     searches: Sequence[_Due],
-    found: Mapping[str, Sequence[Candidate]],
+    found: Mapping[str, Sequence[Offered]],
     now: datetime | None,
 ) -> list[outbox.Followup]:
-    proposals = [
-        each for one in searches for each in propose(one.id, one.order.round, one.next, found[one.id])
-    ]
+    proposals = [proposal for due in searches for proposal in found[due.id]]
     sent: dict[str, list[Offered]] = {}
-    for each in offer(connection, proposals, now):
-        sent.setdefault(each.order_id, []).append(each)
-    happened, told = [], []
-    for one in searches:
-        offers, wave = sent.get(one.id, []), Wave(one.order.round, one.next)
+    for offered in insert(connection, proposals, now):
+        sent.setdefault(offered.order_id, []).append(offered)
+    happened, notices = [], []
+    for due in searches:
+        offers, wave = sent.get(due.id, []), Wave(due.order.round, due.next)
         if offers:
-            happened.append(AuditEvent(one.id, "wave_sent", wave_event(one.next, offers)))
-        if shown := _shown(connection, one, offers, wave):
-            told.append(Told(one.id, shown, wave))
-        elif one.without_supply:
-            happened.append(AuditEvent(one.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
-            told.append(Told(one.id, [_no_supply(one)]))
-    if alone := [one.order_id for one in told if one.wave is None]:
-        connection.execute(TOLD_NO_SUPPLY, {"ids": alone})
+            happened.append(AuditEvent(due.id, "wave_sent", wave_event(due.next, offers)))
+        if broadcasts := _broadcasts(connection, due, offers, wave):
+            notices.append(Notice(due.id, broadcasts, wave))
+        elif due.without_supply:
+            happened.append(AuditEvent(due.id, "no_supply", {"radiusKm": WAVE_RADII_KM[-1]}))
+            notices.append(Notice(due.id, [_no_supply(due)]))
+    if without_supply := [notice.order_id for notice in notices if notice.wave is None]:
+        connection.execute(TOLD_NO_SUPPLY, {"ids": without_supply})
     events.record_all(connection, happened, now)
-    return outbox.add_all(connection, told)
+    return outbox.add_all(connection, notices)
 
 
-def _shown(connection: Connection, one: _Due, offers: Sequence[Offered], wave: Wave) -> list[Message]:
-    search = search_of(one.order, one.missing)
+def _broadcasts(connection: Connection, due: _Due, offers: Sequence[Offered], wave: Wave) -> list[Message]:
+    details = details_of(due.order, due.missing)
     if wave.wave == 1:
-        return open_broadcasts(connection, search, wave)
-    return [new_broadcast(search, each) for each in offers]
+        return open_broadcasts(connection, details, wave)
+    return [new_broadcast(details, offer) for offer in offers]
 
 
-def _no_supply(one: _Due) -> Message:
+def _no_supply(due: _Due) -> Message:
     return Message(
-        messages.customer(one.order.customer_id),
+        messages.customer(due.order.customer_id),
         "order_no_supply",
-        {"orderId": one.id},
-        key=f"no_supply:{one.id}:{one.order.round}",
+        {"orderId": due.id},
+        key=f"no_supply:{due.id}:{due.order.round}",
     )

@@ -232,14 +232,14 @@ def test_a_wave_asks_nobody_for_a_kind_that_was_filled_since_it_was_read(
     order_id = scenes.placed(vehicleRequirements=kinds).order_id
     scenes.driver("two", 2)
     scenes.driver("lcv", 2, vehicle=LCV)
-    search = matching.candidates
+    search = matching.find
 
     def filled_meanwhile(searches: Any) -> Any:
         found = search(searches)
         won("one", order_id)
         return found
 
-    monkeypatch.setattr("workers.waves.candidates", filled_meanwhile)
+    monkeypatch.setattr("workers.matching.find", filled_meanwhile)
     wave = waves.next_wave(order_id, later(11))
     assert wave is not None
     assert [(one.to, one.data["trucksStillNeeded"]) for one in wave.messages] == [("driver:lcv", 1)]
@@ -250,7 +250,7 @@ def test_a_wave_names_a_truck_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -
     scenes.driver("one")
     order_id = scenes.placed(trucks=2).order_id
     scenes.driver("two", 2)
-    search = matching.candidates
+    search = matching.find
     taken: list[str] = []
 
     def one_less(searches: Any) -> Any:
@@ -258,7 +258,7 @@ def test_a_wave_names_a_truck_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -
         taken.append(won("one", order_id))
         return found
 
-    monkeypatch.setattr("workers.waves.candidates", one_less)
+    monkeypatch.setattr("workers.matching.find", one_less)
     wave = waves.next_wave(order_id, later(11))
     assert wave is not None
     assert wave.messages[0].data["truckRequestId"] not in taken

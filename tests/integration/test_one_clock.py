@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +20,12 @@ from tests import scenes
 from web.fields import FUTURE_SECONDS, PAST_DAYS
 from web.schemas import ReportedPosition
 from workers import cleaning, locating, matching, overseeing, registering, revoking
-from workers.matching import MissingTruck, WaveSearch
+from workers.matching import WaveSearch
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-ACE = WaveSearch([MissingTruck("t1", "truck:tata_ace", Decimal(500))], *scenes.NOIDA, wave=1)
+TRUCK = SimpleNamespace(id="t1", vehicle="truck:tata_ace", price_per_truck=Decimal(500))
+ACE = WaveSearch("o1", 1, 1, *scenes.NOIDA, trucks=[TRUCK])
 # The host's clock in this test, in seconds from the true one.
 BEHIND, RIGHT, AHEAD = -30, 0, 30
 
@@ -74,7 +76,7 @@ def test_a_driver_is_as_silent_as_he_is_whoever_heard_him(host: Host, web: float
         then_ms = clock.now_ms() - seconds * 1000
         locating.move(driver, Position(*scenes.NOIDA, then_ms), then_ms)
     host.wrong_by(worker)
-    assert [found.driver_id for found in matching.candidates([ACE])[0]] == ["heard"]
+    assert [found.driver_id for found in matching.find([ACE])[0]] == ["heard"]
     assert overseeing.heard() == 1
     assert cleaning.drop_silent_drivers() == 1
 

@@ -224,7 +224,7 @@ def test_an_admission_that_the_store_refused_to_place_is_not_counted_out(
         with db.statements() as connection:
             connection.exec_driver_sql(RAISE.format(sqlstate))
 
-    monkeypatch.setattr("workers.placing.decide", refuse)
+    monkeypatch.setattr("workers.placing.insert_orders", refuse)
     for _ in range(8):
         sweeps.recover()
         with db.statements() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from models import db, outbox
 from models.messages import Message
-from models.outbox import Followup, Told
+from models.outbox import Followup, Notice
 from tasks import sweeps
 from tests import scenes
 from workers import expiring, reading, waves
@@ -74,7 +74,7 @@ def test_what_an_order_has_still_to_be_told_comes_first() -> None:
         for message in before:
             outbox.add(connection, one, [message])
         now = Message("customer:asha", "note", {"number": 3})
-        first, second = outbox.add_all(connection, [Told(one, [now]), Told(other, [])])
+        first, second = outbox.add_all(connection, [Notice(one, [now]), Notice(other, [])])
     assert [list(earlier.messages) for earlier in first.earlier] == [[before[0]], [before[1]]]
     assert list(first.messages) == [now]
     assert second.earlier == []

@@ -20,8 +20,7 @@ from replay.reading import Trip
 from replay.tokens import Tokens
 from replay.window import Span
 from replay.world import World
-from workers.matching import WAVE_RADII_KM
-from workers.waves import WAVE_SECONDS
+from workers.matching import WAVE_RADII_KM, WAVE_SECONDS
 
 ALWAYS = Span(0.0, float("inf"))
 HANDLING_S = LOADING_S + UNLOADING_S
