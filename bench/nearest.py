@@ -1,9 +1,8 @@
 """Case (f): the ten nearest of 10 thousand, 100 thousand, a million drivers, dense and sparse, beside
 GEOSEARCH with the same answer.
 
-Both are asked for the same points from one process, by chance the one or the other first, and answer with
-ids and distances in order. Ours goes the short way of `live.read_all`; GEOSEARCH goes through the
-product's client for commands in one half of the searches, and that short way too in the other.
+Both are asked for the same points from one process and through the same client, by chance the one or the
+other first, and answer with ids and distances in order.
 """
 
 import time
@@ -113,41 +112,33 @@ def _put(puts: list[Placement]) -> None:
 
 def _round(land: Land, number: int) -> Round:
     random = Random(number)
-    rivals = {"GEOSEARCH": _geosearch, "GEOSEARCH, short way": _short_geosearch}
-    times: dict[str, list[float]] = {name: [] for rival in rivals for name in (rival, f"ours to {rival}")}
+    times: dict[str, list[float]] = {"ours": [], "GEOSEARCH": []}
     different = failed = 0
     end = time.monotonic() + SECONDS
     for search in range(MOST):
         if search >= LEAST and time.monotonic() > end:
             break
         point = land.place(random)
-        name = list(rivals)[search % 2]
-        # By chance: in turn, only one of the rivals would stand beside searches of ours that follow ours.
-        ours_first = random.random() < 0.5
-        both = [(f"ours to {name}", _ours), (name, rivals[name])]
-        answers = []
+        ways = [("ours", _ours), ("GEOSEARCH", _geosearch)]
+        random.shuffle(ways)
+        found = {}
         try:
-            for what, ask in both if ours_first else reversed(both):
+            for name, ask in ways:
                 begun = time.perf_counter()
-                answers.append(ask(land, point))
-                times[what].append(time.perf_counter() - begun)
+                found[name] = ask(land, point)
+                times[name].append(time.perf_counter() - begun)
         except RedisError:
             failed += 1
             time.sleep(BREAK_SECONDS)
             continue
-        ours, theirs = answers if ours_first else reversed(answers)
-        different += not _same(
-            [near.distance_km for near in ours], [near.distance_km for near in theirs], land
-        )
-    everything = [took for name in rivals for took in times[f"ours to {name}"]]
-    values = latencies("ours", everything)
-    for name in rivals:
-        values |= latencies(name, times[name])
-        ours_beside = latencies("", times[f"ours to {name}"])
-        for share in ("p50", "p99"):
-            ratio = ours_beside[f" {share}"][0] / values[f"{name} {share}"][0]
-            values[f"ours to {name}, {share}"] = (ratio, "times")
-    return Round(values, {"searches": len(everything), "different answers": different, "failed": failed})
+        ours, theirs = ([near.distance_km for near in found[name]] for name in ("ours", "GEOSEARCH"))
+        different += not _same(ours, theirs, land)
+    values = latencies("ours", times["ours"]) | latencies("GEOSEARCH", times["GEOSEARCH"])
+    for share in ("p50", "p99"):
+        ratio = values[f"ours {share}"][0] / values[f"GEOSEARCH {share}"][0]
+        values[f"ours to GEOSEARCH, {share}"] = (ratio, "times")
+    counts = {"searches": len(times["ours"]), "different answers": different, "failed": failed}
+    return Round(values, counts)
 
 
 def _ours(land: Land, point: tuple[float, float]) -> list[Nearby]:
@@ -168,15 +159,6 @@ def _geosearch(land: Land, point: tuple[float, float]) -> list[Nearby]:
         withdist=True,
     )
     return [Nearby(driver_id, float(km)) for driver_id, km in found]
-
-
-def _short_geosearch(land: Land, point: tuple[float, float]) -> list[Nearby]:
-    command: live.Command = (
-        *("GEOSEARCH", GEO_KEY, "FROMLONLAT", point[1], point[0]),
-        *("BYRADIUS", land.radius_km, "km", "ASC", "COUNT", K, "WITHDIST"),
-    )
-    [found] = live.run_all([command], decode=False)
-    return [Nearby(driver_id.decode(), float(km)) for driver_id, km in found]
 
 
 def _same(ours: list[float], theirs: list[float], land: Land) -> bool:

@@ -1,8 +1,7 @@
-"""Who are the k nearest drivers of a vehicle? Exactly, in one round trip, from the index in Redis.
+"""Who are the k nearest drivers of a vehicle? Exactly, from the index in Redis, usually in one round trip.
 
-Where few are in reach, a plain GEOSEARCH brings all of them, and we sort; where there are many, a
-script goes through the cells. Which of the two it takes is guessed from the last answer for the same
-vehicle and radius: a wrong guess costs one more round trip, and is no wrong answer.
+GEOSEARCH brings everybody within a radius that should hold k drivers, as the last search for this vehicle
+has shown. With too few or too many of them the radius is changed, for one more round trip.
 """
 
 import math
@@ -13,21 +12,24 @@ from typing import NamedTuple
 
 from models import geo, live
 
-# GEOSEARCH stops at so many, so that a wrong guess cannot hold Redis up.
-FEW = 64
-# Whoever has this many in reach or fewer will hardly have more than FEW the next time.
-SURELY_FEW = 32
+# After so many tries, in which drivers stood too unevenly, everybody within the radius is read.
+LIMITED_TRIES = 8
+# More than the waves ever ask for. Everybody is read.
+FAR_KM = 125.0
+# Circles that come as near to a pole (radians) are boxes around it.
+POLE = 0.01
 
-# GEOSEARCH knows places to 0.4 m on its map, which is less than 1.1 m of ours, and compares two.
-ROUNDED_KM = 0.003
 # GEOSEARCH's northern end (degrees) and its radius of the earth.
 _MAP_END, _MAP_EARTH_M = 85.05112878, 6_372_797.560856
 _SCALE = _MAP_END / 180
+# Wider than its map.
+_ALL_LONGITUDES_M = 20_100_000
 
 _position = struct.Struct("<ddd")
 
-# Vehicles and radii of whom more than FEW were in reach.
-_crowded: set[tuple[str, float]] = set()
+# The radius that should be enough for a vehicle, a wave's radius (km) and a k, where that is less than the
+# wave's.
+_enough_km: dict[tuple[str, float, int], float] = {}
 
 
 @dataclass(slots=True)
@@ -42,135 +44,135 @@ class Question:
 
 
 class Nearby(NamedTuple):
-    """A driver in reach and the great-circle distance to him in km."""
+    """A driver in reach and the great-circle distance to them in km."""
 
     driver_id: str
     distance_km: float
 
 
-class _Asked(NamedTuple):
-    """What Redis is asked, and how well its answer is in order: whoever comes after a driver is at least
-    ``order`` times as far away as he, but for a few metres; 0 for no order.
-    """
+class _Search:
+    """One question on its way: the radius to look at next, between one with too few and one with too many."""
 
-    call: live.Call | live.Command
-    order: float
+    def __init__(self, question: Question, min_seen: int) -> None:
+        self.question, self._min_seen = question, min_seen
+        # So many on average leave hardly a chance of fewer than k.
+        self._wanted = question.k + 3 * math.sqrt(max(question.k, 0)) + 8
+        self._limit = int(2 * self._wanted) + 32
+        self._key = (question.vehicle, question.radius_km, question.k)
+        self._radius_km = _enough_km.get(self._key, question.radius_km)
+        self._too_few_km, self._too_many_km, self._tries = 0.0, math.inf, 0
+        self.found: list[Nearby] | None = None
+
+    @property
+    def _is_limited(self) -> bool:
+        return self._tries < LIMITED_TRIES and self._radius_km <= FAR_KM
+
+    def calls(self) -> list[live.Command]:
+        """Commands for everybody within the radius; until the last try each returns at most a limit."""
+        limit = ("COUNT", self._limit, "ANY") if self._is_limited else ()
+        return [(*area, *limit) for area in _areas(self.question, self._radius_km)]
+
+    def take(self, answers: Sequence[Sequence[bytes]]) -> None:
+        """Sets `found` if the answers are enough, else the next radius."""
+        question, radius_km = self.question, self._radius_km
+        is_limited = self._is_limited
+        self._tries += 1
+        if is_limited and any(len(members) >= self._limit for members in answers):
+            self._too_many_km = radius_km
+            self._radius_km = (self._too_few_km + radius_km) / 2 if self._tries < LIMITED_TRIES else radius_km
+            return
+        drivers = self._within(answers)
+        if len(drivers) < question.k and radius_km < question.radius_km:
+            self._too_few_km, self._radius_km = radius_km, self._larger_km(len(drivers))
+            return
+        enough_km = radius_km * math.sqrt(self._wanted / max(len(drivers), 1))
+        if enough_km < question.radius_km:
+            _enough_km[self._key] = enough_km
+        else:
+            _enough_km.pop(self._key, None)
+        self.found = [Nearby(driver.decode(), distance) for distance, driver in drivers[: max(question.k, 0)]]
+
+    def _larger_km(self, drivers: int) -> float:
+        """The next radius after one with so few drivers."""
+        radius_km, most_km = self._radius_km, self.question.radius_km
+        if self._tries >= LIMITED_TRIES:
+            return self._too_many_km if radius_km < self._too_many_km < most_km else most_km
+        if self._too_many_km < math.inf:
+            return (radius_km + self._too_many_km) / 2
+        return min(most_km, radius_km * min(3.0, max(1.2, math.sqrt(self._wanted / max(drivers, 1)))))
+
+    def _within(self, answers: Sequence[Sequence[bytes]]) -> list[tuple[float, bytes]]:
+        """The drivers within the radius who were heard of since, by distance, then id."""
+        distance_to = geo.kilometres_from(self.question.latitude, self.question.longitude)
+        drivers: set[tuple[float, bytes]] = set()
+        for members in answers:
+            for member in members:
+                latitude, longitude, seen = _position.unpack_from(member)
+                if seen >= self._min_seen:
+                    distance = distance_to(latitude, longitude)
+                    if distance <= self._radius_km:
+                        drivers.add((distance, member[_position.size :]))
+        return sorted(drivers)
 
 
 def nearest(questions: Sequence[Question], now_ms: int, presence_ms: int) -> list[list[Nearby]]:
     """For each question exactly the k nearest, by distance, then id.
 
-    All in one round trip, or in two where a guess was wrong. Drivers last heard of before
-    ``now_ms - presence_ms`` are left out. Raises redis.RedisError.
+    Drivers last heard of before ``now_ms - presence_ms`` are left out. Raises ``redis.RedisError``.
     """
-    min_seen = now_ms - presence_ms
-    asked = _asked(questions, min_seen)
-    return _found(questions, asked, live.run_all([one.call for one in asked], decode=False), min_seen)
+    pipeline = live.Pipeline()
+    found = ask(pipeline, questions, now_ms, presence_ms)
+    pipeline.execute(decode=False)
+    return found()
 
 
 def ask(
     pipeline: live.Pipeline, questions: Sequence[Question], now_ms: int, presence_ms: int
 ) -> Callable[[], list[list[Nearby]]]:
     """Adds the same to a pipeline; the result returns the drivers after its execution."""
-    min_seen = now_ms - presence_ms
-    asked = _asked(questions, min_seen)
-    answers = pipeline.add([one.call for one in asked])
-    return lambda: _found(questions, asked, answers(), min_seen)
+    searches = [_Search(question, now_ms - presence_ms) for question in questions]
+    asked = [(search, pipeline.add(search.calls())) for search in searches]
 
+    def found() -> list[list[Nearby]]:
+        for search, answers in asked:
+            search.take(answers())
+        while unfinished := [search for search in searches if search.found is None]:
+            again = live.Pipeline()
+            repeated = [(search, again.add(search.calls())) for search in unfinished]
+            again.execute(decode=False)
+            for search, answers in repeated:
+                search.take(answers())
+        return [search.found or [] for search in searches]
 
-def _asked(questions: Sequence[Question], min_seen: int) -> list[_Asked]:
-    return [_plain(q) or _script(q, min_seen) for q in questions]
-
-
-def _found(
-    questions: Sequence[Question], asked: list[_Asked], answers: list[list[bytes]], min_seen: int
-) -> list[list[Nearby]]:
-    wrong = [i for i, one in enumerate(asked) if one.order and len(answers[i]) == FEW]
-    if wrong:
-        _crowded.update((questions[i].vehicle, questions[i].radius_km) for i in wrong)
-        for i in wrong:
-            asked[i] = _script(questions[i], min_seen)
-        again = live.run_all([asked[i].call for i in wrong], decode=False)
-        for i, answer in zip(wrong, again, strict=True):
-            answers[i] = answer
-    found = [
-        _sorted(q, members, min_seen, one.order)
-        for q, members, one in zip(questions, answers, asked, strict=True)
-    ]
-    if _crowded:
-        _crowded.difference_update(
-            (q.vehicle, q.radius_km) for q, some in zip(questions, found, strict=True) if _few(q, some)
-        )
     return found
 
 
-def _few(question: Question, found: Sequence[Nearby]) -> bool:
-    """Whether surely few are in reach, if drivers are spread evenly."""
-    if len(found) < question.k or not found:
-        return len(found) <= SURELY_FEW
-    return len(found) * question.radius_km**2 <= SURELY_FEW * found[-1].distance_km ** 2
+def _areas(question: Question, radius_km: float) -> list[live.Command]:
+    """GEOSEARCH for at least everybody in the circle.
 
-
-def _script(question: Question, min_seen: int) -> _Asked:
-    angle = question.radius_km / geo.EARTH_RADIUS_KM
-    call = live.Call(
-        live.script("driver_nearest"),
-        [f"drivers:where:{question.vehicle}"],
-        [question.latitude, question.longitude, angle, question.k, min_seen],
-    )
-    return _Asked(call, 0)
-
-
-def _plain(question: Question) -> _Asked | None:
-    """Everybody in reach, and FEW of them at most; None near the poles, at the antimeridian, or for a crowd.
-
-    GEOSEARCH reads two bits more than our cells have, and so takes everybody to be where both
-    coordinates, counted from the south-western corner of its map, are half of ours. A way north is
-    ``_SCALE`` as long there, and a way east ``_east``, which is longest at one of the two ends of the
-    circle; so a circle that holds ours is as many times larger as the longest of them. With 0.1 % and
-    3 m on top for the rounding of places, which is less than a cell.
+    It reads two bits more than our cells have, and so takes everybody to be where both coordinates, counted
+    from the south-western corner of its map, are half of ours. A way north is ``_SCALE`` as long there, and
+    a way east ``_east``, which is longest at an end of the circle: a circle that holds ours is as many times
+    larger as the longest of them. With 0.1 % and 3 m on top for the rounding of places to cells.
     """
-    vehicle, latitude, longitude, radius_km = (
-        question.vehicle,
-        question.latitude,
-        question.longitude,
-        question.radius_km,
-    )
-    if not (abs(latitude) <= 57 and abs(longitude) <= 177 and 0 <= radius_km <= 125):
-        return None
-    if (vehicle, radius_km) in _crowded:
-        return None
-    angle = radius_km / geo.EARTH_RADIUS_KM
-    middle = math.radians(latitude)
-    scales = _SCALE, _east(middle - angle), _east(middle + angle)
-    shortest, longest = min(scales), max(scales)
-    command = (
-        *("GEOSEARCH", f"drivers:where:{vehicle}"),
-        *("FROMLONLAT", (longitude - 180) / 2, (latitude + 90) * _SCALE - _MAP_END),
-        *("BYRADIUS", angle * longest * _MAP_EARTH_M * 1.001 + 3, "m", "ASC", "COUNT", FEW, "ANY"),
-    )
-    # The scales change by less than 1 % on the way between the ends.
-    return _Asked(command, 0.99 * shortest / longest)
+    key, latitude, longitude = f"drivers:where:{question.vehicle}", question.latitude, question.longitude
+    if radius_km > FAR_KM:
+        return [("ZRANGE", key, 0, -1)]
+    angle, middle = max(radius_km, 0.0) / geo.EARTH_RADIUS_KM, math.radians(latitude)
+    if abs(middle) + angle > math.pi / 2 - POLE:
+        pole = 0.0 if latitude > 0 else -_MAP_END
+        height = 2 * (angle + math.pi / 2 - abs(middle)) * _SCALE * _MAP_EARTH_M * 1.001 + 6
+        return [("GEOSEARCH", key, "FROMLONLAT", -90.0, pole, "BYBOX", _ALL_LONGITUDES_M, height, "m")]
+    longest = max(_SCALE, _east(middle - angle), _east(middle + angle))
+    circle = ("BYRADIUS", angle * longest * _MAP_EARTH_M * 1.001 + 3, "m")
+    there = (latitude + 90) * _SCALE - _MAP_END
+    centres = [longitude]
+    if abs(longitude) + math.degrees(math.asin(math.sin(angle) / math.cos(middle))) > 180:
+        # Whoever is beyond the antimeridian is nearer to the point where our parallel crosses it.
+        centres.append(-math.copysign(180, longitude))
+    return [("GEOSEARCH", key, "FROMLONLAT", (each - 180) / 2, there, *circle) for each in centres]
 
 
 def _east(latitude: float) -> float:
     """How long a short way east (at a latitude in radians) is on GEOSEARCH's map."""
     return math.cos((latitude + math.pi / 2) * _SCALE - math.radians(_MAP_END)) / math.cos(latitude) / 2
-
-
-def _sorted(question: Question, members: Sequence[bytes], min_seen: int, order: float) -> list[Nearby]:
-    distance_to = geo.kilometres_from(question.latitude, question.longitude)
-    radius_km, k, position = question.radius_km, question.k, _position.unpack_from
-    found: list[tuple[float, bytes]] = []
-    enough_km = math.inf  # k are no farther than this
-    for member in members:
-        latitude, longitude, seen = position(member)
-        distance = distance_to(latitude, longitude)
-        if distance * order > enough_km:
-            break
-        if distance <= radius_km and seen >= min_seen:
-            found.append((distance, member[_position.size :]))
-            if len(found) == k:
-                enough_km = max(found)[0] + ROUNDED_KM
-    found.sort()
-    return [Nearby(driver.decode(), distance) for distance, driver in found[:k]]

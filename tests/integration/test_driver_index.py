@@ -49,11 +49,11 @@ def near(point: Point, radius_km: float = 5, k: int = 10, vehicle: str = ACE, no
 
 
 def nearest(point: Point, radius_km: float, k: int, vehicle: str = ACE, now_ms: int = NOW) -> list[Nearby]:
-    """By both ways, whatever the search would guess, and twice as it goes."""
+    """From the whole radius, from the one that was enough, and from one that is far too small."""
     question = driver_search.Question(vehicle, *point, radius_km, k)
-    driver_search._crowded.clear()
+    driver_search._enough_km.clear()
     first, again = (driver_search.nearest([question], now_ms, PRESENCE)[0] for _ in range(2))
-    driver_search._crowded.add((vehicle, radius_km))
+    driver_search._enough_km[vehicle, radius_km, k] = radius_km / 1000
     assert first == again == driver_search.nearest([question], now_ms, PRESENCE)[0]
     return first
 
