@@ -15,7 +15,7 @@ def keyset(key: Mapping[str, str], column: str, below: str) -> str:
     another index that has only ``column`` in order, and leave out row by row what has other values.
     """
     columns = [*key, column]
-    names, order = ", ".join(columns), ", ".join(f"{one} DESC" for one in columns)
+    names, order = ", ".join(columns), ", ".join(f"{column} DESC" for column in columns)
     below_it = f"({names}) < ({', '.join([*key.values(), below])})"
     if not key:
         return f"{column} < {below} ORDER BY {order}"

@@ -272,7 +272,7 @@ class Server(BaseSettings):
 
 @lru_cache(maxsize=1)
 def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def _sentence(error: ValidationError) -> str:

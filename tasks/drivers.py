@@ -1,7 +1,4 @@
-"""What drivers say of themselves: who they are, whether they want work, where they are.
-
-Done in the caller's process; the driver waits for the answer, or for nothing.
-"""
+"""What drivers report: who they are, whether they want work, where they are. In the caller's process."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,7 +18,7 @@ log = structlog.get_logger()
 
 
 def register(driver_id: str, *details: str) -> dict[str, Any]:
-    """Registers the driver or changes what is known of him: the view of him."""
+    """Registers the driver or changes their details; returns their view."""
     driver = registering.register(driver_id, *details)
     _follow_change(driver_id)
     return driver
@@ -35,7 +32,7 @@ def set_available(driver_id: str, available: bool) -> dict[str, Any]:
 
 
 def _follow_change(driver_id: str) -> None:
-    """Out of the searches first, so that no further offer comes while the open ones are withdrawn."""
+    """First out of the searches, so that no offer is made while the open ones are withdrawn."""
     try:
         locating.refresh([driver_id], clock.now_ms())
     except redis.RedisError:
@@ -47,12 +44,12 @@ def _follow_change(driver_id: str) -> None:
 
 
 def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
-    """Takes drivers' positions, each driver's oldest first. Customers of running trips are told the newest,
-    once a second at most.
+    """Updates drivers' positions, each driver's oldest first. Customers of running trips are sent the newest,
+    at most once a second.
 
-    Whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, ``ValueError``.
+    A driver whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, ``ValueError``.
     """
-    moves = locating.move_all(reports, now_ms)
+    moves = locating.update_all(reports, now_ms)
     newest: dict[str, Position] = {}
     due: dict[str, RunningTrip] = {}
     for (driver_id, position), moved in zip(reports, moves, strict=True):
@@ -62,8 +59,8 @@ def report_positions(reports: Sequence[Report], now_ms: int) -> list[Moved]:
             newest[driver_id] = position
         if moved.trip and moved.tell:
             due[driver_id] = moved.trip
-    told = [_location(trip, newest[driver_id]) for driver_id, trip in due.items()]
-    mailbox.pass_on(told, clock.now())
+    updates = [_location(trip, newest[driver_id]) for driver_id, trip in due.items()]
+    mailbox.pass_on(updates, clock.now())
     return moves
 
 

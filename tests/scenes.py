@@ -51,7 +51,7 @@ def driver(
     registering.register(driver_id, driver_id.title(), "+911234567890", *vehicle, "DL 1 AB 1234")
     registering.set_available(driver_id, available)
     locating.refresh([driver_id], now_ms())
-    locating.move(driver_id, Position(NOIDA[0] + km_north / 111.195, NOIDA[1], now_ms()), now_ms())
+    locating.update(driver_id, Position(NOIDA[0] + km_north / 111.195, NOIDA[1], now_ms()), now_ms())
     return driver_id
 
 

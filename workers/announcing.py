@@ -1,6 +1,6 @@
-"""Who is told of a truck's new driver, and what.
+"""The messages after a driver has been assigned to a truck.
 
-``truck`` is the row that was claimed, with the counts of its order as they are now.
+``truck`` is the row that was claimed, with the present counts of its order.
 """
 
 from datetime import datetime
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, text
 from models import db, messages, money
 from models.messages import Message
 from workers import views
-from workers.closing import close_offers, told_of_end
+from workers.closing import close_offers, offer_ended
 
-# Nothing once the search for these trucks has ended without drivers for all of them.
+# No row once the search has ended with some of these trucks missing.
 REMAINING = text("""
     SELECT o.customer_id, t.*, ARRAY(
         SELECT DISTINCT driver_id FROM offers WHERE order_id = o.id AND state = 'open' AND vehicle = :vehicle
@@ -45,12 +45,12 @@ def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> Message:
 def to_the_others(
     connection: Connection, order: Row[Any], truck: Row[Any], now: datetime | None
 ) -> list[Message]:
-    """To those who were asked for such a truck at its price, if it was the last one: there is none left."""
+    """To the drivers asked for such a truck at its price, if it was the last one."""
     if truck.missing_at_price:
         return []
     order_id = str(order.id)
     losers = close_offers(connection, order_id, "taken", now, truck)
-    return told_of_end(losers, "request_no_longer_available", order_id, {"reason": "taken"})
+    return offer_ended(losers, "request_no_longer_available", order_id, {"reason": "taken"})
 
 
 def remaining(order_id: str, vehicle: str) -> list[Message]:
@@ -65,5 +65,5 @@ def remaining(order_id: str, vehicle: str) -> list[Message]:
         "vehicleSubtype": found.vehicle_subtype,
         "trucksStillNeeded": found.missing,
     }
-    told = [messages.customer(found.customer_id), *(messages.driver(one) for one in found.asked)]
-    return [Message(one, "trucks_remaining_update", data) for one in told]
+    addresses = [messages.customer(found.customer_id), *(messages.driver(each) for each in found.asked)]
+    return [Message(address, "trucks_remaining_update", data) for address in addresses]

@@ -1,4 +1,4 @@
-"""A customer calls an order off: before it is placed, while it searches, or until a truck is loaded."""
+"""Cancels an order for its customer: before it is placed, while it searches, or until a truck is loaded."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from models.messages import Message
 from models.orders import LOADED, RUNNING
 from workers import events
 from workers.admitting import ANSWERED_QUEUED
-from workers.closing import close_offers, told_of_end
+from workers.closing import close_offers, offer_ended
 
 LOCK = text("SELECT id, status FROM orders WHERE id = :order_id AND customer_id = :customer_id FOR UPDATE")
 
@@ -77,20 +77,20 @@ def _cancel(
         raise OrderNotCancellable
     connection.execute(CANCEL_ORDER, {"order_id": order_id, "reason": reason, "now": now})
     connection.execute(CANCEL_TRUCKS, {"order_id": order_id, "now": now})
-    waiting = close_offers(connection, order_id, "cancelled", now)
+    closed = close_offers(connection, order_id, "cancelled", now)
     assigned = sorted(truck.driver_id for truck in trucks if truck.status in RUNNING)
     data = {
         "reason": reason,
-        "drivers": [one.driver_id for one in waiting],
+        "drivers": [offer.driver_id for offer in closed],
         "assignedDrivers": assigned,
     }
     events.record(connection, order_id, "order_cancelled", now, data)
     news = {"orderId": order_id, "reason": reason}
-    told = [
+    notices = [
         *(
-            Message(messages.driver(one), "order_cancelled", news, key=f"cancelled:{order_id}")
-            for one in assigned
+            Message(messages.driver(driver_id), "order_cancelled", news, key=f"cancelled:{order_id}")
+            for driver_id in assigned
         ),
-        *told_of_end(waiting, "order_cancelled", order_id, {"reason": reason}),
+        *offer_ended(closed, "order_cancelled", order_id, {"reason": reason}),
     ]
-    return outbox.add(connection, order_id, told, changed_drivers=assigned)
+    return outbox.add(connection, order_id, notices, changed_drivers=assigned)

@@ -1,6 +1,6 @@
-"""The safety net, every two minutes, and every ten seconds what piles up fastest: what no other sweep is for.
+"""The safety net, every two minutes, and every ten seconds for what piles up fastest.
 
-In batches that take some ms each, until nothing is left or the time is over: one worker does all sweeps.
+In batches of some ms each, until nothing is left or the time is over, since one worker does all sweeps.
 """
 
 import random
@@ -15,9 +15,9 @@ from models.live import driver_index
 from models.orders import PHONE_HOURS, PHONE_IS_KEPT
 
 BATCH = 500
-# Deletes more than ten times of what a hundred orders a second leave in the ten seconds between two runs.
+# Enough to delete ten times of what a hundred orders a second leave in the ten seconds between two runs.
 FORGETTING_SECONDS = 0.3
-# Looks at some 100,000 drivers; the next run goes on where this one stopped.
+# Enough for some 100,000 drivers; the next run continues where this one stopped.
 DROPPING_SECONDS = 0.2
 
 FORGET_ADMISSIONS = text("""
@@ -39,14 +39,14 @@ def forget_admissions(now: datetime | None = None) -> int:
 
 
 def drop_silent_drivers() -> int:
-    """Takes drivers out of the index who have been silent for DRIVER_PRESENCE_SECONDS; how many."""
+    """Removes drivers silent for DRIVER_PRESENCE_SECONDS from the index; how many."""
     before = clock.now_ms() - settings.load().driver_presence_seconds * 1000
     silent = _batches(lambda: driver_index.sweep(before), driver_index.TOGETHER, DROPPING_SECONDS)
     return silent + _drop_lost_drivers(before)
 
 
 def _drop_lost_drivers(before: int) -> int:
-    """Those whom no key leads to any more. In any order, so that each vehicle has its turn."""
+    """Members whose key was lost. In random order, so that each vehicle is reached at some time."""
     until, lost = time.monotonic() + DROPPING_SECONDS, 0
     vehicles = driver_index.vehicles()
     random.shuffle(vehicles)
@@ -59,7 +59,7 @@ def _drop_lost_drivers(before: int) -> int:
 
 
 def _batches(work: Callable[[], int], size: int, seconds: float) -> int:
-    """Repeats it until a batch is not full any more or the time is over; how many in all."""
+    """Repeats it until a batch is not full or the time is over; the total."""
     until, total = time.monotonic() + seconds, 0
     while True:
         done = work()
@@ -79,7 +79,7 @@ FORGET_PHONES = text(f"""
 
 
 def forget_phones(now: datetime | None = None) -> int:
-    """Deletes the drivers' phones of trips that have ended long enough ago; how many."""
+    """Deletes drivers' phones from trips that ended PHONE_HOURS ago; how many."""
     values = {"now": now, "limit": BATCH}
     with db.statements() as connection:
         return _batches(lambda: connection.execute(FORGET_PHONES, values).rowcount, BATCH, FORGETTING_SECONDS)

@@ -1,4 +1,4 @@
-"""Ends the search of an order: what expiry, cancelling and the last accept have in common."""
+"""Closes open offers: what expiry, cancelling and the last accept have in common."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -19,7 +19,7 @@ CLOSE_OFFERS = text("""
 
 
 class Closed(NamedTuple):
-    """An offer that was open until now, and whose it was."""
+    """An offer that was open until now, and its driver."""
 
     offer_id: str
     driver_id: str
@@ -37,14 +37,17 @@ def close_offers(
         "fare": truck.price_per_truck if truck else None,
     }
     rows = connection.execute(CLOSE_OFFERS, values)
-    return sorted((Closed(str(row.id), row.driver_id) for row in rows), key=lambda one: one.driver_id)
+    return sorted((Closed(str(row.id), row.driver_id) for row in rows), key=lambda offer: offer.driver_id)
 
 
-def told_of_end(closed: Iterable[Closed], kind: str, order_id: str, data: dict[str, Any]) -> list[Message]:
+def offer_ended(closed: Iterable[Closed], kind: str, order_id: str, data: dict[str, Any]) -> list[Message]:
     """The message to each driver that their offer is over."""
     return [
         Message(
-            messages.driver(one.driver_id), kind, {"orderId": order_id} | data, key=closing_key(one.offer_id)
+            messages.driver(offer.driver_id),
+            kind,
+            {"orderId": order_id} | data,
+            key=closing_key(offer.offer_id),
         )
-        for one in closed
+        for offer in closed
     ]

@@ -154,7 +154,7 @@ def _groups(trucks: Sequence[Columns], offered: Sequence[Offered]) -> list[dict[
             "vehicleType": kind.vehicle_type,
             "vehicleSubtype": kind.vehicle_subtype,
             "count": sum(truck.vehicle == vehicle for truck in trucks),
-            "driversNotified": sum(one.vehicle == vehicle for one in offered),
+            "driversNotified": sum(offer.vehicle == vehicle for offer in offered),
         }
         for vehicle, kind in kinds.items()
     ]

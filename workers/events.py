@@ -31,7 +31,7 @@ class AuditEvent(NamedTuple):
 
 def rows(happened: Sequence[AuditEvent]) -> str:
     """The parameter ``:events``."""
-    return orjson.dumps([one._asdict() for one in happened], default=dict).decode()
+    return orjson.dumps([event._asdict() for event in happened], default=dict).decode()
 
 
 def record_all(connection: Connection, happened: Sequence[AuditEvent], now: datetime | None) -> None:

@@ -1,4 +1,4 @@
-"""Ends searches whose time is over, and tells everybody who waits on them."""
+"""Ends searches whose time is over, and notifies their customers and drivers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from models import db, messages, outbox
 from models.failed_rows import not_left_behind
 from models.messages import Message
 from workers import events, trips
-from workers.closing import Closed, told_of_end
+from workers.closing import Closed, offer_ended
 from workers.events import AuditEvent
 
 DUE = text(f"""
@@ -19,21 +19,21 @@ DUE = text(f"""
     ORDER BY expires_at LIMIT :limit
 """)
 
-# Locks the orders that are still due; an accept, a cancel or another sweep that was first wins. (`IS TRUE`:
-# no index but that of the ids serves such a condition.)
+# Locks the orders that are still due; an accept, a cancel or another sweep that was first wins. (`IS TRUE`
+# keeps the planner from any index but that of the ids.)
 LOCK = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
     WHERE id = ANY(CAST(:ids AS uuid[])) AND (searching AND expires_at <= coalesce(:now, now())) IS TRUE
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 
-# One before its time; an operator waits for whoever holds the order and then sees what is left.
+# One before its time: an operator waits for another transaction and then sees what is left.
 LOCK_SEARCHING = text("""
     SELECT id, customer_id, round, trucks_filled, total_trucks FROM orders
     WHERE id = :order_id AND searching FOR UPDATE
 """)
 
-# A statement of its own, so that it sees what was committed before the locks were had.
+# A statement of its own, so that it sees what was committed before the locks were taken.
 END_SEARCHES = text("""
     WITH ended AS (
         UPDATE orders SET searching = false, next_wave_at = NULL, updated_at = coalesce(:now, now()),
@@ -57,19 +57,19 @@ def due(now: datetime | None = None, limit: int = 1000) -> list[str]:
 
 
 def expire_all(order_ids: Sequence[str], now: datetime | None = None) -> list[outbox.Followup]:
-    """Ends the searches that are due; left out is what is not, and where somebody else is first."""
+    """Expires due searches. A row that another process took first is skipped."""
     with db.transaction() as connection:
         rows = connection.execute(LOCK, {"ids": list(order_ids), "now": now}).all()
         return _end_searches(connection, rows, now) if rows else []
 
 
 def expire(order_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """The same for one; ``None`` if it is left out."""
+    """The same for one; ``None`` if it is skipped."""
     return next(iter(expire_all([order_id], now)), None)
 
 
 def end_now(order_id: str, operator: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Ends one search before its time, for an operator; ``None`` if nothing is searched for any more."""
+    """Ends one search before its time, for an operator; ``None`` if the search is over."""
     with db.transaction() as connection:
         order = connection.execute(LOCK_SEARCHING, {"order_id": order_id}).one_or_none()
         if order is None:
@@ -81,32 +81,33 @@ def end_now(order_id: str, operator: str, now: datetime | None = None) -> outbox
 def _end_searches(
     connection: Connection, orders: Sequence[Row[Any]], now: datetime | None
 ) -> list[outbox.Followup]:
-    closed = connection.execute(END_SEARCHES, {"ids": [str(one.id) for one in orders], "now": now})
-    asked: dict[str, list[Closed]] = {str(one.id): [] for one in orders}
+    closed = connection.execute(END_SEARCHES, {"ids": [str(order.id) for order in orders], "now": now})
+    asked: dict[str, list[Closed]] = {str(order.id): [] for order in orders}
     for row in closed:
         asked[str(row.order_id)].append(Closed(str(row.id), row.driver_id))
-    happened, told = [], []
+    happened, notices = [], []
     for order in orders:
         order_id, partly = str(order.id), order.trucks_filled > 0
-        ended = sorted(asked[order_id], key=lambda one: one.driver_id)
-        data = {"trucksFilled": order.trucks_filled, "drivers": [one.driver_id for one in ended]}
+        ended = sorted(asked[order_id], key=lambda offer: offer.driver_id)
+        data = {"trucksFilled": order.trucks_filled, "drivers": [offer.driver_id for offer in ended]}
         happened.append(AuditEvent(order_id, "search_ended" if partly else "order_expired", data))
-        told.append((order_id, [_tell_customer(order, partly), *_tell_drivers(order_id, ended, partly)]))
+        ends = [_to_customer(order, partly), *_to_drivers(order_id, ended, partly)]
+        notices.append(outbox.Notice(order_id, ends))
     events.record_all(connection, happened, now)
     for order in orders:
         if order.trucks_filled:
             trips.settle(connection, str(order.id), now)
-    return outbox.add_all(connection, [outbox.Notice(order_id, sent) for order_id, sent in told])
+    return outbox.add_all(connection, notices)
 
 
-def _tell_customer(order: Row[Any], partly: bool) -> Message:
+def _to_customer(order: Row[Any], partly: bool) -> Message:
     order_id = str(order.id)
     data = {"orderId": order_id, "trucksFilled": order.trucks_filled, "totalTrucks": order.total_trucks}
     kind = "broadcast_expired" if partly else "order_expired"
     return Message(messages.customer(order.customer_id), kind, data, key=f"ended:{order_id}:{order.round}")
 
 
-def _tell_drivers(order_id: str, ended: list[Closed], partly: bool) -> list[Message]:
+def _to_drivers(order_id: str, ended: list[Closed], partly: bool) -> list[Message]:
     if partly:
-        return told_of_end(ended, "request_no_longer_available", order_id, {"reason": "expired"})
-    return told_of_end(ended, "order_expired", order_id, {})
+        return offer_ended(ended, "request_no_longer_available", order_id, {"reason": "expired"})
+    return offer_ended(ended, "order_expired", order_id, {})

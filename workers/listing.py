@@ -24,7 +24,7 @@ NEVER_PLACED = {"queued": ("queued",), "rejected": ("rejected", "dead"), "cancel
 def _placed(own: bool, status: str | None) -> TextClause:
     """One page of orders; of a customer's orders of all statuses, the newest of a page of each."""
     statuses = [status] if status else ORDER_STATES if own else [None]
-    keys = [_key(own) | ({"status": f"'{one}'"} if one else {}) for one in statuses]
+    keys = [_key(own) | ({"status": f"'{status}'"} if status else {}) for status in statuses]
     return _newest("id", [f"SELECT * FROM orders WHERE {keyset(key, 'id', ':cursor')}" for key in keys])
 
 

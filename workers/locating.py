@@ -1,5 +1,5 @@
-"""Drivers' movements and presence: what they say goes into the driver index, what Postgres says of
-them decides whether they are in a search there.
+"""Drivers' positions and presence. Their messages update the driver index; Postgres decides whether they
+are in a search there.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,8 +16,7 @@ from models.live.driver_index import NO_SEARCH, Moved, Placement, Position, Repo
 from models.orders import RUNNING
 from workers import failing
 
-# The time of reading is taken before the statement's snapshot: of two readings, the one that saw
-# more is never the one with the earlier time.
+# `statement_timestamp()` is before the statement's snapshot: a reading with a later time never saw less.
 READ = text(f"""
     SELECT d.id, d.vehicle, last_latitude, last_longitude, last_position_at,
         available AND t.id IS NULL AS searchable, t.id AS truck_request_id, t.assigned_at, o.customer_id,
@@ -43,36 +42,36 @@ SAVE = text("""
 """)
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Moved:
-    """`move_all` for one. Raises ``DriverNotRegistered`` too."""
-    (moved,) = move_all([(driver_id, position)], now_ms)
+def update(driver_id: str, position: Position, now_ms: int) -> Moved:
+    """`update_all` for one. Raises ``DriverNotRegistered`` too."""
+    (moved,) = update_all([(driver_id, position)], now_ms)
     if moved.outcome == "unknown":
         raise DriverNotRegistered
     return moved
 
 
-def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
-    """Takes drivers' positions; drivers Redis has forgotten are looked up in Postgres.
+def update_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
+    """Updates drivers' positions; drivers that Redis has lost are read from Postgres.
 
-    Whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, and
-    ``ValueError`` for coordinates that are none.
+    A driver whose outcome is "unknown" is not registered. Raises ``redis.RedisError``, and ``ValueError`` for
+    invalid coordinates.
     """
-    moves = driver_index.move_all(reports, now_ms)
+    moves = driver_index.update_all(reports, now_ms)
     lost = [number for number, moved in enumerate(moves) if moved.outcome == "unknown"]
     found = _refreshed({reports[number][0] for number in lost}, now_ms)
     lost = [number for number in lost if reports[number][0] in found]
-    again = driver_index.move_all([reports[number] for number in lost], now_ms)
+    again = driver_index.update_all([reports[number] for number in lost], now_ms)
     for number, moved in zip(lost, again, strict=True):
-        # Forgotten again in this moment: the next position finds him.
+        # Lost again at this moment: the next position repeats it.
         moves[number] = moved if moved.outcome != "unknown" else Moved("kept_out")
     return moves
 
 
 def heartbeat(driver_id: str, now_ms: int, last: Position | None) -> bool:
-    """Notes that a driver is there; False if he is not registered. Raises ``redis.RedisError``.
+    """Records a sign of life; False if the driver is not registered. Raises ``redis.RedisError``.
 
-    If Redis has forgotten him he is put back from Postgres, at ``last``, the position this
-    connection sent last, if it is newer.
+    A driver that Redis has lost is put back from Postgres, or at ``last``, the last position of this
+    connection, if that is newer.
     """
     if driver_index.heard(driver_id, now_ms):
         return True
@@ -84,9 +83,8 @@ def heartbeat(driver_id: str, now_ms: int, last: Position | None) -> bool:
 def refresh(driver_ids: Collection[str], now_ms: int, sent: Mapping[str, Position] | None = None) -> int:
     """Puts drivers into the index or out of it as Postgres says; how many are registered.
 
-    To be called after an accept, the end of a trip, a change of availability, a registration.
-    ``sent`` are positions that may be newer than those in Postgres. Nobody counts as heard of for
-    it. Raises ``redis.RedisError``.
+    Called after an accept, the end of a trip, a change of availability, a registration. ``sent`` are
+    positions that may be newer than those in Postgres. It is no sign of life. Raises ``redis.RedisError``.
     """
     return len(_refreshed(driver_ids, now_ms, sent))
 
@@ -99,8 +97,8 @@ def _refreshed(
     with db.statements() as connection:
         rows = connection.execute(READ, {"ids": list(driver_ids)}).all()
 
-    def place(some: Sequence[Row[Any]]) -> None:
-        driver_index.place_all([_placement(row, now_ms, (sent or {}).get(row.id)) for row in some])
+    def place(part: Sequence[Row[Any]]) -> None:
+        driver_index.place_all([_placement(row, now_ms, (sent or {}).get(row.id)) for row in part])
 
     for _ in failing.apart("refresh", rows, place, name=lambda row: str(row.id)):
         pass
@@ -115,7 +113,7 @@ def _placement(row: Row[Any], now_ms: int, sent: Position | None) -> Placement:
 
 
 def save(latest: Mapping[str, Position]) -> int:
-    """Keeps the last positions of drivers in Postgres, only forward in time; how many changed.
+    """Saves drivers' last positions in Postgres, never an older one; how many changed.
 
     A position ahead of the database's clock counts as of now.
     """
@@ -125,7 +123,7 @@ def save(latest: Mapping[str, Position]) -> int:
         {"id": driver_id, "latitude": at.latitude, "longitude": at.longitude, "at_ms": at.at_ms}
         for driver_id, at in latest.items()
     ]
-    # One text: four arrays take psycopg2 several times as long, in which nobody else is served.
+    # One text: four arrays take psycopg2 several times as long, and block this process meanwhile.
     with db.statements() as connection:
         return connection.execute(SAVE, {"latest": orjson.dumps(rows).decode()}).rowcount
 
@@ -143,10 +141,10 @@ def _saved(row: Row[Any]) -> Position | None:
     return Position(row.last_latitude, row.last_longitude, _milliseconds(row.last_position_at))
 
 
-def _newer(one: Position | None, other: Position | None) -> Position | None:
-    if one is None or other is None:
-        return one or other
-    return max(one, other, key=lambda position: position.at_ms)
+def _newer(saved: Position | None, sent: Position | None) -> Position | None:
+    if saved is None or sent is None:
+        return saved or sent
+    return max(saved, sent, key=lambda position: position.at_ms)
 
 
 def _milliseconds(moment: datetime) -> int:

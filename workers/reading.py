@@ -98,7 +98,11 @@ def driver_opening(driver_id: str) -> DriverOpening:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
         current = views.trip_view(running, running) if running else None
         told = [] if running else _open_broadcasts(connection, driver_id)
-    data = {"driverId": driver_id, "openBroadcasts": [one.data for one in told], "currentTrip": current}
+    data = {
+        "driverId": driver_id,
+        "openBroadcasts": [message.data for message in told],
+        "currentTrip": current,
+    }
     return DriverOpening(data, told)
 
 

@@ -1,4 +1,4 @@
-"""Finds admissions that nobody placed: a queued task may be lost, a committed row may not."""
+"""Finds admissions that were not placed: a queued task can be lost, a committed row cannot."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,10 +14,10 @@ log = structlog.get_logger()
 # Long enough for the queue to be first when all is well, short enough to stay under the 5 s in
 # which the system recovers.
 OVERDUE_SECONDS = 2
-# A row that fails as often as this fails for a reason of its own.
+# A row that fails so often fails for a reason of its own.
 MAXIMUM_ATTEMPTS = 5
 
-# Each failure doubles the pause, so that a short trouble of ours cannot use up all tries.
+# Each failure doubles the pause, so that a short outage cannot use up all tries.
 OVERDUE = text("""
     SELECT order_id, request_id FROM admissions
     WHERE state = 'queued' AND created_at <= coalesce(:now, now()) - :age * interval '1 second'
@@ -25,8 +25,8 @@ OVERDUE = text("""
     ORDER BY created_at LIMIT :limit
 """)
 
-# Counted before the try, so that a row that kills its worker is counted too. Whoever holds the row is placing
-# it; to wait for one that was stopped in the middle would hold up every sweep.
+# Counted before the try, so that a row that kills its worker is counted too. A locked row is being placed; to
+# wait for a worker that was stopped meanwhile would delay every sweep.
 COUNT_ATTEMPT = text("""
     UPDATE admissions SET attempts = attempts + 1
     WHERE order_id = (
@@ -36,7 +36,7 @@ COUNT_ATTEMPT = text("""
     RETURNING attempts
 """)
 
-# Of rows that nobody has tried yet; counted before the try for the same reason.
+# Rows that were never tried; counted before the try for the same reason.
 COUNT_FIRST = text("""
     UPDATE admissions SET attempts = 1
     WHERE order_id IN (
@@ -60,7 +60,7 @@ BURY = text(f"""
 
 
 def overdue(now: datetime | None = None, limit: int = 100) -> list[tuple[str, str]]:
-    """Ids of order and request of what should have been placed by now, in the order of arrival."""
+    """Ids of orders and requests that should have been placed by now, in the order of arrival."""
     with db.statements() as connection:
         rows = connection.execute(OVERDUE, {"now": now, "age": OVERDUE_SECONDS, "limit": limit})
         return [(str(row.order_id), row.request_id) for row in rows]
@@ -81,15 +81,17 @@ def may_try(order_id: str, now: datetime | None = None) -> bool:
 
 
 def first_tries(order_ids: Sequence[str]) -> list[str]:
-    """Those of them that were never tried, which may be tried together; counts the try.
+    """Those that were never tried, which may be placed together; counts the try.
 
-    What has failed once is tried alone: it may be what ended its worker, and the others with it.
+    One that has failed is tried alone: it may have killed its worker, and the others with it.
     """
     with db.statements() as connection:
-        return [str(one) for one in connection.execute(COUNT_FIRST, {"ids": list(order_ids)}).scalars()]
+        return [
+            str(order_id) for order_id in connection.execute(COUNT_FIRST, {"ids": list(order_ids)}).scalars()
+        ]
 
 
 def forgive(order_id: str) -> None:
-    """Takes a try back that failed through no fault of the row's (a lock held, a store away)."""
+    """Takes back a try that failed for no fault of the row's (a lock held, a store away)."""
     with db.statements() as connection:
         connection.execute(NO_FAILURE, {"order_id": order_id})

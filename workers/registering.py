@@ -1,4 +1,4 @@
-"""Who a driver is and whether he wants work."""
+"""Drivers' details, and whether they want work."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from models.live import driver_index
 from models.messages import iso
 from models.orders import RUNNING
 
-# Waits for an accept that is giving this driver a trip, and keeps further ones waiting.
+# Waits for an accept of this driver that is under way, and makes later ones wait.
 LOCK = text("SELECT vehicle, vehicle_number FROM drivers WHERE id = :id FOR UPDATE")
 REGISTER = text("""
     INSERT INTO drivers (id, name, phone, vehicle_type, vehicle_subtype, vehicle, vehicle_number)
@@ -31,7 +31,7 @@ BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :id AND status IN {
 def register(
     driver_id: str, name: str, phone: str, vehicle_type: str, vehicle_subtype: str, vehicle_number: str
 ) -> dict[str, Any]:
-    """Registers a driver or changes what is known of them.
+    """Registers a driver or changes their details.
 
     Raises ``DriverBusy`` if they have a running trip and this would change the vehicle under its load.
     """
@@ -62,7 +62,7 @@ def set_available(driver_id: str, available: bool) -> dict[str, Any]:
 
 
 def read(driver_id: str) -> dict[str, Any]:
-    """The driver as he sees himself. Raises ``DriverNotRegistered``."""
+    """The driver's own view. Raises ``DriverNotRegistered``."""
     with db.reads() as connection:
         row = connection.execute(READ, {"id": driver_id}).one_or_none()
     if row is None:

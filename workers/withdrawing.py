@@ -1,4 +1,4 @@
-"""Takes open offers back from a driver who goes off duty, or drives another vehicle now."""
+"""Withdraws open offers from a driver who goes off duty or changes the vehicle."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from models import db, outbox
 from workers import events
-from workers.closing import Closed, told_of_end
+from workers.closing import Closed, offer_ended
 
 OPEN = text("""
     SELECT f.id FROM offers f JOIN drivers d ON d.id = f.driver_id
@@ -20,14 +20,14 @@ WITHDRAW = text("""
 
 
 def due(driver_id: str) -> list[str]:
-    """The open offers that this driver does not want any more, as he is known now."""
+    """The open offers that this driver can take no more."""
     with db.statements() as connection:
         return [str(row.id) for row in connection.execute(OPEN, {"driver_id": driver_id})]
 
 
 def withdraw(offer_id: str, now: datetime | None = None) -> outbox.Followup | None:
-    """Closes one offer; ``None`` if it was closed already. (One a transaction: whoever holds the
-    offers of one order while he waits for those of another could wait for ever.)
+    """Closes one offer; ``None`` if it was closed already. One a transaction: locks on the offers of two
+    orders could deadlock.
     """
     with db.transaction() as connection:
         offer = connection.execute(WITHDRAW, {"id": offer_id, "now": now}).one_or_none()
@@ -35,10 +35,10 @@ def withdraw(offer_id: str, now: datetime | None = None) -> outbox.Followup | No
             return None
         order_id = str(offer.order_id)
         events.record(connection, order_id, "offer_withdrawn", now, {"driverId": offer.driver_id})
-        told = told_of_end(
+        notices = offer_ended(
             [Closed(offer_id, offer.driver_id)],
             "request_no_longer_available",
             order_id,
             {"reason": "unavailable"},
         )
-        return outbox.add(connection, order_id, told)
+        return outbox.add(connection, order_id, notices)

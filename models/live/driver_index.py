@@ -1,8 +1,8 @@
 """Which drivers may be offered an order now, and where they are.
 
-A copy in Redis of what Postgres and the drivers' own messages say, kept for one question: who are
-the k nearest of this vehicle (`driver_search`)? It holds only drivers who are available and have no
-running trip; silent ones are left out when it is asked, and swept later.
+A copy in Redis of what Postgres and the drivers' messages say, for one query: the k nearest drivers of a
+vehicle (`driver_search`). It holds only drivers who are available and have no running trip; silent ones are
+left out of the answer, and swept later.
 """
 
 import struct
@@ -18,11 +18,11 @@ from models.live import call, commands, run_all
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
 NO_SEARCH = "-"
 
-# As long as this a driver's last position is worth keeping after he has left the index, or after the last
-# word from one who is in no search.
+# How long a driver's last position is kept after they have left the index, or after the last message of one
+# who is in no search.
 DRIVER_TTL_SECONDS = 900
-# And while he is in the index, where only his key knows which member is his: longer than the sweep of the
-# silent, every two minutes, will ever be away.
+# And while they are in the index, where only their key says which member is theirs: longer than the sweep of
+# silent drivers, every two minutes, can be down.
 INDEXED_TTL_SECONDS = 86_400
 
 # A position that took longer to arrive tells where the driver was, not where he is.
@@ -31,20 +31,20 @@ POSITION_MAX_AGE_MS = 60_000
 _HEARD = "drivers:heard"
 _VEHICLES = "drivers:vehicles"
 
-# The customer of a trip hears where the truck is once in this time at most.
+# The customer of a trip is sent a position at most once in this time.
 TELL_MS = 1000
 
-# So many drivers hold Redis up for a millisecond or two.
+# Drivers in one call, which holds Redis for a millisecond or two.
 TOGETHER = 200
-# As many are looked up in one command.
+# Drivers looked up in one command.
 AT_ONCE = 500
 
 _WITHOUT_JOINERS = dict.fromkeys(map(ord, "\u200c\u200d"))
 
 Outcome = Literal["live", "kept_out", "unknown"]
 
-# What the script takes of a position: latitude, longitude, at_ms, cell; and of a driver: seen_ms, his place,
-# search, as_of_us, his trip, since_ms.
+# What the script takes of a position: latitude, longitude, at_ms, cell; and of a driver: seen_ms, place,
+# search, as_of_us, trip, since_ms.
 _place = struct.Struct("<dddd")
 NOWHERE = b""
 Learnt: TypeAlias = tuple[int, bytes, str, int | str, str, int]
@@ -65,17 +65,17 @@ class RunningTrip:
 
     truck_request_id: str
     customer_id: str
-    # When the driver was assigned, in ms since 1970: positions from before are not the customer's business.
+    # When the driver was assigned, in ms since 1970: earlier positions are not shown to the customer.
     since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What became of a position: "live" in the index, or "kept_out" (older than the last one or than
+    """The outcome of a position: "live" in the index, or "kept_out" (older than the last one or than
     60 s), or "unknown" (Redis does not know the driver, nothing was written).
 
-    ``trip`` is the driver's running trip; ``tell``: its customer is to hear of this position.
-    ``jumped``: he came 10 km and more, at more than 10 km/s, so his receiver is or was wrong.
+    ``trip`` is the driver's running trip; ``tell``: this position is sent to its customer.
+    ``jumped``: 10 km and more, at more than 10 km/s, so the receiver is or was wrong.
     """
 
     outcome: Outcome
@@ -84,10 +84,10 @@ class Moved:
     jumped: bool = False
 
 
-# Who was where.
+# A driver's id and position.
 Report: TypeAlias = tuple[str, Position]
 
-# Without a trip and a jump, as nearly all are.
+# Nearly all have neither a trip nor a jump.
 _USUAL: dict[Outcome, Moved] = {outcome: Moved(outcome) for outcome in get_args(Outcome)}
 
 
@@ -102,25 +102,25 @@ def _caseless(name: str) -> str:
     return unicodedata.normalize("NFC", folded).translate(_WITHOUT_JOINERS)
 
 
-def move(driver_id: str, position: Position, now_ms: int) -> Moved:
-    """`move_all` for one."""
-    return move_all([(driver_id, position)], now_ms)[0]
+def update(driver_id: str, position: Position, now_ms: int) -> Moved:
+    """`update_all` for one."""
+    return update_all([(driver_id, position)], now_ms)[0]
 
 
-def move_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
-    """Takes drivers' positions into the live index, each after the one before it, in one round trip.
+def update_all(reports: Sequence[Report], now_ms: int) -> list[Moved]:
+    """Puts drivers' positions into the live index, in their order, in one round trip.
 
-    Whatever becomes of a position, the word from its driver counts. A position ahead of our clock counts
-    as of now. Raises ValueError for coordinates that are none, redis.RedisError.
+    Any position counts as a sign of life. One ahead of our clock counts as of now. Raises ``ValueError`` for
+    invalid coordinates, ``redis.RedisError``.
     """
-    return _update(
+    return _send(
         [(driver, (now_ms, _where(position, now_ms), "", "", "", 0)) for driver, position in reports]
     )
 
 
 def heard(driver_id: str, now_ms: int) -> bool:
-    """Notes a sign of life; False if Redis does not know this driver. Raises redis.RedisError."""
-    (noted,) = _update([(driver_id, (now_ms, NOWHERE, "", "", "", 0))])
+    """Records a sign of life; False if Redis does not know this driver. Raises ``redis.RedisError``."""
+    (noted,) = _send([(driver_id, (now_ms, NOWHERE, "", "", "", 0))])
     return noted.outcome != "unknown"
 
 
@@ -128,9 +128,9 @@ def heard(driver_id: str, now_ms: int) -> bool:
 class Placement:
     """A driver in the search of a vehicle, or out of any (``NO_SEARCH``), as Postgres says.
 
-    ``seen_ms`` is when he was last heard of, not now: a silent driver must not look alive.
-    ``as_of_us`` is when Postgres was read, by its clock in us: an older reading that arrives late
-    changes neither search nor trip. A newer position or sign of life that Redis has stays.
+    ``seen_ms`` is the last sign of life, not now: a silent driver must not look alive. ``as_of_us`` is when
+    Postgres was read, by its clock in us: an older reading that arrives late changes neither search nor trip.
+    A newer position or sign of life that Redis has stays.
     """
 
     driver_id: str
@@ -142,16 +142,18 @@ class Placement:
 
 
 def place_all(placements: Sequence[Placement]) -> None:
-    """Puts drivers where they belong, many in one round trip. Raises redis.RedisError."""
+    """Puts drivers into their searches or out, many in one round trip. Raises ``redis.RedisError``."""
     for first in range(0, len(placements), TOGETHER):
-        _update([_placed(one) for one in placements[first : first + TOGETHER]])
+        _send([_placed(placement) for placement in placements[first : first + TOGETHER]])
 
 
-def _placed(one: Placement) -> tuple[str, Learnt]:
-    on_trip = f"{one.trip.truck_request_id} {one.trip.customer_id}" if one.trip else ""
-    where = _where(one.position) if one.position else NOWHERE
-    since_ms = one.trip.since_ms if one.trip else 0
-    return one.driver_id, (one.seen_ms, where, one.search, one.as_of_us, on_trip, since_ms)
+def _placed(placement: Placement) -> tuple[str, Learnt]:
+    trip, position = placement.trip, placement.position
+    on_trip = f"{trip.truck_request_id} {trip.customer_id}" if trip else ""
+    where = _where(position) if position else NOWHERE
+    since_ms = trip.since_ms if trip else 0
+    learnt = (placement.seen_ms, where, placement.search, placement.as_of_us, on_trip, since_ms)
+    return placement.driver_id, learnt
 
 
 def last_position(driver_id: str) -> Position | None:
@@ -164,20 +166,20 @@ def last_position(driver_id: str) -> Position | None:
 
 
 def sweep(seen_before_ms: int, limit: int = TOGETHER) -> int:
-    """Takes up to ``limit`` drivers who have been silent since out of the index; returns how many."""
+    """Removes up to ``limit`` drivers who have been silent since then from the index; returns how many."""
     return int(call("driver_sweep", [_HEARD, _VEHICLES], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))
 
 
 def vehicles() -> list[str]:
-    """The vehicles of whom there are drivers in the index. Raises redis.RedisError."""
+    """The vehicles that have drivers in the index. Raises ``redis.RedisError``."""
     return cast("list[str]", commands().hkeys(_VEHICLES))
 
 
 def sweep_lost(vehicle: str, seen_before_ms: int) -> tuple[int, bool]:
-    """Goes on through the drivers of a vehicle, some 200 at a time, and takes out who has been silent since.
+    """Looks at the next 200 or so drivers of a vehicle, and removes those silent since then.
 
-    How many, and whether all of them have been looked at. To be called after `sweep`, which takes those out
-    whom their own keys lead to; what it leaves are members of drivers whose key was lost.
+    Returns how many, and whether all have been looked at. Called after `sweep`, which finds members by the
+    drivers' own keys; what remains are members whose key was lost.
     """
     keys = [f"drivers:where:{vehicle}", _VEHICLES]
     lost, ended = call("driver_sweep_lost", keys, [vehicle, seen_before_ms, TOGETHER])
@@ -208,7 +210,7 @@ def seen(drivers: Sequence[tuple[str, str]]) -> list[int | None]:
     return found
 
 
-def _update(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
+def _send(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
     if not learnt:
         return []
     keys = [_HEARD, _VEHICLES, *(f"driver:{driver_id}" for driver_id, _ in learnt)]

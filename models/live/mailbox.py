@@ -14,17 +14,17 @@ import orjson
 from models import live, settings
 from models.messages import Message, iso
 
-# How many messages a mailbox keeps: of a driver more than anybody has open offers. Whoever has missed
-# more, or was away longer than an hour, is told the present state by `connected`.
+# How many messages a mailbox keeps: a driver's more than a driver can have open offers. A client that has
+# missed more, or was away for more than an hour, gets the present state with `connected`.
 KEPT = {"driver": 2000, "customer": 200}
 SECONDS = 3600
-# Messages that one call takes: they hold Redis up for a millisecond or two, and nobody is served meanwhile.
+# Messages in one call, which holds Redis for a millisecond or two.
 TOGETHER = 100
 
 
 def again_seconds() -> int:
-    """How long the same message may be put again and keeps its id: whoever opens the mailbox puts the
-    offers that are open, and the outbox's sweep what a dead process has left, seconds after it died.
+    """How long (s) the same message may be put again and keeps its id: a new socket puts the open offers, and
+    the outbox's sweep what a process that died has left.
     """
     return 2 * settings.load().order_ttl_seconds + 60
 
@@ -33,7 +33,7 @@ def again_seconds() -> int:
 LARGEST_ID = 2**53 - 1
 
 
-# Not frozen, as `Live`: two are made for each message, and a frozen one takes three times as long to make.
+# Not frozen, like `Live`: two are made for each message, and a frozen one takes three times as long.
 @dataclass(slots=True)
 class Frame:
     """One message as it goes over the wire, and the key it was put under."""
@@ -60,7 +60,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a socket finds when it looks for itself; ``holder`` is 0 when Redis has lost the state."""
+    """What a socket finds when it polls; ``holder`` is 0 if Redis has lost the state."""
 
     holder: int
     frames: list[Frame]
@@ -90,14 +90,14 @@ def channel(person: str) -> str:
 def put(messages: Sequence[Message], at: datetime) -> int:
     """Keeps messages until they are acknowledged and wakes the sockets; how many were new.
 
-    Many are put in several calls, one after the other. A key that a mailbox has taken before is left
-    out, and so is a message whose ``unless`` it has taken. ``data`` must be plain JSON.
+    Many are put in several calls. A message whose key or whose ``unless`` the mailbox has is skipped.
+    ``data`` must be plain JSON.
     """
     return _send("keep", messages, at)
 
 
 def putting(messages: Sequence[Message], at: datetime) -> live.Call:
-    """The call of `put` for at most ``TOGETHER`` messages, for whoever has others to make with it."""
+    """The call of `put` for at most ``TOGETHER`` messages, to be added to a pipeline."""
     return _call("keep", messages, at)
 
 
@@ -132,12 +132,12 @@ def since_all(places: Sequence[tuple[str, int]]) -> list[Look]:
 
 
 def acknowledge(person: str, up_to_id: int) -> int:
-    """Forgets everything up to this id, at most what was ever given; how many were removed."""
+    """Removes everything up to this id, at most what was ever given; how many were removed."""
     return int(live.call("mailbox_acknowledge", _keys(person), [up_to_id, SECONDS]))
 
 
 def end(person: str, fact: str) -> None:
-    """Forgets the message that this fact makes pointless, its ``unless``; it is not put again."""
+    """Removes the message that this fact makes pointless, its ``unless``; it is not put again."""
     mailbox, state = _keys(person)
     entry = live.commands().hget(state, f"o:{fact}")
     if entry is not None:
@@ -183,8 +183,9 @@ def _call(mode: str, messages: Sequence[Message], at: datetime) -> live.Call:
     for person, theirs in boxes.items():
         keys += _keys(person)
         args += [channel(person), KEPT[person.partition(":")[0]], len(theirs)]
-        for one in theirs:
-            args += [mode, one.type, body(one.type, one.data, moment), one.key, one.unless]
+        for message in theirs:
+            content = body(message.type, message.data, moment)
+            args += [mode, message.type, content, message.key, message.unless]
     return live.Call(live.script("mailbox_put"), keys, args)
 
 

@@ -54,7 +54,7 @@ def a_city(seed: int) -> City:
         # One who was heard last 61 s ago is in no search any more.
         at = now - 61_000 if one["silent"] else now
         latitude, longitude = one["place"]
-        locating.move(who, Position(latitude, longitude, at), at)
+        locating.update(who, Position(latitude, longitude, at), at)
     return city
 
 

@@ -270,7 +270,7 @@ def test_a_driver_who_leaves_the_search_is_found_no_more_and_known_still() -> No
     put("one", DELHI)
     put("one", DELHI, NO_SEARCH, as_of_us=NOW * 1000 + 1)
     assert near(DELHI) == []
-    assert driver_index.move("one", Position(*DELHI, NOW + 1), NOW + 1).outcome == "live"
+    assert driver_index.update("one", Position(*DELHI, NOW + 1), NOW + 1).outcome == "live"
     assert near(DELHI) == []
     put("one", None, ACE, as_of_us=NOW * 1000 + 2)
     assert near(DELHI) == ["one"]
@@ -296,7 +296,7 @@ def test_a_driver_without_a_position_is_in_no_index_until_he_has_one() -> None:
     put("one", None)
     assert index_keys() == set()
     assert driver_index.last_position("one") is None
-    assert driver_index.move("one", Position(*DELHI, NOW), NOW).outcome == "live"
+    assert driver_index.update("one", Position(*DELHI, NOW), NOW).outcome == "live"
     assert near(DELHI) == ["one"]
 
 
@@ -310,7 +310,7 @@ def test_rebuilding_from_postgres_makes_no_silent_driver_look_alive() -> None:
 def test_rebuilding_from_postgres_keeps_what_redis_knows_better() -> None:
     put("one", DELHI)
     newer = Position(28.7, 77.1, NOW + 500)
-    driver_index.move("one", newer, NOW + 1000)
+    driver_index.update("one", newer, NOW + 1000)
     put("one", DELHI, as_of_us=NOW * 1000 + 1)
     assert driver_index.last_position("one") == newer
     assert driver_index.sweep(NOW + 1000) == 0
@@ -325,8 +325,8 @@ def index_keys() -> set[str]:
 
 
 def test_a_driver_redis_does_not_know_is_reported_and_not_written() -> None:
-    assert driver_index.move("one", Position(*DELHI, NOW), NOW).outcome == "unknown"
-    assert driver_index.move("one", Position(*DELHI, NOW - 70_000), NOW).outcome == "unknown"
+    assert driver_index.update("one", Position(*DELHI, NOW), NOW).outcome == "unknown"
+    assert driver_index.update("one", Position(*DELHI, NOW - 70_000), NOW).outcome == "unknown"
     assert not driver_index.heard("one", NOW)
     assert commands().keys("driver*") == []
 
@@ -342,13 +342,13 @@ def test_positions_of_many_are_taken_in_one_call_each_after_the_one_before_it() 
         ("one", Position(28.64, 77.2, NOW - 3)),
         ("two", Position(29.62, 77.2, NOW + 5)),
     ]
-    moves = driver_index.move_all(reports, NOW)
+    moves = driver_index.update_all(reports, NOW)
     assert [moved.outcome for moved in moves] == ["live", "unknown", "live", "live", "kept_out", "live"]
     assert [moved.jumped for moved in moves] == [False] * 5 + [True]
     assert driver_index.last_position("one") == Position(28.63, 77.2, NOW - 1)
     assert driver_index.last_position("two") == Position(29.62, 77.2, NOW)
     assert near((28.63, 77.2)) == ["one"]
-    assert driver_index.move_all([], NOW) == []
+    assert driver_index.update_all([], NOW) == []
     assert not commands().exists("driver:nobody")
 
 
@@ -360,16 +360,16 @@ def test_an_old_position_is_kept_out_but_its_driver_was_heard(at_ms: int, why: s
     there = (28.7, 77.1)
     now = NOW + 30_000
     if why == "older than the last one":
-        driver_index.move("one", Position(*DELHI, now), now)
-    assert driver_index.move("one", Position(*there, at_ms), now).outcome == "kept_out"
+        driver_index.update("one", Position(*DELHI, now), now)
+    assert driver_index.update("one", Position(*there, at_ms), now).outcome == "kept_out"
     assert near(there, now_ms=now) == []
     assert near(DELHI, now_ms=now + PRESENCE) == ["one"]
 
 
 def test_a_clock_that_is_ahead_does_not_shut_its_driver_out_later() -> None:
     put("one", DELHI)
-    assert driver_index.move("one", Position(28.7, 77.1, NOW + 50_000), NOW).outcome == "live"
-    assert driver_index.move("one", Position(28.8, 77.1, NOW + 1000), NOW + 1000).outcome == "live"
+    assert driver_index.update("one", Position(28.7, 77.1, NOW + 50_000), NOW).outcome == "live"
+    assert driver_index.update("one", Position(28.8, 77.1, NOW + 1000), NOW + 1000).outcome == "live"
     assert driver_index.last_position("one") == Position(28.8, 77.1, NOW + 1000)
 
 
@@ -377,7 +377,7 @@ def test_a_clock_that_is_ahead_does_not_shut_its_driver_out_later() -> None:
 def test_what_is_no_place_changes_nothing(wrong: Point) -> None:
     put("one", DELHI)
     with pytest.raises(ValueError, match=r"itude must be"):
-        driver_index.move("one", Position(*wrong, NOW + 1), NOW + 1)
+        driver_index.update("one", Position(*wrong, NOW + 1), NOW + 1)
     assert driver_index.last_position("one") == Position(*DELHI, NOW)
     assert near(DELHI) == ["one"]
 
@@ -394,7 +394,7 @@ def test_the_index_equals_the_last_positions_sent_after_many_moves() -> None:
         degrees = rng.choice((1e-7, 0.2))
         before = last.get(driver)
         point = around(rng, (before.latitude, before.longitude) if before else DELHI, degrees)
-        outcome = driver_index.move(driver, Position(*point, at_ms), NOW + step * 100).outcome
+        outcome = driver_index.update(driver, Position(*point, at_ms), NOW + step * 100).outcome
         newest = before is None or at_ms >= before.at_ms
         if at_ms < NOW:  # older than what the driver was placed with
             newest = False

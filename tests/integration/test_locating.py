@@ -50,13 +50,13 @@ def now_ms() -> int:
 
 def test_the_first_position_of_a_driver_puts_him_into_the_search(now_ms: int) -> None:
     registered()
-    assert locating.move("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
+    assert locating.update("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
     assert found(now_ms) == ["ravi"]
 
 
 def test_a_driver_who_is_not_registered_is_told_so_and_leaves_no_key(now_ms: int) -> None:
     with pytest.raises(DriverNotRegistered):
-        locating.move("nobody", Position(*HERE, now_ms), now_ms)
+        locating.update("nobody", Position(*HERE, now_ms), now_ms)
     assert not locating.heartbeat("nobody", now_ms, Position(*HERE, now_ms))
     assert locating.refresh(["nobody"], now_ms) == 0
     assert locating.refresh([], now_ms) == 0
@@ -66,9 +66,9 @@ def test_a_driver_who_is_not_registered_is_told_so_and_leaves_no_key(now_ms: int
 def test_of_many_only_those_are_looked_up_whom_redis_has_forgotten(now_ms: int) -> None:
     for name in ("ravi", "bela"):
         registered(name)
-    locating.move("ravi", Position(*HERE, now_ms), now_ms)
+    locating.update("ravi", Position(*HERE, now_ms), now_ms)
     reports = [(name, Position(*HERE, now_ms)) for name in ("bela", "nobody", "ravi", "bela")]
-    outcomes = [moved.outcome for moved in locating.move_all(reports, now_ms)]
+    outcomes = [moved.outcome for moved in locating.update_all(reports, now_ms)]
     assert outcomes == ["live", "unknown", "live", "live"]
     assert found(now_ms) == ["bela", "ravi"]
     assert not commands().exists("driver:nobody")
@@ -76,7 +76,7 @@ def test_of_many_only_those_are_looked_up_whom_redis_has_forgotten(now_ms: int) 
 
 def test_an_unavailable_driver_is_followed_and_not_found(now_ms: int) -> None:
     registered(available=False)
-    assert locating.move("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
+    assert locating.update("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
     assert found(now_ms) == []
     registering.set_available("ravi", True)
     locating.refresh(["ravi"], now_ms)
@@ -85,7 +85,7 @@ def test_an_unavailable_driver_is_followed_and_not_found(now_ms: int) -> None:
 
 def test_going_unavailable_ends_the_search_for_him_at_once(now_ms: int) -> None:
     registered()
-    locating.move("ravi", Position(*HERE, now_ms), now_ms)
+    locating.update("ravi", Position(*HERE, now_ms), now_ms)
     registering.set_available("ravi", False)
     locating.refresh(["ravi"], now_ms)
     assert found(now_ms) == []
@@ -99,7 +99,7 @@ def test_a_driver_with_a_running_trip_is_not_found_until_it_ends() -> None:
     assert found(now_ms) == []
     # Not by a position either, nor after Redis has forgotten everything.
     commands().flushall()
-    locating.move("one", Position(*HERE, now_ms), now_ms)
+    locating.update("one", Position(*HERE, now_ms), now_ms)
     assert found(now_ms) == []
     trips.give_back("one", won.trip["truckRequestId"], "a flat tyre")
     locating.refresh(["one"], now_ms)
@@ -108,7 +108,7 @@ def test_a_driver_with_a_running_trip_is_not_found_until_it_ends() -> None:
 
 def test_a_driver_who_registers_another_vehicle_is_found_with_that_one(now_ms: int) -> None:
     registered()
-    locating.move("ravi", Position(*HERE, now_ms), now_ms)
+    locating.update("ravi", Position(*HERE, now_ms), now_ms)
     registered(subtype="open_17ft ")
     locating.refresh(["ravi"], now_ms)
     assert found(now_ms) == []
@@ -117,7 +117,7 @@ def test_a_driver_who_registers_another_vehicle_is_found_with_that_one(now_ms: i
 
 def test_after_flushall_the_next_heartbeat_finds_the_driver_where_he_was_last(now_ms: int) -> None:
     registered()
-    locating.move("ravi", Position(*THERE, now_ms), now_ms)
+    locating.update("ravi", Position(*THERE, now_ms), now_ms)
     locating.save({"ravi": Position(*HERE, now_ms - 10_000)})
     commands().flushall()
     assert locating.heartbeat("ravi", now_ms + 1, Position(*THERE, now_ms))
@@ -137,7 +137,7 @@ def test_a_heartbeat_before_any_position_is_no_place_to_be_found_at(now_ms: int)
     registered()
     assert locating.heartbeat("ravi", now_ms, None)
     assert found(now_ms) == []
-    assert locating.move("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
+    assert locating.update("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
     assert found(now_ms) == ["ravi"]
 
 
@@ -153,7 +153,7 @@ def test_refreshing_makes_no_silent_driver_look_alive(now_ms: int) -> None:
 def test_refreshing_does_not_move_a_driver_back(now_ms: int) -> None:
     registered()
     locating.save({"ravi": Position(*HERE, now_ms - 5000)})
-    locating.move("ravi", Position(*THERE, now_ms), now_ms)
+    locating.update("ravi", Position(*THERE, now_ms), now_ms)
     locating.refresh(["ravi"], now_ms)
     assert found(now_ms, THERE) == ["ravi"]
 

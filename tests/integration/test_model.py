@@ -320,7 +320,7 @@ class Rules(RuleBasedStateMachine):
     def heard(self, driver: str) -> None:
         number = DRIVERS.index(driver) + 1
         here = Position(scenes.NOIDA[0] + number / 111.195, scenes.NOIDA[1], scenes.now_ms())
-        locating.move(driver, here, scenes.now_ms())
+        locating.update(driver, here, scenes.now_ms())
         self.known.add(driver)
 
     # What time, workers and Redis do.

@@ -74,7 +74,7 @@ def test_a_driver_is_as_silent_as_he_is_whoever_heard_him(host: Host, web: float
         registering.register(driver, "Ravi", "+911234567890", "TRUCK", "TATA_ACE", "DL 1 AB 1234")
         registering.set_available(driver, True)
         then_ms = clock.now_ms() - seconds * 1000
-        locating.move(driver, Position(*scenes.NOIDA, then_ms), then_ms)
+        locating.update(driver, Position(*scenes.NOIDA, then_ms), then_ms)
     host.wrong_by(worker)
     assert [found.driver_id for found in matching.find([ACE])[0]] == ["heard"]
     assert overseeing.heard() == 1
@@ -96,7 +96,7 @@ def test_a_position_is_as_old_as_it_is(host: Host, wrong_by: float) -> None:
     registering.register("ravi", "Ravi", "+911234567890", "TRUCK", "TATA_ACE", "DL 1 AB 1234")
     for seconds, outcome in ((-65, "kept_out"), (-55, "live"), (0, "live")):
         sent = ReportedPosition(latitude=1.0, longitude=1.0, at=at(seconds)).position(clock.now_ms())
-        assert locating.move("ravi", sent, clock.now_ms()).outcome == outcome
+        assert locating.update("ravi", sent, clock.now_ms()).outcome == outcome
 
 
 def test_a_token_that_was_called_back_is_known_until_every_clock_lets_it_run_out() -> None:

@@ -21,7 +21,7 @@ from web.documents import codes, frames, openapi, pages
 ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.1.0.json.gz"
 
 # What puts a frame on its way, with the frame's name among its first three arguments.
-SENDERS = {"Message", "tell", "_send_own", "_confirm", "told_of_end"}
+SENDERS = {"Message", "tell", "_send_own", "_confirm", "offer_ended"}
 
 
 def kinds(kind: type[DomainError] = DomainError) -> list[type[DomainError]]:
