@@ -1,7 +1,7 @@
-"""Accepting and declining: done in the caller's process, since the driver waits for the answer.
+"""Accepting and declining, in the caller's process.
 
-Not queued: a queued accept can be lost with its worker, and the driver would hear nothing. The
-decision is one short transaction in Postgres wherever it runs.
+Not queued: a queued accept can be lost with its worker, and the driver would get no answer. The decision is
+one short transaction in Postgres, wherever it runs.
 """
 
 from typing import Any
@@ -39,6 +39,6 @@ def decline(driver_id: str, order_id: str) -> dict[str, Any]:
     try:
         mailbox.end(messages.driver(driver_id), ended)
     except redis.RedisError:
-        # Left in the mailbox, which shows no offer that is not open.
+        # Harmless: a mailbox shows only offers that are open.
         log.warning("declined offer left in its mailbox", order_id=order_id, driver_id=driver_id)
     return {"orderId": order_id, "result": "declined"}

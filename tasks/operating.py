@@ -1,4 +1,4 @@
-"""What operators do to an order, done in the caller's process: the answer means that it is done."""
+"""Operators' actions on an order, in the caller's process: the answer means that they are done."""
 
 import redis
 import structlog
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 def expire(order_id: str, operator: str) -> bool:
-    """Ends an order's search now; false if nothing was searched for."""
+    """Ends an order's search now; false if the search is over."""
     followup = expiring.end_now(order_id, operator)
     follow(followup)
     log.info("search ended by operator", order_id=order_id, operator=operator, done=followup is not None)
@@ -18,7 +18,7 @@ def expire(order_id: str, operator: str) -> bool:
 
 
 def rebroadcast(order_id: str, operator: str) -> bool:
-    """Asks the next drivers now; false if nothing was searched for, or they were asked just now."""
+    """Sends the next wave now; false if the search is over or a wave was sent a moment ago."""
     if not waves.hasten(order_id, operator):
         return False
     log.info("wave ordered by operator", order_id=order_id, operator=operator)

@@ -1,8 +1,8 @@
-"""Tells how many trucks of a kind are still missing, once in half a second at most.
+"""Sends how many trucks of a kind are still missing, at most every half a second.
 
-A hint and no promise: it is made from the state at the time of sending and never stored. It is lost with
-Redis or with the process that was about to send it; the next change is told then. A socket that connects
-hears the present number in its `connected`.
+A hint, not a promise: it is computed when it is sent and never stored. It is lost with Redis or with the
+process that was about to send it, until the next change. A socket that connects gets the present number in
+its `connected`.
 """
 
 import threading
@@ -20,7 +20,7 @@ from workers import announcing
 log = structlog.get_logger()
 
 INTERVAL_SECONDS = 0.5
-# If the process dies that was to tell, nobody else does for so long.
+# How long no other process sends it if the one that was about to has died.
 MARK_SECONDS = 5
 
 
@@ -29,30 +29,30 @@ def mark(pipeline: live.Pipeline, order_id: str, vehicle: str) -> Callable[[], N
     key = f"remaining:{order_id}:{vehicle}"
     answers = pipeline.add([("INCR", key), ("EXPIRE", key, MARK_SECONDS, "NX")])
 
-    def begin() -> None:
+    def start() -> None:
         changes, _ = answers()
-        # Whoever marks first tells for all who mark meanwhile, in whatever process.
+        # The first to mark sends it for all who mark meanwhile, in any process.
         if changes == 1:
             threading.Thread(
-                target=_tell, args=(key, order_id, vehicle), name="remaining", daemon=True
+                target=_send, args=(key, order_id, vehicle), name="remaining", daemon=True
             ).start()
 
-    return begin
+    return start
 
 
-def _tell(key: str, order_id: str, vehicle: str) -> None:
-    """Sends the number until no change is left that it does not have."""
+def _send(key: str, order_id: str, vehicle: str) -> None:
+    """Sends the number until it includes every change."""
     try:
         while True:
             time.sleep(INTERVAL_SECONDS)
-            # Changes are marked after their commit, so what is read next has all of these.
-            told = live.commands().get(key)
-            if told is None:
+            # Changes are marked after their commit, so the next read includes these.
+            marked = live.commands().get(key)
+            if marked is None:
                 # Redis was emptied.
                 return
             mailbox.pass_on(announcing.remaining(order_id, vehicle), clock.now())
-            left, _ = live.run_all([("DECRBY", key, str(told)), ("EXPIRE", key, MARK_SECONDS)])
+            left, _ = live.run_all([("DECRBY", key, str(marked)), ("EXPIRE", key, MARK_SECONDS)])
             if left <= 0:
                 return
     except (redis.RedisError, SQLAlchemyError) as error:
-        log.warning("remaining trucks not told", order_id=order_id, error=type(error).__name__)
+        log.warning("remaining trucks not sent", order_id=order_id, error=type(error).__name__)

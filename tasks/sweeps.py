@@ -1,4 +1,4 @@
-"""Whatever is due, every second; each may run twice, or on two beats at once, without harm."""
+"""The sweeps of what is due. Each may run twice, or on two beats at once, without harm."""
 
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -15,16 +15,14 @@ from workers import cleaning, expiring, failing, recovering, revoking, waves
 
 log = structlog.get_logger()
 
-# So many orders in one transaction: their people are told in one command, which holds Redis for some ms.
+# Orders in one transaction: the messages of all go in one command, which holds Redis for some ms.
 TOGETHER = 25
-
-
-# So many are looked up at once, and a sweep goes on while more is due, for so long: the others wait for the
-# same worker.
+# Rows looked up at once.
 LOOKED_UP = 4 * TOGETHER
+# A sweep continues while more is due, but the others wait for the same worker.
 AT_MOST_SECONDS = 0.9
 
-# An order's id, or what else names what is due.
+# An order's id, or another row that is due.
 Due = TypeVar("Due")
 
 
@@ -39,12 +37,13 @@ def _until_done(
 ) -> int:
     """Repeats it until nothing new is due or the time is over; how many were done.
 
-    What stays due, since it failed or somebody else holds it, is tried once and does not stop the others.
+    A row that stays due, because it failed or another process holds it, is tried once and does not stop the
+    others.
     """
     until, tried, stuck, done = time.monotonic() + AT_MOST_SECONDS, set[Hashable](), 0, 0
     while True:
         found = due(LOOKED_UP + stuck)
-        new = [one for one in found if name(one) not in tried]
+        new = [row for row in found if name(row) not in tried]
         stuck = len(found) - len(new)
         tried.update(map(name, new))
         done += work(new) if new else 0
@@ -58,23 +57,23 @@ def _each(
     work: Callable[[Sequence[Due]], int],
     name: Callable[[Due], Hashable] = _itself,
 ) -> int:
-    """Does what is due, some at a time; how many. What fails by itself is left behind."""
+    """Does what is due, 25 rows at a time; how many. A row that fails alone is left behind."""
     done = 0
     for begin in range(0, len(due), TOGETHER):
-        some = due[begin : begin + TOGETHER]
+        rows = due[begin : begin + TOGETHER]
         try:
-            for number in failing.apart(batch, some, work, lambda one: str(name(one))):
+            for number in failing.apart(batch, rows, work, lambda row: str(name(row))):
                 done += number
         except AWAY as error:
-            log.warning(batch + " put off", ids=[str(name(one)) for one in some], error=type(error).__name__)
+            log.warning(batch + " put off", ids=[str(name(row)) for row in rows], error=type(error).__name__)
     return done
 
 
 def _then_follow(step: Callable[[Sequence[Due]], Sequence[Followup]]) -> Callable[[Sequence[Due]], int]:
-    """The step with what follows it."""
+    """The step and then its follow-ups."""
 
-    def work(some: Sequence[Due]) -> int:
-        followups = step(some)
+    def work(rows: Sequence[Due]) -> int:
+        followups = step(rows)
         follow_all(followups)
         return len(followups)
 
@@ -82,7 +81,7 @@ def _then_follow(step: Callable[[Sequence[Due]], Sequence[Followup]]) -> Callabl
 
 
 class Sweep(Task):  # type: ignore[type-arg]
-    """One that is taken from the queue right after another of its name does nothing."""
+    """Does nothing if the same sweep has begun a moment ago: queued ones pile up while no worker runs."""
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         if self.request.called_directly or sweep_turns.begin(self.name):
@@ -101,7 +100,7 @@ def expire() -> int:
 
 @app.task(name="sweeps.waves", base=Sweep, throws=AWAY)
 def send_waves() -> int:
-    """Sends the waves that are due. Beat lives if this runs."""
+    """Sends the waves that are due. That this runs shows that beat is alive."""
     alive.say(alive.BEAT)
     return _until_done(
         lambda limit: waves.due(limit=limit), lambda due: _each("waves", due, _then_follow(waves.next_waves))
@@ -110,7 +109,7 @@ def send_waves() -> int:
 
 @app.task(name="sweeps.recover", base=Sweep, throws=AWAY)
 def recover() -> int:
-    """Places the admissions that nobody placed; how many it tried."""
+    """Places overdue admissions; how many it tried."""
     return _until_done(lambda limit: recovering.overdue(limit=limit), _recover)
 
 
@@ -134,21 +133,21 @@ def _try_again(order_ids: Sequence[str]) -> int:
 
 
 def _first_tries(order_ids: Sequence[str]) -> set[str]:
-    """Places together what was never tried before; when many wait, the workers need the time."""
+    """Places together what was never tried, which saves time when many wait."""
     tried: set[str] = set()
     for begin in range(0, len(order_ids), TOGETHER):
-        some = recovering.first_tries(order_ids[begin : begin + TOGETHER])
-        if not some:
+        first = recovering.first_tries(order_ids[begin : begin + TOGETHER])
+        if not first:
             continue
-        tried.update(some)
+        tried.update(first)
         try:
-            orders.place_overdue_together(some)
+            orders.place_overdue_together(first)
         except AWAY as error:
-            log.warning("placing put off", orders=len(some), error=type(error).__name__)
-            for order_id in some:
+            log.warning("placing put off", orders=len(first), error=type(error).__name__)
+            for order_id in first:
                 recovering.forgive(order_id)
         except Exception:
-            log.exception("placing failed", orders=len(some))
+            log.exception("placing failed", orders=len(first))
     return tried
 
 
@@ -160,13 +159,13 @@ def _try_to_place(order_id: str) -> None:
         log.warning("placing put off", error=type(error).__name__)
         recovering.forgive(order_id)
     except Exception:
-        # Whatever is wrong with this row, the next ones must not wait for it; its tries are counted.
+        # A bad row must not stop the next ones; its tries are counted.
         log.exception("placing failed")
 
 
 @app.task(name="sweeps.deliver", base=Sweep, throws=AWAY)
 def deliver() -> int:
-    """Finishes the follow-ups that somebody left."""
+    """Finishes the follow-ups of processes that died."""
     return _until_done(
         followups.overdue, lambda due: _each("deliver", due, followups.deliver, _row_id), _row_id
     )
@@ -178,18 +177,18 @@ def _row_id(followup: Followup) -> int:
 
 @app.task(name="sweeps.forget", base=Sweep, throws=AWAY)
 def forget() -> int:
-    """Deletes admissions past their time, more often than the cleaning: a hundred a second come by."""
+    """Deletes admissions past their retention. More often than the cleanup: a hundred a second arrive."""
     return cleaning.forget_admissions()
 
 
 @app.task(name="sweeps.cleanup", base=Sweep, throws=AWAY)
 def cleanup() -> None:
-    """The safety net: overdue searches, silent drivers, admissions past their time."""
+    """The safety net: overdue searches, silent drivers, admissions past their retention."""
     found = {name: _step(name, step) for name, step in CLEANING.items()}
     log.info("cleaned up", **found)
 
 
-# By what the log calls them; one that fails does not keep the others from being done.
+# By their names in the log. A failure of one does not stop the others.
 CLEANING: dict[str, Callable[[], int]] = {
     "expired": expire,
     "silent_drivers": cleaning.drop_silent_drivers,

@@ -1,4 +1,4 @@
-"""A trip's steps, done in the caller's process like an accept."""
+"""The steps of a trip, in the caller's process like an accept."""
 
 import structlog
 
