@@ -98,7 +98,7 @@ orders = Table(
     ),
     CheckConstraint("status <> 'active' OR searching", name="active_searches"),
     CheckConstraint("status NOT IN ('active', 'expired') OR trucks_filled = 0", name="unfilled"),
-    # A search that a driver started again by giving his truck back does not count: his customer may
+    # A search that starts again because a driver returned a truck does not count: the customer may
     # have ordered anew meanwhile, and neither order may die of it.
     Index(
         "one_searching_order_per_customer",

@@ -1,4 +1,4 @@
-"""Gives a truck to the first driver who accepts it, and an answer to everybody else."""
+"""Assigns a truck to the first driver who accepts it, and answers the others."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from models.orders import COUNTS, RUNNING, status_of
 from workers import announcing, events, order_turns, trips, views
 from workers.offering import closing_key
 
-# Of several offers of one order the one that can be taken, else the one that was, else the newest.
+# Of several offers of one order: the open one, else the accepted one, else the newest.
 OFFER = text("""
     SELECT f.id, f.order_id, f.driver_id, f.truck_request_id, f.vehicle, f.fare, f.round, f.state,
         o.status AS order_status
@@ -32,20 +32,19 @@ OFFER = text("""
     ORDER BY f.state = 'open' DESC, f.state = 'accepted' DESC, f.round DESC, f.offered_at DESC LIMIT 1
 """)
 
-# Of each process two at a time queue here (`order_turns`), for a few milliseconds each.
+# At most two of a process wait here (`order_turns`), for a few milliseconds each.
 LOCK = text("""
     SELECT *, expires_at > coalesce(:now, clock_timestamp()) AS in_time FROM orders
     WHERE id = :order_id FOR UPDATE
 """)
 
 DRIVER = text("SELECT id, name, phone, vehicle_number FROM drivers WHERE id = :driver_id")
-FIT = text("SELECT 1 FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle")
+SUITABLE = text("SELECT 1 FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle")
 BUSY = text(f"SELECT 1 FROM truck_requests WHERE driver_id = :driver_id AND status IN {RUNNING}")
 
-# The truck that was named if it is still free, else any of the same kind at the same price; with the counts
-# as they are afterwards. One statement, since others wait for the order's lock meanwhile. The driver must
-# still drive what they were asked for: the lock keeps them from changing it (`registering`) until the commit,
-# and nobody from saving their position.
+# The wanted truck if it is still free, else any of the same kind at the same price; with the counts as they
+# are afterwards. One statement, since others wait for the order's lock meanwhile. `FOR KEY SHARE`: the driver
+# cannot change the vehicle (`registering`) before the commit, but positions can be saved.
 CLAIM = text(f"""
     WITH me AS (
         SELECT FROM drivers WHERE id = :driver_id AND available AND vehicle = :vehicle FOR KEY SHARE
@@ -97,8 +96,7 @@ FILL = text("""
 # What an accept changes beside the truck and the offer, in one round trip under the lock.
 RECORD = text("; ".join(clause.text for clause in (FILL, events.INSERT, outbox.INSERT)))
 
-# What an order that has ended answers to an accept, whatever became of the offer; and else an offer that is
-# no longer open.
+# The error of an accept by the state of the order if that has ended, else by the state of the offer.
 ENDED: dict[str, type[DomainError]] = {"cancelled": OrderCancelled, "expired": OrderExpired}
 CLOSED: dict[str, type[DomainError]] = {
     "accepted": TruckTaken,
@@ -113,7 +111,7 @@ CLOSED: dict[str, type[DomainError]] = {
 
 @dataclass(frozen=True)
 class Acceptance:
-    """The trip that was won (the driver's view of it); no follow-up if it had been won before."""
+    """The driver's view of the trip; no follow-up if the trip had been assigned before."""
 
     trip: dict[str, Any]
     followup: outbox.Followup | None = None
@@ -124,13 +122,13 @@ def accept(
 ) -> Acceptance:
     """Assigns one truck of the order to this driver.
 
-    ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well. What was won
-    is the same success again while it stands.
+    ``truck_request_id`` is a wish: another open truck of the same kind and price serves as well. A repeated
+    accept succeeds again while the trip stands.
     Raises ``NotOffered``, ``TruckTaken``, ``OrderExpired``, ``OrderCancelled``, ``DriverBusy``, and
-    ``ServiceUnavailable`` if the turn does not come within seconds.
+    ``ServiceUnavailable`` if other accepts of the order take too long.
     """
     with order_turns.turn(order_id):
-        # Whoever comes too late is told so without a transaction.
+        # A late accept is answered without a transaction.
         with db.statements() as connection:
             offer = _offer(connection, order_id, driver_id)
             if offer.state != "open":
@@ -140,15 +138,12 @@ def accept(
             with db.transaction() as connection:
                 return _accept(connection, offer, driver, truck_request_id, now)
         except IntegrityError as error:
-            # one_running_trip_per_driver: they won another truck in this very moment.
+            # one_running_trip_per_driver: another truck was assigned at the same moment.
             raise DriverBusy from error
 
 
 def decline(driver_id: str, order_id: str, now: datetime | None = None) -> str:
-    """Closes the driver's offer for good; declining twice is the same as once.
-
-    Returns the key that names the end of the offer.
-    """
+    """Closes the driver's offer; declining twice is the same as once. Returns the key of the offer's end."""
     with db.transaction() as connection:
         offer = _offer(connection, order_id, driver_id)
         key = closing_key(str(offer.id))
@@ -168,12 +163,12 @@ def _offer(connection: Connection, order_id: str, driver_id: str) -> Row[Any]:
 
 
 def _answer_closed(connection: Connection, offer: Row[Any]) -> Acceptance:
-    """The same success again for what was won and still stands; else why it is too late."""
+    """The same success for a trip that still stands; else raises why it is too late."""
     if offer.state != "accepted":
         raise _refusal(offer)
     trip = trips.view(connection, str(offer.truck_request_id), offer.driver_id)
     if trip is None:
-        # Given back since the offer was read.
+        # Returned since the offer was read.
         raise NotOffered
     if trip["status"] == "cancelled":
         raise OrderCancelled
@@ -218,7 +213,7 @@ def _claim(
 
 
 def _too_late(connection: Connection, before: Row[Any], searching: bool) -> Acceptance:
-    """Something has changed since the offer was read: what?"""
+    """Finds out what has changed since the offer was read."""
     offer = _offer(connection, str(before.order_id), before.driver_id)
     if offer.state != "open":
         return _answer_closed(connection, offer)
@@ -227,7 +222,7 @@ def _too_late(connection: Connection, before: Row[Any], searching: bool) -> Acce
     me = {"driver_id": offer.driver_id, "vehicle": offer.vehicle}
     if connection.execute(BUSY, me).first():
         raise DriverBusy
-    raise TruckTaken if connection.execute(FIT, me).first() else NotOffered
+    raise TruckTaken if connection.execute(SUITABLE, me).first() else NotOffered
 
 
 def _fill(
@@ -240,10 +235,10 @@ def _fill(
 ) -> Acceptance:
     searching = truck.missing > 0
     trip = views.trip_view(truck, order)
-    told = [
+    notices = [
         Message(messages.driver(driver.id), "trip_assigned", trip, key=f"assigned:{offer.id}"),
         announcing.to_customer(order, truck, driver),
-        *announcing.to_the_others(connection, order, truck, now),
+        *announcing.to_losers(connection, order, truck, now),
     ]
     event = {"driverId": driver.id, "truckRequestId": str(truck.id)}
     row = {
@@ -254,9 +249,9 @@ def _fill(
         "now": now,
         "type": "truck_assigned",
         "data": orjson.dumps(event).decode(),
-        "body": outbox.body(told, [driver.id]),
+        "body": outbox.body(notices, [driver.id]),
     }
     written = connection.execute(RECORD, row).one()
     return Acceptance(
-        trip, outbox.written(written, str(order.id), told, [driver.id], recounted=truck.vehicle)
+        trip, outbox.written(written, str(order.id), notices, [driver.id], recounted=truck.vehicle)
     )

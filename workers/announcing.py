@@ -42,7 +42,7 @@ def to_customer(order: Row[Any], truck: Row[Any], driver: Row[Any]) -> Message:
     return Message(to, "truck_confirmed", confirmed, key=f"confirmed:{truck.id}:{truck.driver_id}")
 
 
-def to_the_others(
+def to_losers(
     connection: Connection, order: Row[Any], truck: Row[Any], now: datetime | None
 ) -> list[Message]:
     """To the drivers asked for such a truck at its price, if it was the last one."""

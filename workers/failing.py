@@ -1,4 +1,4 @@
-"""Rows are done together, and one that fails by itself is found, noted and left behind: the others go on."""
+"""Processes rows together. One that fails alone is found, recorded and left behind; the others go on."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
@@ -16,9 +16,9 @@ log = structlog.get_logger()
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# A row whose trouble does not pass is tried again in pauses that double, up to this.
+# A failing row is tried again in pauses that double, up to this.
 LONGEST_PAUSE_SECONDS = 300
-# How a Redis that answers refuses every command of a kind; other errors are of what was sent.
+# Errors with which Redis refuses every command of a kind; others are of the command that was sent.
 REFUSALS = (
     *("READONLY", "OOM", "MISCONF", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS"),
     *("NOAUTH", "NOPERM", "BUSY "),
@@ -31,14 +31,14 @@ NOTE = text(f"""
         error = excluded.error, not_before = now() + interval '1 second'
             * least(power(2, least(failed_rows.failures + 1, 30)), {LONGEST_PAUSE_SECONDS})
 """)
-# What has not failed again for so long is over: its order has ended, or its trouble.
+# A row that has not failed again for so long is done, or its order has ended.
 FORGET = text("DELETE FROM failed_rows WHERE failed_at < coalesce(:now, now()) - interval '1 hour'")
 
 
 def store_away(error: BaseException) -> bool:
-    """Whether a store is away or refuses everybody, so that it is no row's fault."""
+    """Whether a store is down or refuses everything, so that no row is at fault."""
     if isinstance(error, DBAPIError) and db.refused(error) and not db.refuses_everybody(error):
-        # Of one row, even where it is only in somebody's way.
+        # Of one row, even if that is only locked.
         return False
     if isinstance(error, redis.ResponseError):
         return any(refusal in str(error) for refusal in REFUSALS)
@@ -51,10 +51,10 @@ def apart(
     step: Callable[[Sequence[Item]], Result],
     name: Callable[[Item], str] = str,
 ) -> Iterator[Result]:
-    """What a step gives for rows together, and where that fails for each half of them, down to the rows that
-    fail alone: those are noted under their names and left out.
+    """Runs a step for all rows, and if that fails for each half of them, down to the rows that fail alone:
+    those are recorded under their names and left out. Yields the results.
 
-    The step must do all or nothing, or no harm when it is repeated. Raises what says that a store is away.
+    The step must do all or nothing, or be repeatable. Raises errors of a store that is down.
     """
     if not rows:
         return
@@ -76,7 +76,7 @@ def apart(
 
 
 def note(batch: str, row_id: str, error: Exception) -> None:
-    """Logs a row that failed by itself, counts it, and leaves it behind for a while."""
+    """Logs a row that failed alone, counts the failure, and leaves the row behind for a while."""
     log.error(f"{batch} failed", row_id=row_id, exc_info=error)
     try:
         with db.statements() as connection:
@@ -86,13 +86,13 @@ def note(batch: str, row_id: str, error: Exception) -> None:
 
 
 def forget(now: datetime | None = None) -> int:
-    """Forgets what has not failed again for an hour; how many."""
+    """Deletes records of rows that have not failed for an hour; how many."""
     with db.statements() as connection:
         return connection.execute(FORGET, {"now": now}).rowcount
 
 
 def readable(what: str, rows: Collection[Item], view: Callable[[Item], Result]) -> list[Result]:
-    """The views of rows; one that cannot be shown is logged and left out of the page."""
+    """The views of rows; a row that cannot be shown is logged and left out of the page."""
     shown = []
     for row in rows:
         try:

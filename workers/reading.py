@@ -93,7 +93,7 @@ def customer_opening(customer_id: str) -> dict[str, Any]:
 
 
 def driver_opening(driver_id: str) -> DriverOpening:
-    """What a driver's socket starts with: the open offers he can still take, and his trip."""
+    """What a driver's socket starts with: the open offers they can still take, and their trip."""
     with db.reads() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
         current = views.trip_view(running, running) if running else None

@@ -25,7 +25,7 @@ DRIVER_TTL_SECONDS = 900
 # silent drivers, every two minutes, can be down.
 INDEXED_TTL_SECONDS = 86_400
 
-# A position that took longer to arrive tells where the driver was, not where he is.
+# An older position shows where a driver was, not where they are.
 POSITION_MAX_AGE_MS = 60_000
 
 _HEARD = "drivers:heard"

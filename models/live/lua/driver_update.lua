@@ -1,28 +1,28 @@
--- Joins what was just learnt about drivers with what is known, and makes the index agree.
+-- Merges new facts about drivers with what is known, and updates the index.
 --
 -- KEYS  drivers:heard, drivers:vehicles, then driver:{id} of each driver
--- ARGV  1 seconds to live of driver:{id} while he is in no search   2 the same while he is in the index
---       3 ms between two words to a customer, then six for each driver:
+-- ARGV  1 seconds to live of driver:{id} while the driver is in no search   2 the same while in the index
+--       3 ms between two messages to a customer, then six for each driver:
 --       1 seen_ms   2 place: latitude, longitude, at_ms and cell as four doubles, "" for none
 --       3 search: vehicle key, "-" for no search, "" for as it is
---       4 as_of_us: when Postgres said so   5 trip: his running trip, "" for none
+--       4 as_of_us: when Postgres said so   5 trip: the running trip, "" for none
 --       6 since_ms: when that trip was assigned (4 to 6 count with 3)
--- returns for each driver 'unknown': nothing is known of him and 3 is "", nothing was written
+-- returns for each driver 'unknown': nothing is known and 3 is "", nothing was written
 --                         'live': the place is the newest; 'kept_out': there was none, or a newer one is known
 --         or {one of them, trip, tell, jumped, since_ms} where trip and jumped are not both nothing
---         trip: his running trip; tell: 1 if its customer is to hear of this position, which is not from before it
---         jumped: 1 if nobody gets there so fast from where he was
+--         trip: the running trip; tell: 1 if this position, which is not from before it, goes to the customer
+--         jumped: 1 if no vehicle gets there so fast from the position before
 --
 -- The key of the index carries the vehicle, which is known only here: drivers:where:{vehicle}. A member is
 -- latitude, longitude and seen_ms as three doubles and the driver's id, so that a search has nothing else to
--- read; which it is, driver:{id} says, and therefore outlives him in the index.
+-- read; driver:{id} says which member it is, and therefore outlives it.
 
 local HEARD, TTL, INDEXED_TTL, TELL_MS, EACH = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), 6
--- So often the longer time to live begins anew.
+-- How often the longer time to live is renewed.
 local HOUR_MS = 3600 * 1000
 -- Ten kilometres at ten kilometres a second: no vehicle, only a receiver that has lost its way.
 local JUMP_KM, JUMP_KM_PER_MS, EARTH_KM = 10, 0.01, 6371
--- Whoever is within as many degrees both ways is nearer than that.
+-- Within as many degrees both ways it is nearer than that.
 local NEAR_DEGREES = 0.05
 -- How a key begins before the driver's id, and a place before its time.
 local BEFORE_ID, POINT = #'driver:', 16
@@ -96,7 +96,7 @@ local function update(key, seen, new_place, new_search, new_as_of, new_trip, new
   else
     redis.call('EXPIRE', key, TTL)
   end
-  -- A word from Postgres (3 is given) is passed on to nobody, so it does not use up the customer's second.
+  -- What comes from Postgres (3 is given) is not sent to the customer, so it must not use up their second.
   local reported = new_search == '' and outcome == 'live' and trip ~= ''
   local of_trip = reported and unpack_doubles('<d', place, POINT + 1) >= tonumber(since)
   if of_trip and tonumber(seen) >= tonumber(known[6] or 0) + TELL_MS then
