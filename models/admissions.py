@@ -21,7 +21,7 @@ from models.db import metadata
 # Who asks by an order's id writes `(state = 'queued') IS TRUE`, which no index of the queued serves: while
 # the statistics know of few, the planner would read one whole, and many may wait now.
 #
-# queued: waits for placing. placed: is an order. refused: the waiting request was told why and
+# queued: waits for placing. placed: is an order. refused: the waiting request was answered why and
 # its key is free again. rejected: the same after a 202, so it stays visible. cancelled: by its
 # customer before it was placed. dead: failed too often; its customer sees it as rejected.
 STATES = ("queued", "placed", "refused", "rejected", "cancelled", "dead")

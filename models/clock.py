@@ -1,4 +1,4 @@
-"""What time it is by Postgres' clock, for whatever several hosts compare or a client is shown.
+"""The time by Postgres' clock, for times that several hosts compare or a client is shown.
 
 The clocks of two hosts may be half a minute apart: a position noted by one and searched for by another
 would look silent, and an offer's countdown would be as wrong. All hosts go by the clock that gives orders
@@ -30,7 +30,7 @@ class Clock:
         self.forget()
 
     def forget(self) -> None:
-        """Has the clock read anew."""
+        """Makes the next use read the clock again."""
         # What to add to the monotonic clock (s), and when its reading began.
         self._offset: float | None = None
         self._begun = -REFRESH_SECONDS
@@ -43,7 +43,7 @@ class Clock:
             if self._offset is None:
                 self._read()
             else:
-                # Whoever asks for the time must not wait for a connection.
+                # The caller must not wait for a connection.
                 threading.Thread(target=self._read, name="clock", daemon=True).start()
         return time.time() if self._offset is None else time.monotonic() + self._offset
 
@@ -68,7 +68,7 @@ def seconds() -> float:
 
 
 def forget() -> None:
-    """Reads the clock anew at the next use."""
+    """Makes the next use read the clock again."""
     _clock.forget()
 
 

@@ -1,4 +1,4 @@
-"""The way to Postgres, the single source of truth: one engine a process, short transactions."""
+"""Connections to Postgres, the single source of truth: two engines a process, short transactions."""
 
 import re
 import threading
@@ -28,7 +28,7 @@ def _moment(value: str | bytes | None, cursor: extensions.cursor) -> datetime | 
         return (datetime.min if str(value).endswith("BC") else datetime.max).replace(tzinfo=UTC)
 
 
-# A time that Python cannot hold reads as the nearest that it can: one row must not stop a page or a sweep.
+# A time that Python cannot hold is read as the nearest it can: one row must not stop a page or a sweep.
 extensions.register_type(extensions.new_type((1184,), "TIMESTAMPTZ", _moment))
 
 # Stable constraint names, so that migrations can name them and errors can be told apart.
@@ -46,15 +46,15 @@ metadata = MetaData(
 REASONABLE = "BETWEEN '2000-01-01Z' AND '2100-01-01Z'"
 
 CONNECT_TIMEOUT_SECONDS = 2
-# One process runs one statement's Python at a time. More transactions at once would only take turns
-# while they hold their locks, until nobody gets on; waiting for a connection holds nothing.
+# One process runs one statement's Python at a time. More transactions at once would only hold their locks
+# longer; waiting for a connection holds none.
 POOL_SIZE = 6
 POOL_TIMEOUT_SECONDS = 5
-# Of those connections, so many may be showing something: an order always finds one.
+# Connections for reads; the others are left for orders.
 READERS = 4
 # A connection that has been idle for longer is asked whether it lives before it is used.
 TRUSTED_SECONDS = 1.0
-# While the server there is read-only, connections are made anew at most so often.
+# While the server is read-only, connections are replaced at most so often.
 LET_GO_SECONDS = 1.0
 # SQLAlchemy's dialect only: the address is libpq's to read (`_connect`), and no engine knows the password.
 DIALECT = "postgresql+psycopg2://"
@@ -71,7 +71,7 @@ class Unavailable(OperationalError):
 
 
 class _LetGo:
-    """Since when connections are to be made anew, for all engines of this process."""
+    """Connections older than this are replaced, in all engines of this process."""
 
     since = 0.0
 
@@ -193,8 +193,8 @@ def as_unavailable(error: DBAPIError) -> DBAPIError:
 
 
 def let_go() -> bool:
-    """Has every connection made until now replaced at its next use, since the primary may be another one;
-    false if that was done a moment ago.
+    """Replaces every present connection at its next use, since the primary may be another server; false if
+    that was done a moment ago.
     """
     now = time.monotonic()
     if now - _LetGo.since <= LET_GO_SECONDS:
@@ -212,7 +212,7 @@ def transaction() -> Iterator[Connection]:
 
 @contextmanager
 def statements() -> Iterator[Connection]:
-    """A connection on which each statement commits by itself: one round trip instead of three."""
+    """A connection in autocommit: one round trip instead of three."""
     with autocommit_engine().connect() as connection:
         yield connection
 
@@ -251,9 +251,7 @@ def refused(error: DBAPIError) -> bool:
 
 
 def refuses_everybody(error: BaseException) -> bool:
-    """Whether any other statement of this process would be refused as well, so that trying each by itself
-    is of no use.
-    """
+    """Whether any other statement would be refused as well, so that trying them one by one is useless."""
     return isinstance(error, DBAPIError) and sqlstates.for_everybody(error.orig)
 
 
@@ -287,6 +285,6 @@ def forget_connections() -> None:
 
 
 def dispose(close: bool = True) -> None:
-    """Drops all connections; whoever needs one makes it anew."""
+    """Drops all connections; new ones are made at the next use."""
     for each in ENGINES:
         each().dispose(close=close)

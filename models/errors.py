@@ -6,8 +6,8 @@ from typing import Any
 class DomainError(Exception):
     """Something that was asked for and cannot be done.
 
-    ``code`` is the contract's; ``data`` travels to the client as it is; ``advice`` is for whoever
-    writes an app, and stands in the documents.
+    ``code`` is the contract's; ``data`` travels to the client as it is; ``advice`` is for authors of
+    apps, and is part of the documents.
     """
 
     code = "INTERNAL_ERROR"

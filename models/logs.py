@@ -32,7 +32,7 @@ def _write() -> Any:
 
 
 def _shorten(_: Any, __: str, line: Any) -> Any:
-    """No field is longer than a screen, whoever wrote what it quotes."""
+    """Cuts fields that are longer than a screen."""
     for name, value in line.items():
         if isinstance(value, str) and len(value) > LONGEST_FIELD:
             line[name] = value[:LONGEST_FIELD] + "…"

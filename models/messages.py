@@ -1,4 +1,4 @@
-"""What people are told on their sockets, and who "people" are."""
+"""The messages that customers and drivers get on their sockets, and their addresses."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -41,14 +41,14 @@ offers = Table(
     Column("closed_at", DateTime(timezone=True)),
     # The truck is one of the order's; that there is such an order follows, so a row has one key to look up.
     ForeignKeyConstraint(["truck_request_id", "order_id"], ["truck_requests.id", "truck_requests.order_id"]),
-    # Nobody is asked twice in one search for trucks of the same kind and price.
+    # A driver is asked once in a search for trucks of the same kind and price.
     UniqueConstraint(
         "order_id", "driver_id", "round", "vehicle", "fare", name="one_offer_of_a_kind_per_driver"
     ),
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_at"),
     CheckConstraint("pickup_distance_km >= 0", name="pickup_distance_km"),
-    # For the foreign key: whoever deletes a driver looks here.
+    # For the foreign key: deleting a driver looks here.
     Index("ix_offers_driver", "driver_id"),
     # And for one kind at a time. (Only who asks for a driver is served: with the state as its whole condition
     # it would be read whole for others.)

@@ -76,7 +76,7 @@ orders = Table(
     Column("total_amount", Numeric(12, 2), nullable=False),
     Column("goods_type", Text),
     Column("cargo_weight_kg", Double),
-    # Counts the searches of this order: a truck given back starts a new one.
+    # Counts the searches of this order: a returned truck starts a new one.
     Column("round", SmallInteger, nullable=False, server_default="1"),
     Column("wave", SmallInteger, nullable=False),
     Column("next_wave_at", DateTime(timezone=True)),
@@ -99,7 +99,7 @@ orders = Table(
     CheckConstraint("status <> 'active' OR searching", name="active_searches"),
     CheckConstraint("status NOT IN ('active', 'expired') OR trucks_filled = 0", name="unfilled"),
     # A search that starts again because a driver returned a truck does not count: the customer may
-    # have ordered anew meanwhile, and neither order may die of it.
+    # have another order by then, and neither order may fail because of it.
     Index(
         "one_searching_order_per_customer",
         "customer_id",
@@ -155,7 +155,7 @@ truck_requests = Table(
         unique=True,
         postgresql_where=text(f"status IN {RUNNING}"),
     ),
-    # For the foreign key: whoever deletes a driver looks here. Not written when an order is placed.
+    # For the foreign key: deleting a driver looks here. Not written when an order is placed.
     Index("ix_truck_requests_driver", "driver_id", postgresql_where=text("driver_id IS NOT NULL")),
     Index("ix_truck_requests_phones", "updated_at", postgresql_where=text(PHONE_IS_KEPT)),
 )
@@ -175,7 +175,7 @@ order_events = Table(
 
 # When a trip ended, null while it runs: nothing of a truck request changes after its end.
 ENDED_AT = "CASE WHEN t.status IN ('completed', 'cancelled') THEN t.updated_at END"
-# So long after it the customer can still call the driver.
+# How long after the trip the customer can still call the driver.
 PHONE_HOURS = 24
 # A process of the version before assigned a truck without noting who its driver was.
 DRIVER_OF_TRUCK = f"""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-# Time limits are in ms, all below the customer's lock (10 s), so that whoever holds it has ended before it
-# runs out.
+# Time limits are in ms, all below the customer's lock (10 s), so that its holder has finished before it
+# expires.
 # A prepared statement has one plan for all values (`models/prepared.py`).
 # The styles are those that psycopg2 reads.
 SESSION = {
@@ -23,7 +23,7 @@ SET = "; ".join(
 )
 
 PID = "SELECT pg_backend_pid()"
-# What a session has that sets nothing by itself.
+# The settings of a session that sets nothing.
 DEFAULTS = "SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)"
 
 
@@ -32,7 +32,7 @@ def problem(connection: Any, connect: Callable[[], Any], prepares: bool) -> str:
 
     ``connect`` makes a connection beside the given one.
     """
-    # A pooler invents the id that clients are told, and passes on what the server says.
+    # A pooler makes up the id in its greeting, but passes on answers of the server.
     connection.autocommit = True
     if _ask(connection, PID)[0][0] == connection.info.backend_pid or not _shares(connection, connect):
         return ""
@@ -52,7 +52,7 @@ def problem(connection: Any, connect: Callable[[], Any], prepares: bool) -> str:
 
 
 def _shares(connection: Any, connect: Callable[[], Any]) -> bool:
-    """Whether two clients get the same session in turn, or one gets another one than before."""
+    """Whether two clients share one session, or one client gets changing sessions."""
     before = _ask(connection, PID)
     with closing(connect()) as beside:
         # Its transaction stays open, so that this session is taken.

@@ -1,4 +1,4 @@
-"""Secrets that all processes share and nobody has to configure."""
+"""Secrets that all processes share, without a setting."""
 
 from sqlalchemy import Column, LargeBinary, Table, Text
 

@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     order_wait_seconds: float = Field(default=5, ge=0, le=30)
     driver_presence_seconds: int = Field(default=60, ge=1)
     orders_per_minute: int = Field(default=5, ge=0)
-    # Whoever switches the limit of orders off measures, and means all limits of one caller.
+    # Without the limit of orders there are no limits of one caller at all: that is for measurements.
     requests_per_second: int = Field(
         default_factory=lambda known: 25 if known.get("orders_per_minute") else 0, ge=0
     )
@@ -114,10 +114,10 @@ class Settings(BaseSettings):
         default_factory=lambda known: 60 if known.get("orders_per_minute") else 0, ge=0
     )
     reads_per_minute_per_address: int = Field(default=30_000, ge=0)
-    # A socket needs a token of somebody, and carriers put thousands of phones behind one address.
+    # A socket needs a token, and carriers put thousands of phones behind one address.
     sockets_per_address: int = Field(default=10_000, ge=0)
 
-    # The console's map: https://host/{z}/{x}/{y}.png, and whom the tiles' licence wants named.
+    # The console's map: https://host/{z}/{x}/{y}.png, and the attribution that the tiles' licence asks for.
     tile_url: str = Field(default="", pattern=TILE_URL)
     tile_attribution: str = ""
     # Development only: where the simulated city of the console leaves its lock and its note.

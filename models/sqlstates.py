@@ -7,7 +7,7 @@ import psycopg2
 
 # The connection has ended or never began, and what was sent last may have happened.
 LOST = ("08", "57P", "58", "F0", "XX", "40003", "25P03", "25P04")
-# The server answers, and refuses whoever asks: read-only (25006), other passwords or rights (28, 42501), full
+# The server answers, and refuses every client: read-only (25006), other passwords or rights (28, 42501), full
 # or without memory (53), no such database, schema, table or column (after a restore, before a migration).
 FOR_EVERYBODY = ("25006", "28", "42501", "53", "3D000", "3F000", "42P01", "42703")
 # This statement lost a race or its time (40, 55, 57014), or a statement prepared before (26).
@@ -30,7 +30,7 @@ def passing(error: BaseException | None) -> bool:
 
 
 def for_everybody(error: BaseException | None) -> bool:
-    """Whether the server refuses every statement of this kind, whoever sends it."""
+    """Whether the server refuses every statement of this kind, from any client."""
     return _code(error).startswith(FOR_EVERYBODY)
 
 

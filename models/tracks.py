@@ -12,6 +12,6 @@ track_parts = Table(
     Column("driver_id", Text, primary_key=True),
     # Seconds since 1970.
     Column("begins_s", BigInteger, primary_key=True),
-    # {"second of the part": [ms since 1970, latitude, longitude, 1 if nobody gets there so fast else 0]}
+    # {"second of the part": [ms since 1970, latitude, longitude, 1 if no vehicle gets there so fast, else 0]}
     Column("points", JSONB, nullable=False),
 )

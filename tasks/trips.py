@@ -18,5 +18,5 @@ def advance(driver_id: str, truck_request_id: str, status: str) -> dict[str, str
 def give_back(driver_id: str, truck_request_id: str, reason: str) -> dict[str, str]:
     """Returns a truck to the search. Raises ``TripNotFound`` and ``InvalidTransition``."""
     follow(trips.give_back(driver_id, truck_request_id, reason))
-    log.info("truck given back", truck_request_id=truck_request_id, driver_id=driver_id)
+    log.info("truck returned", truck_request_id=truck_request_id, driver_id=driver_id)
     return {"truckRequestId": truck_request_id, "status": "searching"}

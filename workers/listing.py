@@ -14,7 +14,7 @@ from models.messages import iso
 from models.orders import ORDER_STATES
 from workers.views import order_view, unplaced_view
 
-# So many events and offers, of some 300 bytes each, stay well below 64 KB.
+# At some 300 bytes each, a page stays well below 64 KB.
 STORY_ROWS = 50
 
 # An order that was never placed, by the status that its customer sees.

@@ -1,7 +1,7 @@
 """The state of the whole in figures, right in every process and after every restart.
 
-Whoever scrapes or has a console open asks every second, so no figure reads more the longer the product runs:
-each is counted up to `MOST`, and drivers, of whom there may be any number, are counted in pages and seldom.
+Scrapes and open consoles ask every second, so no figure may read more the longer the product runs: each is
+counted up to `MOST`, and drivers, of whom there may be any number, in pages and seldom.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ OUTBOX = text(f"""
     ) AS counted
 """)
 
-# So many drivers are read by one statement, or trips, each with its driver; both take some 10 ms.
+# Drivers, or trips with their drivers, in one statement, which takes some 10 ms.
 PAGE, TRIPS_PAGE = 10_000, 2_000
 # A word from a driver, where the driver index is away: the last position that was saved.
 FRESH = "last_position_at > now() - :presence * interval '1 second'"
@@ -103,7 +103,7 @@ def heard() -> int | None:
 
 
 def since_ms() -> int:
-    """Whoever was heard of before this is silent (ms since 1970)."""
+    """A driver whose last sign of life is before this is silent (ms since 1970)."""
     return clock.now_ms() - settings.load().driver_presence_seconds * 1000
 
 

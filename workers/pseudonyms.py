@@ -1,7 +1,7 @@
 """What a customer sees of the drivers who were asked for an order but never had one of its trucks.
 
-Each has a pseudonym that means something within this order only: over several orders nobody can tell who was
-where, and whoever knows drivers' ids cannot find out which pseudonym is whose without the secret.
+Each has a pseudonym that means something within this order only: drivers cannot be
+followed over several orders, and without the secret a pseudonym cannot be computed from a driver's id.
 """
 
 import hmac
@@ -19,7 +19,7 @@ NAME = "pseudonyms"
 MAKE = text("INSERT INTO secrets (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING")
 READ = text("SELECT value FROM secrets WHERE name = :name")
 
-# Whoever had a truck, and gave it back perhaps, is known to the customer from then on.
+# A driver who was assigned a truck, even if they returned it, is known to the customer.
 ASSIGNED = text("""
     SELECT driver_id FROM offers
     WHERE order_id = :order_id AND driver_id = ANY(:drivers) AND state IN ('accepted', 'given_back')

@@ -97,13 +97,13 @@ def driver_opening(driver_id: str) -> DriverOpening:
     with db.reads() as connection:
         running = connection.execute(RUNNING_TRIP, {"driver_id": driver_id}).one_or_none()
         current = views.trip_view(running, running) if running else None
-        told = [] if running else _open_broadcasts(connection, driver_id)
+        offers = [] if running else _open_broadcasts(connection, driver_id)
     data = {
         "driverId": driver_id,
-        "openBroadcasts": [message.data for message in told],
+        "openBroadcasts": [message.data for message in offers],
         "currentTrip": current,
     }
-    return DriverOpening(data, told)
+    return DriverOpening(data, offers)
 
 
 def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
@@ -113,9 +113,11 @@ def _open_broadcasts(connection: Connection, driver_id: str) -> list[Message]:
     missing: dict[Any, list[Row[Any]]] = {}
     for truck in connection.execute(offering.MISSING, ids):
         missing.setdefault(truck.order_id, []).append(truck)
-    told = []
+    broadcasts = []
     for offer in offers:
         order, trucks = orders.get(offer.order_id), missing.get(offer.order_id, [])
         if order is not None and any(truck.vehicle == offer.vehicle for truck in trucks):
-            told.append(offering.new_broadcast(offering.details_of(order, trucks), offering.offered(offer)))
-    return told
+            broadcasts.append(
+                offering.new_broadcast(offering.details_of(order, trucks), offering.offered(offer))
+            )
+    return broadcasts

@@ -37,7 +37,7 @@ MAP_TRIPS = 1000
 FIRST_OFFER_MINUTES = 5
 FIRST_OFFER_ORDERS = 1000
 
-# A minute that ended so long ago gets no event any more: a transaction takes its time at its begin.
+# A minute that ended so long ago gets no more events: a transaction's time is that of its beginning.
 CLOSED_SECONDS = 15
 REMEMBERED_SECONDS = 2 * 3600
 
@@ -69,7 +69,7 @@ ARRIVED = text(f"""
         WHERE created_at > coalesce(:now, now()) - interval '1 minute' AND state <> 'refused' LIMIT {MOST}
     ) AS counted
 """)
-# From the admission's commit to the first wave that found somebody, of the newest orders.
+# From the admission's commit to the first wave that found a driver, of the newest orders.
 FIRST_OFFER = text(f"""
     SELECT count(*) AS orders, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP (
         ORDER BY extract(epoch FROM first.at - first.admitted_at)::float8) AS seconds

@@ -1,4 +1,4 @@
-"""Keeps where trucks were while a trip was running, and shows it to those whom it concerns.
+"""Stores the tracks of trips, and shows them to the people concerned.
 
 A track has a point a second at most, none from before its driver's assignment and none from after the trip's
 end: both when it is written and when it is read.
@@ -17,16 +17,16 @@ from models.errors import TripNotFound
 from models.messages import iso
 from models.orders import ENDED_AT
 
-# A row holds so many seconds of a track, so a page reads few rows and each write rewrites little.
+# Seconds of a track in one row: a page reads few rows, and each write rewrites little.
 PART_SECONDS = 10
-# A trip that nobody ends does not fill the table for ever: 1.2 million points at most.
+# A trip that is never ended must not fill the table: 1.2 million points at most.
 LONGEST_DAYS = 14
 # What is ahead of Postgres' clock was made to be of now at the door; that may be a little before or after.
 AHEAD_SECONDS = 1
 
-# Of two points of one second the first stays. A truck that was given back has another driver now, and the
-# earlier one's way is not theirs. In the order of the key, so that two processes cannot wait for each other.
-# Nearly every part is within its trip as a whole, so its points are not looked at one by one.
+# Of two points of one second the first is kept. A returned truck has another driver, whose track does not
+# include the earlier one's. In the order of the key, so that two processes cannot deadlock. Nearly every part
+# is within its trip as a whole, and then its points are not checked one by one.
 RECORD = text(f"""
     INSERT INTO track_parts (truck_request_id, driver_id, begins_s, points)
     SELECT t.id, given.driver_id, given.begins_s, kept.points
@@ -70,7 +70,7 @@ POINTS = text("""
     ORDER BY begins_s, at_ms LIMIT :limit
 """)
 
-# [ms since 1970, latitude, longitude, 1 if nobody gets there so fast else 0]
+# [ms since 1970, latitude, longitude, 1 if no vehicle gets there so fast, else 0]
 Point = tuple[int, float, float, int]
 
 

@@ -1,4 +1,4 @@
-"""A trip, from assigned to completed, step by step, by its driver alone; or given back."""
+"""A trip, which its driver moves from assigned to completed, or returns."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +22,7 @@ TRIP = text(f"{TRIPS} t.id = :id AND (t.driver_id = :driver_id) IS TRUE")
 
 OWN = text("SELECT order_id FROM truck_requests WHERE id = :id AND (driver_id = :driver_id) IS TRUE")
 
-# Every change of an order's trucks happens under its order's lock, in this sequence, so that no
-# two of them can wait for each other.
+# Every change of an order's trucks takes the order's lock first, so that no two of them can deadlock.
 LOCK = text("SELECT * FROM orders WHERE id = :order_id FOR UPDATE")
 
 TRUCK = text(
@@ -74,9 +73,9 @@ def advance(
         settle(connection, str(order.id), now)
         data = {"driverId": driver_id, "truckRequestId": truck_request_id, "status": status}
         events.record(connection, str(order.id), "trip_status_changed", now, data)
-        told = [_changed(order, truck_request_id, driver_id, status)]
+        notices = [_status_changed(order, truck_request_id, driver_id, status)]
         freed = [driver_id] if status == "completed" else []
-        return outbox.add(connection, str(order.id), told, changed_drivers=freed)
+        return outbox.add(connection, str(order.id), notices, changed_drivers=freed)
 
 
 def give_back(
@@ -96,12 +95,12 @@ def give_back(
         _search_again(connection, order, now)
         data = {"driverId": driver_id, "truckRequestId": truck_request_id, "reason": reason}
         events.record(connection, str(order.id), "truck_given_back", now, data)
-        told = [_changed(order, truck_request_id, driver_id, "searching")]
-        return outbox.add(connection, str(order.id), told, [driver_id], recounted=truck.vehicle)
+        notices = [_status_changed(order, truck_request_id, driver_id, "searching")]
+        return outbox.add(connection, str(order.id), notices, [driver_id], recounted=truck.vehicle)
 
 
 def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
-    """Makes the order's status follow its trucks; the caller holds the order's lock."""
+    """Updates the order's status from its trucks; the caller holds the order's lock."""
     order = connection.execute(LOCK, {"order_id": order_id}).one()
     counts = connection.execute(COUNTED, {"order_id": order_id}).one()
     status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, order.searching)
@@ -127,7 +126,7 @@ def _search_again(connection: Connection, order: Row[Any], now: datetime | None)
 
 @contextmanager
 def _locked(driver_id: str, truck_request_id: str) -> Iterator[tuple[Connection, Row[Any], Row[Any]]]:
-    """A transaction that has locked the order of a driver's truck, with both rows."""
+    """A transaction that has locked the order of a driver's truck; yields both rows."""
     ids = {"id": truck_request_id, "driver_id": driver_id}
     with db.statements() as connection:
         order_id = connection.execute(OWN, ids).scalar_one_or_none()
@@ -141,7 +140,7 @@ def _locked(driver_id: str, truck_request_id: str) -> Iterator[tuple[Connection,
         yield connection, order, truck
 
 
-def _changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:
+def _status_changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:
     data = {
         "orderId": str(order.id),
         "truckRequestId": truck_request_id,

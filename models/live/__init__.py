@@ -1,4 +1,4 @@
-"""Live state in Redis: it may vanish at any moment and is rebuilt by itself.
+"""Live state in Redis: it may be lost at any moment and is rebuilt.
 
 THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's own.
 
@@ -18,8 +18,8 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `mailbox:{role}:{id}:state` | hash | 3600 s | mailbox | mailbox | next message | as above |
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
 | `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}` | figures | figures | next count | open: counted each time |
-| `alive:ready` | string | 15 s | web.health | nobody: whether it can be written is what counts | next `/ready` | closed: `/ready` says 503 |
-| `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not told |
+| `alive:ready` | string | 15 s | web.health | nobody: it shows whether Redis takes writes | next `/ready` | closed: `/ready` says 503 |
+| `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not sent |
 | `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.health, web.metrics | next beat or heartbeat | closed: `/ready` says 503 |
 
 Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `web:{instance}`
@@ -100,7 +100,7 @@ Command: TypeAlias = Sequence[bytes | str | int | float]
 
 
 def run_all(calls: Sequence[Call | Command], decode: bool = True) -> list[Any]:
-    """Runs scripts and commands in one round trip, whatever each answers; raises the first error among them.
+    """Runs scripts and commands in one round trip; raises the first error among the answers.
 
     Without ``decode`` strings in the answers are bytes.
     """

@@ -8,7 +8,7 @@ from models import live
 SECONDS = 15
 
 BEAT = "beat"
-# Nobody's: written to see whether Redis takes it.
+# Read by nobody: written to see whether Redis takes writes.
 READY = "ready"
 
 

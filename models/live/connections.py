@@ -13,7 +13,7 @@ from models.store_urls import RedisAddress
 # A healthy Redis answers in well under a millisecond; half a second is a frozen one, and every
 # use fails open, so waiting longer only makes a customer wait.
 COMMAND_TIMEOUT = 0.5
-# After a failure nobody tries again for this long, so that one request meets one timeout, not six.
+# After a failure no call tries again for this long, so that one request meets one timeout, not six.
 BREAK_SECONDS = 1.0
 # Said by a Redis that is not the primary (any more): a new connection may lead to the one that is.
 ELSEWHERE = (redis.ReadOnlyError, MasterDownError)
@@ -25,7 +25,7 @@ class Breaker:
     def __init__(self) -> None:
         self._until = 0.0
         self._cause: Exception | None = None
-        # Connections made before this time are made anew.
+        # Connections older than this are replaced.
         self.let_go_at = 0.0
 
     @property
@@ -40,7 +40,7 @@ class Breaker:
         self._until, self._cause = 0.0, None
 
     def let_go(self, cause: Exception) -> None:
-        """Redis answers, but is not the primary: nobody uses this connection or an older one again."""
+        """Redis answers, but is not the primary: this connection and older ones are replaced."""
         self.trip(cause)
         self.let_go_at = time.monotonic()
 

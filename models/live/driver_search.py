@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from models import geo, live
 
-# After so many tries, in which drivers stood too unevenly, everybody within the radius is read.
+# After so many tries, which happens when drivers are spread unevenly, everybody in the radius is read.
 LIMITED_TRIES = 8
 # More than the waves ever ask for. Everybody is read.
 FAR_KM = 125.0
@@ -55,7 +55,7 @@ class _Search:
 
     def __init__(self, question: Question, min_seen: int) -> None:
         self.question, self._min_seen = question, min_seen
-        # So many on average leave hardly a chance of fewer than k.
+        # With so many on average, fewer than k are unlikely.
         self._wanted = question.k + 3 * math.sqrt(max(question.k, 0)) + 8
         self._limit = int(2 * self._wanted) + 32
         self._key = (question.vehicle, question.radius_km, question.k)
@@ -168,7 +168,7 @@ def _areas(question: Question, radius_km: float) -> list[live.Command]:
     there = (latitude + 90) * _SCALE - _MAP_END
     centres = [longitude]
     if abs(longitude) + math.degrees(math.asin(math.sin(angle) / math.cos(middle))) > 180:
-        # Whoever is beyond the antimeridian is nearer to the point where our parallel crosses it.
+        # Drivers beyond the antimeridian are nearer to the point where our parallel crosses it.
         centres.append(-math.copysign(180, longitude))
     return [("GEOSEARCH", key, "FROMLONLAT", (each - 180) / 2, there, *circle) for each in centres]
 

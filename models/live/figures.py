@@ -1,4 +1,4 @@
-"""Figures that take long to count, kept for all processes: whoever asks every second counts them seldom.
+"""Figures that take long to count, cached for all processes.
 
 Every use fails open: without Redis they are counted.
 """
@@ -18,16 +18,16 @@ log = structlog.get_logger()
 
 # What was counted in less than this is counted each time.
 CHEAP_SECONDS = 0.02
-# What took longer is kept for so many times as long, so that counting takes 2 % of one process at most.
+# Cached for so many times as long as counting took, so that it takes at most 2 % of one process.
 TIMES_AS_LONG = 50
-# And given out for so much longer while another process counts it anew.
+# And served for so much longer while another process counts again.
 STALE_TIMES = 20
 
 Counts = dict[str, int]
 
 
 def kept(name: str, count: Callable[[], Counts]) -> Counts:
-    """The counts under this name: those of before, if there are any, while they are counted anew.
+    """The counts under this name: the earlier ones, if any, while they are counted again.
 
     ``count`` may run in a thread of its own.
     """
@@ -41,7 +41,7 @@ def kept(name: str, count: Callable[[], Counts]) -> Counts:
 
 
 def _count_anew(name: str, count: Callable[[], Counts]) -> None:
-    """Nobody waits for it: what fails is tried again when the figures are old the next time."""
+    """In the background: a failure is tried again the next time the figures are old."""
     try:
         _count(name, count)
     except Exception as error:
@@ -58,7 +58,7 @@ def _count(name: str, count: Callable[[], Counts]) -> Counts:
 
 
 def _stored(name: str) -> tuple[Counts, bool] | None:
-    """What is kept, and whether it is new enough or somebody else counts now."""
+    """The cached figures, and whether they are fresh or being counted by another process."""
     try:
         value, fresh = cast("list[str | None]", commands().mget(_key(name), _fresh(name)))
         if value is None:

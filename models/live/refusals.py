@@ -10,7 +10,7 @@ SECONDS = 60
 
 
 def add(count: int) -> None:
-    """So many more. Raises ``redis.RedisError``."""
+    """Adds so many. Raises ``redis.RedisError``."""
     pipeline = live.commands().pipeline(transaction=False)
     pipeline.incrby(KEY, count)
     pipeline.expire(KEY, SECONDS)

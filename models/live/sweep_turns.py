@@ -1,4 +1,4 @@
-"""Sweeps that have piled up in the queue run once: each run does whatever is due.
+"""Sweeps that have piled up in the queue run once: each run does all that is due.
 
 After a pause of its workers the queue holds a run of each sweep for each second. They are counted by
 Redis' clock, since the hosts of beat and of the workers may disagree by more than a second.

@@ -19,7 +19,7 @@ from models.live import queues
 log = structlog.get_logger()
 
 QUEUE = "sweeps"
-# With so many waiting no worker takes them, and one more would not be run any sooner.
+# With so many waiting no worker takes them, and another one would not run any sooner.
 MOST_WAITING = 100
 
 

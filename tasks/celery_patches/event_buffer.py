@@ -11,7 +11,7 @@ from typing import Any
 from celery.worker.consumer import Consumer
 
 FLUSH_SECONDS = 0.1
-# A new connection drops the timers of the old one, so a flush that is later than this is planned anew.
+# A new connection drops the timers of the old one, so a flush that is later than this is planned again.
 LOST_SECONDS = 1.0
 
 

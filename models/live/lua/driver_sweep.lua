@@ -5,7 +5,7 @@
 -- ARGV  1 seen_before_ms (exclusive)   2 limit   3 seconds to live of driver:{id} from now on
 -- returns how many left
 --
--- Which member of drivers:where:{vehicle} is theirs, their key says. Of those whose key is gone the member stays
+-- A driver's key says which member of drivers:where:{vehicle} is theirs. If the key is gone the member stays
 -- for driver_sweep_lost.lua.
 
 local silent = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])

@@ -1,4 +1,4 @@
--- Goes on through the drivers of one vehicle, some at a time, and takes out whoever has been silent for too long:
+-- Looks at the next drivers of one vehicle, and removes those that have been silent for too long:
 -- members that no key leads to any more, since each names its driver and when they were heard of.
 --
 -- KEYS  1 drivers:where:{vehicle}   2 drivers:vehicles

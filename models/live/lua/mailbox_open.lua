@@ -1,10 +1,10 @@
 -- Opens a mailbox for a new socket: takes what its person has seen as acknowledged, and tells any
--- older socket of the same person, in whatever process, that it has been replaced.
+-- older socket of the same person, in any process, that it has been replaced.
 --
 -- KEYS     the mailbox (stream), its state (hash)
 -- ARGV[1]  the last id the person has seen, '' if unknown
 -- ARGV[2]  the person's channel
--- ARGV[3]  seconds that both keys live, and every entry: what is older is not told any more
+-- ARGV[3]  seconds that both keys live, and every entry: older ones are not sent any more
 -- returns  {id for the `connected` message, number of this opening, last id kept, entries}
 --
 -- The `connected` id comes before every entry and after what was acknowledged. Ids are 100 apart,

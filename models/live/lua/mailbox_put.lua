@@ -17,7 +17,7 @@
 -- used again after a FLUSHALL, stay below 2^53, and leave room between two for ids that cost nothing.
 
 local STEP = 100
--- So many new keys come between two looks at their age, or as many as there are.
+-- New keys between two checks of their age, or as many as there are.
 local FEW_KEYS = 400
 local PER_MESSAGE = 5
 -- A mailbox lives on from the first message in each minute of the clock (us).
