@@ -29,7 +29,9 @@ QUEUED = Prepared(
 )
 
 
-def place(order_ids: Sequence[str], now: datetime | None = None) -> tuple[list[Outcome], order_lock.HeldLocks]:
+def place(
+    order_ids: Sequence[str], now: datetime | None = None
+) -> tuple[list[Outcome], order_lock.HeldLocks]:
     """Places admissions; one that is decided already, or locked by another process, has no outcome.
 
     The second part are the locks that are still held. The caller releases them together with what follows
