@@ -1,7 +1,7 @@
 """Who are the k nearest drivers of a vehicle? Exactly, from the index in Redis, usually in one round trip.
 
-GEOSEARCH brings everybody within a radius that should hold k drivers, as the last search for this vehicle
-has shown. With too few or too many of them the radius is changed, for one more round trip.
+GEOSEARCH returns everybody within a radius that should hold k drivers, by the density that the last search
+has found. With too few or too many drivers the radius changes, for one more round trip.
 """
 
 import math
@@ -27,9 +27,8 @@ _ALL_LONGITUDES_M = 20_100_000
 
 _position = struct.Struct("<ddd")
 
-# The radius that should be enough for a vehicle, a wave's radius (km) and a k, where that is less than the
-# wave's.
-_enough_km: dict[tuple[str, float, int], float] = {}
+# Drivers per square km (over pi) that the last search has found, by vehicle and a wave's radius (km).
+_density: dict[tuple[str, float], float] = {}
 
 
 @dataclass(slots=True)
@@ -58,8 +57,10 @@ class _Search:
         # With so many on average, fewer than k are unlikely.
         self._wanted = question.k + 3 * math.sqrt(max(question.k, 0)) + 8
         self._limit = int(2 * self._wanted) + 32
-        self._key = (question.vehicle, question.radius_km, question.k)
-        self._radius_km = _enough_km.get(self._key, question.radius_km)
+        self._key = (question.vehicle, question.radius_km)
+        self._radius_km = question.radius_km
+        if density := _density.get(self._key):
+            self._radius_km = min(question.radius_km, math.sqrt(self._wanted / density))
         self._too_few_km, self._too_many_km, self._tries = 0.0, math.inf, 0
         self.found: list[Nearby] | None = None
 
@@ -85,11 +86,10 @@ class _Search:
         if len(drivers) < question.k and radius_km < question.radius_km:
             self._too_few_km, self._radius_km = radius_km, self._larger_km(len(drivers))
             return
-        enough_km = radius_km * math.sqrt(self._wanted / max(len(drivers), 1))
-        if enough_km < question.radius_km:
-            _enough_km[self._key] = enough_km
+        if drivers and radius_km > 0:
+            _density[self._key] = len(drivers) / radius_km**2
         else:
-            _enough_km.pop(self._key, None)
+            _density.pop(self._key, None)
         self.found = [Nearby(driver.decode(), distance) for distance, driver in drivers[: max(question.k, 0)]]
 
     def _larger_km(self, drivers: int) -> float:

@@ -49,11 +49,11 @@ def near(point: Point, radius_km: float = 5, k: int = 10, vehicle: str = ACE, no
 
 
 def nearest(point: Point, radius_km: float, k: int, vehicle: str = ACE, now_ms: int = NOW) -> list[Nearby]:
-    """From the whole radius, from the one that was enough, and from one that is far too small."""
+    """From the whole radius, from the density that was found, and from one that is far too high."""
     question = driver_search.Question(vehicle, *point, radius_km, k)
-    driver_search._enough_km.clear()
+    driver_search._density.clear()
     first, again = (driver_search.nearest([question], now_ms, PRESENCE)[0] for _ in range(2))
-    driver_search._enough_km[vehicle, radius_km, k] = radius_km / 1000
+    driver_search._density[vehicle, radius_km] = 1e9
     assert first == again == driver_search.nearest([question], now_ms, PRESENCE)[0]
     return first
 
