@@ -56,7 +56,7 @@ PAGES = (
     "docs/decisions/*.md",
     "bench/results/*.md",
 )
-FOLDERS = ("audit", "bench", "clients", "demo", "local", "replay", "server", "tests/way")
+FOLDERS = ("audit", "bench", "clients", "demo", "local", "replay", "server", "tasks", "tests/way")
 FILES = ("tests/film.py", "tests/unit/test_promises.py", "tests/unit/test_links_and_commands.py")
 
 
