@@ -199,3 +199,12 @@ def test_every_dependency_has_its_reason() -> None:
         for line in requirements.read_text().splitlines():
             if found := re.match(r"[a-z][a-z0-9-]*", line):
                 assert found[0] in named, f"{requirements.name}: {found[0]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_no_command_is_cut_by_the_end_of_a_line(page: Path) -> None:
+    # A command that goes over two lines would be found by none of these tests.
+    if page.name == "CHANGELOG.md":
+        return
+    prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in prose.splitlines() if line.count("`") % 2] == []
