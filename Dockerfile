@@ -9,18 +9,16 @@ RUN useradd --system --uid 10001 --create-home --home-dir /home/weelo weelo
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 APP_ENV=production PORT=8000
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/weelo
-COPY celeryconfig.py flowerconfig.py ./
+COPY Procfile docker/process.sh celeryconfig.py flowerconfig.py ./
 COPY models models
 COPY workers workers
 COPY tasks tasks
 COPY web web
 COPY server server
-# What the console knows of the simulated city; the city itself is development's.
-COPY demo/__init__.py demo/control.py demo/
 USER weelo
 EXPOSE 8000
 # The process lives; whether the main job can run is /ready's to say, and no reason to kill this one.
 # http.client, since urllib would ask a proxy that the container's environment names.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=2); c.request('GET', '/health', headers={'Host': 'localhost'}); sys.exit(c.getresponse().status != 200)"]
-CMD ["python", "-m", "server", "web:create_app()"]
+CMD ["sh", "process.sh", "web"]

@@ -17,7 +17,7 @@ from tests.faults.table import lines
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
-PARTS = ("models", "workers", "tasks", "web", "server", "demo", "celeryconfig.py", "Procfile")
+PARTS = ("models", "workers", "tasks", "web", "server", "celeryconfig.py", "Procfile")
 CHILD = "pool child killed"
 # An order that its customer cancels while nobody is at it is not lost: most of them would be.
 NOBODY = 0.0

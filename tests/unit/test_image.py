@@ -1,9 +1,13 @@
 """What can be held of the image and of compose without an engine: files, commands and settings."""
 
 import json
+import os
 import re
 import shlex
-from pathlib import PurePosixPath
+import shutil
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -98,22 +102,54 @@ def services() -> dict[str, dict[str, Any]]:
     return found
 
 
-def words(command: list[str] | str) -> list[str]:
-    return shlex.split(command) if isinstance(command, str) else command
+def test_compose_starts_each_process_of_the_procfile_by_its_name(services: dict[str, dict[str, Any]]) -> None:
+    own = {name: service["command"] for name, service in services.items() if name not in NOT_IN_THE_PROCFILE}
+    assert own == {name: ["sh", "process.sh", name] for name in COMMANDS}
 
 
-def test_compose_runs_what_the_procfile_says(services: dict[str, dict[str, Any]]) -> None:
-    own = {
-        name: words(service["command"])
-        for name, service in services.items()
-        if name not in NOT_IN_THE_PROCFILE
-    }
-    assert own == COMMANDS
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_container_runs_what_the_procfile_says(name: str, tmp_path: Path) -> None:
+    program, *arguments = COMMANDS[name]
+    (tmp_path / program).write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (tmp_path / program).chmod(0o755)
+    command = ["sh", str(ROOT / "docker/process.sh"), name]
+    environment = {"PATH": f"{tmp_path}:{os.defpath}"}
+    said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines() == arguments
+
+
+def test_a_container_without_such_a_process_says_so() -> None:
+    command = ["sh", str(ROOT / "docker/process.sh"), "wbe"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert said.returncode != 0
+    assert "there is no such process" in said.stderr
 
 
 def test_the_image_by_itself_is_the_procfiles_web() -> None:
     [command] = [json.loads(rest) for name, rest in instructions() if name == "CMD"]
-    assert command == COMMANDS["web"]
+    assert command == ["sh", "process.sh", "web"]
+
+
+def test_the_application_is_made_of_what_the_image_holds_and_has_no_city(tmp_path: Path) -> None:
+    for source in copied():
+        found = ROOT / source.strip("/")
+        if found.is_dir():
+            shutil.copytree(found, tmp_path / source)
+        elif found.suffix == ".py":
+            shutil.copy(found, tmp_path)
+    code = """
+from web import create_app
+client = create_app().test_client()
+print(client.get("/health").status_code, client.get("/console/city").status_code)
+"""
+    environment = {"APP_ENV": "production", "FLOWER_BASIC_AUTH": "ops:0123456789abcdef"} | {
+        "JWT_SECRET": "0123456789abcdef" * 4,
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert said.stdout.split() == ["200", "401"], said.stderr
 
 
 def test_compose_names_every_setting_for_every_process_of_ours(services: dict[str, dict[str, Any]]) -> None:

@@ -3,12 +3,12 @@ whichever web process is asked can start it, stop it and say how it is doing.
 """
 
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from demo.control import AlreadyRunning, Demo, NotStarted
 from models import settings
 from models.errors import DomainError
 from web import loopback
@@ -49,27 +49,33 @@ def change() -> Response:
     return success(_seen(city))
 
 
-def _city() -> Demo:
+@lru_cache(maxsize=1)
+def _control() -> Any:
+    """`demo.control`. The production image does not have it, so it is imported only when development asks."""
+    return import_module("demo.control")
+
+
+def _city() -> Any:
     loopback.require(request)
     return _demo(settings.load().demo_directory)
 
 
 @lru_cache(maxsize=1)
-def _demo(directory: str) -> Demo:
-    return Demo(Path(directory))
+def _demo(directory: str) -> Any:
+    return _control().Demo(Path(directory))
 
 
-def _start(city: Demo) -> None:
+def _start(city: Any) -> None:
     try:
         # Never an address that the caller has named: tokens are sent there.
         city.start(f"http://127.0.0.1:{settings.load().port}", STARTED_WITHIN_S)
-    except AlreadyRunning:
+    except _control().AlreadyRunning:
         return
-    except NotStarted as reason:
+    except _control().NotStarted as reason:
         raise CityNotStarted(str(reason)) from None
 
 
-def _seen(city: Demo) -> dict[str, Any]:
+def _seen(city: Any) -> dict[str, Any]:
     status = city.status()
     counts = {name: status.get(name, 0) for name in COUNTS}
     return {"state": status["state"], "clock": status.get("clock"), **counts}
