@@ -51,7 +51,7 @@ def change() -> Response:
 
 @lru_cache(maxsize=1)
 def _control() -> Any:
-    """`demo.control`. The production image does not have it, so it is imported only when development asks."""
+    """The city's own module, which no production image has: imported when development first asks."""
     return import_module("demo.control")
 
 
