@@ -17,7 +17,7 @@ BESIDE = {
     "lag.py",
     "revocations.py",
     "clock.py",
-    "consumer.py",
+    "event_buffer.py",
     "__main__.py",
     "gunicorn.py",
     "gunicornconfig.py",
