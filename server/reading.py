@@ -5,9 +5,11 @@ bounds headers by their number and each by its size only, looks at all it has wi
 comes, and takes any number of chunks. `tests/e2e/test_reading_requests.py` fails without these.
 """
 
+import os
+import socket
 import time
-from contextlib import nullcontext
-from socket import MSG_PEEK
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import gevent  # type: ignore[import-untyped]
@@ -16,7 +18,6 @@ from gunicorn.http.body import Body, ChunkedReader  # type: ignore[import-untype
 from gunicorn.http.errors import InvalidChunkSize, LimitRequestHeaders, NoMoreData  # type: ignore[import-untyped]
 
 from server.handover import PEEKED_BYTES, Handover
-from server.idle import Idle
 
 # The time for the head of a request from its first byte on; of a new connection, for the first byte too.
 HEAD_SECONDS = 3.0
@@ -27,8 +28,53 @@ MOST_CHUNKS = 1024
 # What is read and thrown away of a body that was refused, so that its client reads the answer.
 DRAINED_BYTES = 1024 * 1024
 END = b"\r\n\r\n"
+# When a process stops, a client that has just connected may have its first request on the way. A connection
+# that was served before loses nothing by being closed at once.
+FIRST_REQUEST_SECONDS = 1.0
+
+
+class Idle:
+    """The connections from which no request has come yet, so that a process that stops can end them."""
+
+    def __init__(self) -> None:
+        self._served: set[Any] = set()
+        self._new: set[Any] = set()
+        self._closes_served = self._closes_new = False
+
+    @contextmanager
+    def waiting(self, client: Any, served: bool) -> Iterator[None]:
+        """While the block reads from this client; ``served`` says whether it had an answer before."""
+        if self._closes_served if served else self._closes_new:
+            _end(client)
+        clients = self._served if served else self._new
+        clients.add(client)
+        try:
+            yield
+        finally:
+            clients.discard(client)
+
+    def leave(self) -> None:
+        """Ends the waiting: of the served connections at once, of the others a second later."""
+        self._closes_served = True
+        for client in list(self._served):
+            _end(client)
+        gevent.spawn_later(FIRST_REQUEST_SECONDS, self._leave_new)
+
+    def _leave_new(self) -> None:
+        self._closes_new = True
+        for client in list(self._new):
+            _end(client)
+
 
 idle = Idle()
+
+
+def _end(client: Any) -> None:
+    """The reader gets what has arrived already, or the end. Through a second descriptor: gevent's `shutdown`
+    of the first would raise an error in the reader and drop what has arrived.
+    """
+    with suppress(OSError), socket.socket(fileno=os.dup(client.fileno())) as same:
+        same.shutdown(socket.SHUT_RD)
 
 
 class Chunks(ChunkedReader):  # type: ignore[misc]
@@ -73,7 +119,7 @@ class Request(message.Request):  # type: ignore[misc]
         try:
             if not unreader.buf.getvalue():
                 with idle.waiting(unreader.sock, served):
-                    beginning = unreader.sock.recv(PEEKED_BYTES, MSG_PEEK)
+                    beginning = unreader.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
                 if not beginning or self.handover.hands_over(unreader.sock, beginning):
                     raise StopIteration
             first: bytes = unreader.read()

@@ -1,6 +1,7 @@
 """What one field may be, with the contract's limits, and what the published documents say of it."""
 
 import re
+import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -9,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJson
 
 from models import clock
 from models.orders import TRUCK_REQUEST_STATES
-from web.names import LONGEST_RAW, VEHICLE_NAME_LENGTH, phone_number, vehicle_name
 from web.parsing import UUID_SHAPE
 
 # NUMERIC(12,2) holds the total of a hundred trucks at this price.
@@ -22,6 +22,14 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 # What shows on a page: Python and JavaScript call different characters white space, and neither these,
 # nor what only joins, separates or turns its neighbours.
 VISIBLE = r"[^\s\u0000-\u001f\u0085\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+
+VEHICLE_NAME_LENGTH = 64
+# E.164 numbers have at most 15 digits; short ones are a town's own.
+PHONE_DIGITS = re.compile(r"\+?[0-9]{4,15}")
+# Longer texts are not looked at: putting combining marks in order takes quadratic time.
+LONGEST_RAW = 256
+# Scripts of India write conjuncts with them; they are no letters of their own.
+JOINERS = "\u200c\u200d"
 
 
 def _printable(text: str) -> str:
@@ -105,6 +113,66 @@ def _seconds(text: str) -> float:
     return moment.timestamp()
 
 
+def vehicle_name(text: str) -> str:
+    """The name in NFC, with plain spaces. Letters include their combining marks and joiners.
+
+    Raises ``ValueError``.
+    """
+    composed = unicodedata.normalize("NFC", text) if len(text) <= LONGEST_RAW else ""
+    name = _spaced(composed)
+    if not name or len(composed) > VEHICLE_NAME_LENGTH or not _is_vehicle_name(name):
+        raise ValueError(
+            f"must be 1 to {VEHICLE_NAME_LENGTH} letters with their marks, digits, spaces, '_', '-' or '.'"
+        )
+    return name
+
+
+def _spaced(text: str) -> str:
+    """No-break and other spaces as plain ones, none around it."""
+    return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip(" ")
+
+
+def _is_vehicle_name(name: str) -> bool:
+    letter_before = False
+    for character in name:
+        continues = character in JOINERS or unicodedata.category(character).startswith("M")
+        if continues and not letter_before:
+            return False
+        if not continues:
+            letter_before = character.isalpha()
+            if not (character.isalnum() or character in " _-."):
+                return False
+    return True
+
+
+def phone_number(text: str) -> str:
+    """A phone number as people and address books write it, as its digits behind an optional ``+``.
+
+    Left out: every kind of space and dash, dots, slashes, brackets, marks of direction, and a ``(0)`` that is
+    not dialled from abroad. A leading 00 is a ``+``. Raises ``ValueError``.
+    """
+    number = "".join(map(_dialled, text)) if len(text) <= LONGEST_RAW else ""
+    if number.lstrip("(").startswith(("+", "00")):
+        number = number.replace("(0)", "", 1)
+    number = number.replace("(", "").replace(")", "")
+    if number.startswith("00") and PHONE_DIGITS.fullmatch("+" + number[2:]):
+        number = "+" + number[2:]
+    if not PHONE_DIGITS.fullmatch(number):
+        raise ValueError(
+            "must be a phone number of 4 to 15 digits, best with its country, as in +91 98765 43210"
+        )
+    return number
+
+
+def _dialled(character: str) -> str:
+    """The character in a number: digits of any script in ours, nothing for what only groups them."""
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    if character in "[]{}./\u2212" or unicodedata.category(character) in ("Zs", "Pd", "Cf"):
+        return ""
+    return {"\uff0b": "+", "\t": ""}.get(character, character)
+
+
 # What the published documents say where a validator of ours decides.
 _NAME = {
     "type": "string",
@@ -122,8 +190,6 @@ _RUPEES = {
     "description": "INR, at most two decimals.",
 }
 _TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
-# Phones keep positions while they have no network; what is older is no news of anybody.
-PAST_DAYS = 7
 _MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
 _PHONE = {
     "type": "string",

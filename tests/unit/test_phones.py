@@ -12,7 +12,7 @@ from models.messages import iso
 from tests import scenes
 from web.batches import sorted_out
 from web.errors import Invalid
-from web.names import phone_number
+from web.fields import phone_number
 from web.parsing import validated
 from web.schemas import NewOrder, Place, Registration, ReportedPosition
 
