@@ -28,9 +28,9 @@ DOCUMENTED = {"_asdict", "_replace", "_fields", "_mapping", "_typeshed"}
 # Functions of workers that are given a function: they run it for rows, and it is one of workers or web.
 TAKE_FUNCTIONS = {"apart", "readable", "_batches"}
 # To be emptied: modules that give methods of an object of theirs as functions.
-ALIASES_LEFT = {"web/reports.py", "web/shedding.py", "web/ticker.py", "web/writers.py"}
+ALIASES_LEFT = {"web/reports.py", "web/ticker.py", "web/writers.py"}
 # To be emptied: class names that mean two things.
-NAMES_LEFT = {"Accept", "Frame", "Nothing", "OrderCancelled", "Positions", "Request", "TripStep"}
+NAMES_LEFT = {"Accept", "Frame", "Nothing", "OrderCancelled", "Positions", "TripStep"}
 
 
 def sources(*folders: str) -> list[Path]:

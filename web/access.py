@@ -8,7 +8,7 @@ from flask import Response, g, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from web import auth, loopback, parsing, quotas
+from web import auth, hosts, parsing, quotas
 from web.auth import Caller, Forbidden, Unauthenticated
 from web.revocations import revocations
 
@@ -37,7 +37,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
 def admit(named_in: Callable[[Headers], Caller]) -> Caller:
     """The caller that the request's headers name, counted; a wrong token counts for its address.
 
-    Every door goes through here, the socket's too.
+    The routes and the handshake of the socket both call this.
     """
     try:
         found = named_in(request.headers)
@@ -52,13 +52,13 @@ def admit(named_in: Callable[[Headers], Caller]) -> Caller:
 
 
 def _refuse_a_rebound_name() -> None:
-    """Anybody can sign with the development secret, so a page that has pointed its own name at this machine
-    could too, and read the answers.
+    """Everybody knows the development secret. A page that has pointed its own name at this machine could sign
+    tokens with it and read the answers.
     """
     configured = settings.load()
     if not configured.takes_development_tokens or configured.hosts:
         return
-    if not loopback.cannot_be_rebound(request.host):
+    if not hosts.cannot_be_rebound(request.host):
         raise Forbidden(
             "The development secret counts for no public name of a host: set JWT_SECRET or TRUSTED_HOSTS."
         )
@@ -79,7 +79,7 @@ def public(view: View[Arguments]) -> View[Arguments]:
 
 
 def probe(view: View[Arguments]) -> View[Arguments]:
-    """Declares a view for what watches us: never refused, since a load balancer would take us for dead."""
+    """Declares a view for probes. It is never refused: a load balancer would take this process for dead."""
     view.roles, view.counted = (), False  # type: ignore[attr-defined]
     return view
 

@@ -58,7 +58,7 @@ def create(request: Request, customer_id: str, body: bytes) -> Response:
         if isinstance(result, Admission):
             return _answer_repeat(result, asked, preference)
         if key:
-            shedding.remember(key)
+            shedding.admitted_keys.add(key)
         if preference.asynchronous:
             return _accepted(asked.order_id, {"Preference-Applied": "respond-async"})
         return _wait(asked, waiter, preference.wait if result.enqueued else 0)

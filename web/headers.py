@@ -38,7 +38,7 @@ PREFLIGHT_SECONDS = "7200"
 
 def register(app: Flask) -> None:
     """Answers OPTIONS, and adds the headers; a view that sets one of them keeps its own."""
-    app.request_class = hosts.Request
+    app.request_class = hosts.HostRequest
     app.before_request(_check_host)
     app.before_request(_check_path)
     app.before_request(_options)

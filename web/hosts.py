@@ -1,21 +1,30 @@
-"""Which name a request was sent to: a host of RFC 3986, and whether it is one of ours."""
+"""The host that a request was sent to: whether it is one (RFC 3986), whether it is trusted, and whether it is
+this machine itself, to which alone development opens some routes.
+"""
 
 import re
 from collections.abc import Collection
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import flask
+from werkzeug.exceptions import NotFound
 from werkzeug.wsgi import get_host
+
+from models import settings
 
 # RFC 3986, 3.2.2: a reg-name has more characters than a name in DNS, `_` among them. Werkzeug 3.1 knows
 # only those of DNS (tests/unit/test_hosts.py).
 REG_NAME = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,255}"
 HOST = re.compile(rf"(?P<name>{REG_NAME}|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])(?::(?P<port>[0-9]{{0,5}}))?")
 STANDARD_PORTS = {"http": ":80", "https": ":443"}
+# A proxy or a tunnel passes on what comes from elsewhere.
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host")
+SHUT = "Only with the development secret, and only for this machine itself: open http://localhost:{port}."
 
 
-class Request(flask.Request):
+class HostRequest(flask.Request):
     """Flask's request with that idea of a host."""
 
     @property
@@ -63,3 +72,60 @@ def _is_v6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def require_own_machine(request: flask.Request) -> None:
+    """Refuses with 404 what development opens to its own machine alone."""
+    configured = settings.load()
+    if not configured.hands_out_tokens:
+        raise NotFound
+    if not is_own_machine(request):
+        raise NotFound(SHUT.format(port=configured.port))
+
+
+def is_own_machine(request: flask.Request) -> bool:
+    """Whether the client is a program on this machine, or a page that this server sent to a browser on it.
+
+    A foreign page can point a name of its own at this machine (DNS rebinding) and is then of the same origin
+    as this server; its ``Host`` still gives it away.
+    """
+    origin = request.headers.get("Origin")
+    return (
+        names_loopback(request.host)
+        and _is_loopback(request.remote_addr or "")
+        and not any(name in request.headers for name in FORWARDED)
+        and (origin is None or urlsplit(origin).netloc == request.host)
+    )
+
+
+def names_loopback(host: str) -> bool:
+    """Whether this ``Host``, with or without a port, is ``localhost``, 127.0.0.0/8 or ``[::1]``."""
+    name = _hostname(host)
+    return name == "localhost" or _is_loopback(name)
+
+
+def cannot_be_rebound(host: str) -> bool:
+    """Whether no page of a stranger can have this ``Host``: an address, or a name that only a local resolver
+    knows, as ``localhost`` or that of a container.
+    """
+    name = _hostname(host)
+    return _address(name) is not None or (name != "" and "." not in name)
+
+
+def _hostname(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(text: str) -> bool:
+    address = _address(text)
+    return address is not None and address.is_loopback
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -70,32 +70,31 @@ class Shedder:
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ORDERS:
             return self._application(environ, start_response)
         # A page in a browser can read only what the application's headers allow it to.
-        if "HTTP_ORIGIN" in environ or not _drawn(self.role) or _keys.knows(environ):
+        if "HTTP_ORIGIN" in environ or not _drawn(self.role) or admitted_keys.has(environ):
             return self._application(environ, start_response)
         return _refuse(environ, start_response)
 
 
-class _Keys:
-    """The keys of the orders that were admitted last, by their hashes: two that share one do no harm, both
-    are let through.
+class AdmittedKeys:
+    """The keys of the orders that were admitted last. Hashes of them are enough: two keys that share one are
+    both let through, which does no harm.
     """
 
     def __init__(self) -> None:
-        self._marks: OrderedDict[int, None] = OrderedDict()
+        self._hashes: OrderedDict[int, None] = OrderedDict()
 
-    def remember(self, key: str) -> None:
-        """An order under this key was admitted: a repeat of it is no new one."""
-        self._marks[hash(key)] = None
-        if len(self._marks) > KEYS:
-            self._marks.popitem(last=False)
+    def add(self, key: str) -> None:
+        """An order under this key was admitted, so a repeat of it is no new order."""
+        self._hashes[hash(key)] = None
+        if len(self._hashes) > KEYS:
+            self._hashes.popitem(last=False)
 
-    def knows(self, environ: "WSGIEnvironment") -> bool:
+    def has(self, environ: "WSGIEnvironment") -> bool:
         """Whether this request repeats one of them."""
-        return any(hash(str(environ[name])) in self._marks for name in KEY_HEADERS if name in environ)
+        return any(hash(str(environ[name])) in self._hashes for name in KEY_HEADERS if name in environ)
 
 
-_keys = _Keys()
-remember = _keys.remember
+admitted_keys = AdmittedKeys()
 
 
 def _drawn(role: Role) -> bool:

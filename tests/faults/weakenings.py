@@ -114,14 +114,14 @@ WEAKENINGS = {
         CONSOLE + "test_elsewhere_nobody_gets_a_token",
     ),
     "tokens given out under any host": Weakening(
-        "web/loopback.py",
+        "web/hosts.py",
         "        names_loopback(request.host)\n        and ",
         "        ",
         CONSOLE + "test_a_page_under_a_rebound_name_asks_for_a_token",
     ),
     "a city for any host": Weakening(
         "web/console/city.py",
-        "    loopback.require(request)\n",
+        "    hosts.require_own_machine(request)\n",
         "",
         CONSOLE + "test_development_gives_tokens_and_a_city_to_its_own_machine_alone",
     ),

@@ -78,7 +78,7 @@ def test_a_name_is_compared_whatever_its_port_case_and_last_dot(host: str, ours:
 
 def test_a_request_knows_its_host_without_the_port_of_its_scheme() -> None:
     app = Flask(__name__)
-    app.request_class = hosts.Request
+    app.request_class = hosts.HostRequest
     for sent, host in (("weelo_app:80", "weelo_app"), ("weelo_app:8000", "weelo_app:8000"), ("a b", "")):
         with app.test_request_context(headers={"Host": sent}) as context:
             assert context.request.host == host

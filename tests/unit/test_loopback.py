@@ -2,7 +2,7 @@
 
 import pytest
 
-from web import loopback
+from web import hosts
 
 
 @pytest.mark.parametrize(
@@ -10,8 +10,8 @@ from web import loopback
     ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:8000", "127.8.9.10:1", "[::1]", "[::1]:8000"],
 )
 def test_loopback_is_known_by_its_names(host: str) -> None:
-    assert loopback.names_loopback(host)
-    assert loopback.cannot_be_rebound(host)
+    assert hosts.names_loopback(host)
+    assert hosts.cannot_be_rebound(host)
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ def test_loopback_is_known_by_its_names(host: str) -> None:
     ],
 )
 def test_any_other_name_is_not_and_could_be_a_strangers(host: str) -> None:
-    assert not loopback.names_loopback(host)
-    assert not loopback.cannot_be_rebound(host)
+    assert not hosts.names_loopback(host)
+    assert not hosts.cannot_be_rebound(host)
 
 
 @pytest.mark.parametrize(
     "host", ["web:8000", "weelo_app", "192.168.1.5:8000", "0.0.0.0:8000", "[fe80::1]:8000"]
 )
 def test_an_address_or_a_local_name_is_not_loopback_but_no_page_can_make_it_its_own(host: str) -> None:
-    assert not loopback.names_loopback(host)
-    assert loopback.cannot_be_rebound(host)
+    assert not hosts.names_loopback(host)
+    assert hosts.cannot_be_rebound(host)

@@ -93,7 +93,7 @@ def test_everything_else_is_served(behind: Behind, method: str, path: str) -> No
 def test_a_repeat_of_an_order_that_was_admitted_is_let_through(behind: Behind) -> None:
     behind.seconds = 10.0
     application = Application()
-    shedding.remember("admitted")
+    shedding.admitted_keys.add("admitted")
     assert application.ask(HTTP_X_IDEMPOTENCY_KEY="admitted")[0][:3] == "201"
     assert application.ask(HTTP_IDEMPOTENCY_KEY="admitted")[0][:3] == "201"
     for _ in range(2):
@@ -102,10 +102,10 @@ def test_a_repeat_of_an_order_that_was_admitted_is_let_through(behind: Behind) -
 
 def test_the_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shedding, "KEYS", 3)
-    keys = shedding._Keys()
+    keys = shedding.AdmittedKeys()
     for number in range(10):
-        keys.remember(str(number))
-    assert len(keys._marks) == 3
+        keys.add(str(number))
+    assert len(keys._hashes) == 3
 
 
 def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:

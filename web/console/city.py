@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from models import settings
 from models.errors import DomainError
-from web import loopback
+from web import hosts
 from web.access import requires
 from web.answers import success
 from web.parsing import body, validated
@@ -56,7 +56,7 @@ def _control() -> Any:
 
 
 def _city() -> Any:
-    loopback.require(request)
+    hosts.require_own_machine(request)
     return _demo(settings.load().demo_directory)
 
 

@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 
 from models import settings
 from models.messages import iso
-from web import loopback
+from web import hosts
 from web.access import public
 from web.answers import success
 from web.issuing import issue
@@ -49,7 +49,7 @@ def page() -> Response:
     configured = settings.load()
     text = render_template(
         "console.html",
-        development=configured.hands_out_tokens and loopback.is_own(request),
+        development=configured.hands_out_tokens and hosts.is_own_machine(request),
         tile_url=configured.tile_url,
         tile_attribution=configured.tile_attribution,
     )
@@ -73,7 +73,7 @@ def file(asset: str) -> Response:
 @public
 def tokens() -> Response:
     """An operator's, a customer's and a driver's token for trying things out, in development only."""
-    loopback.require(request)
+    hosts.require_own_machine(request)
     validated(Nothing, body())
     now = datetime.now(UTC)
     # Somebody new each time: a customer has one searching order, a driver one trip.
