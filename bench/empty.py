@@ -3,6 +3,7 @@
 from flask import Flask, Response, request
 
 from web import auth
+from web.shedding import Shedder
 
 NOTHING = b'{"success":true,"data":{}}'
 
@@ -11,6 +12,8 @@ def create_app() -> Flask:
     """``POST /empty`` answers 201; ``POST /checked`` does so after it has checked the bearer token."""
     app = Flask("empty")
     app.extensions["socket"] = {"leave": _nothing, "stop": _nothing}
+    # The server sets its role; it refuses nothing here.
+    app.extensions["shedder"] = Shedder(app.wsgi_app)
     app.add_url_rule("/health", "health", _answer)
     app.add_url_rule("/empty", "empty", _answer, methods=["POST"])
     app.add_url_rule("/checked", "checked", _checked, methods=["POST"])
