@@ -19,7 +19,7 @@ MAX_IN_FLIGHT = 2
 
 
 def never() -> bool:
-    """Says that nobody has given up."""
+    """For an item that is never abandoned."""
     return False
 
 

@@ -37,7 +37,7 @@ _settings = settings.load()
 
 _settings.require(settings.OF_WEB)
 _server = settings.server()
-# A deployed process sits behind its platform's network; a laptop's is nobody else's business.
+# A deployed process sits behind its platform's network; a laptop's serves that laptop only.
 _host = _server.host or ("0.0.0.0" if _settings.production else "127.0.0.1")  # noqa: S104
 bind = f"[{_host}]:{_settings.port}" if ":" in _host else f"{_host}:{_settings.port}"
 workers = _server.web_concurrency
@@ -141,13 +141,13 @@ def pre_request(worker: "GeventWorker", req: "Request") -> None:
 
 
 def post_worker_init(worker: "GeventWorker") -> None:
-    """Sockets never end by themselves, and a stopping worker waits for them: close them first.
+    """Closes the sockets when the worker stops: it would wait for them, and they never end by themselves.
 
-    And what is there now stays, as does later what has outlived a full collection (``_set_aside``).
+    Objects that exist now are frozen (``_freeze_survivors``).
     """
     global _all_objects_due
     _all_objects_due = time.monotonic() + ALL_OBJECTS_SECONDS
-    gc.callbacks.append(_set_aside)
+    gc.callbacks.append(_freeze_survivors)
     gc.collect()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -171,9 +171,9 @@ def _beat(slot: int) -> None:
         gevent.sleep(BEAT_SECONDS)
 
 
-def _set_aside(phase: str, facts: dict[str, int]) -> None:
-    """What a full collection has left is not read by the next one: with 10,000 sockets that took 0.3 s, in
-    which nobody was served. Once in an hour it is, for what may have become garbage since.
+def _freeze_survivors(phase: str, facts: dict[str, int]) -> None:
+    """After each full collection the survivors are frozen: with 10,000 sockets the next one would read them
+    for 0.3 s, in which no request is served. Once an hour it reads them all.
     """
     global _all_objects_due
     if phase != "stop" or facts["generation"] < 2:
@@ -187,7 +187,7 @@ def _set_aside(phase: str, facts: dict[str, int]) -> None:
 
 
 def worker_int(worker: "GeventWorker") -> None:
-    """The quick stop (Ctrl-C): whoever is connected is still told."""
+    """The quick stop (Ctrl-C): sockets still get their close frame."""
     reading.idle.leave()
     _call(worker, "leave")
 

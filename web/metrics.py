@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 # A scrape has to end within 2 s, however dead the stores are.
 DEADLINE_SECONDS = 1.5
-# Whoever scrapes more often than this gets the same figures again: this is open to anybody.
+# A more frequent scrape gets the same figures again, since everybody may read them.
 FRESH_SECONDS = 1.0
 
 

@@ -111,7 +111,7 @@ def _read(req: Request) -> bytes:
 def _bytes(req: Request, length: int) -> bytes:
     # The server ends this stream where the body ends, so nothing has to watch over it.
     raw: bytes = req.input_stream.read(length)
-    # Whoever hangs up before has not said what they wanted.
+    # A body that was cut off is no request.
     if len(raw) < length:
         raise ClientDisconnected
     return raw

@@ -1,6 +1,6 @@
 """Limits of one caller and of one address: so many requests a minute, and so many a second.
 
-The minute is counted in Redis, over all web processes, and told in the headers of
+The minute is counted in Redis, over all web processes, and stands in the headers of
 draft-ietf-httpapi-ratelimit-headers. Without Redis there is no such limit, and a metric counts what passed.
 """
 

@@ -29,7 +29,7 @@ class Entrant(NamedTuple):
 
 
 class Gate(Enum):
-    """Whether the lock is this request's now, or somebody else's."""
+    """Whether this request has acquired the lock, or another order of the customer holds it."""
 
     ACQUIRED = auto()
     LOCKED = auto()
