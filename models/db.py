@@ -31,7 +31,7 @@ def _moment(value: str | bytes | None, cursor: extensions.cursor) -> datetime | 
 # A time that Python cannot hold is read as the nearest it can: one row must not stop a page or a sweep.
 extensions.register_type(extensions.new_type((1184,), "TIMESTAMPTZ", _moment))
 
-# Stable constraint names, so that migrations can name them and errors can be told apart.
+# Stable constraint names, so that migrations can name them and errors can be distinguished.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -258,7 +258,7 @@ def refuses_everybody(error: BaseException) -> bool:
 def check_at_start() -> None:
     """Ends a process that cannot work with its DATABASE_URL, with a sentence.
 
-    In production it has to answer; elsewhere, and later on, a process waits for Postgres to come back.
+    In production it has to answer; elsewhere, and later on, a process waits until Postgres answers.
     """
     if reason := problem(must_answer=settings.load().production):
         settings.refuse(f"DATABASE_URL {reason}")

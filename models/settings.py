@@ -253,7 +253,7 @@ class Server(BaseSettings):
     # Empty: every address in production, this machine's own otherwise.
     host: str = ""
     web_concurrency: int = Field(default=2, ge=1)
-    # Longer than a load balancer keeps an idle connection, most of them for 60 s: whoever closes first while
+    # Longer than a load balancer keeps an idle connection, most of them for 60 s: a side that closes while
     # the other sends has lost that request.
     keepalive_seconds: int = Field(default=75, ge=1, le=3600)
 

@@ -12,7 +12,7 @@ from models import db
 from models.errors import ServiceUnavailable
 from models.prepared import Prepared
 
-# No row comes back where the key is known or where another order of this customer is queued. The rows are
+# No row is returned where the key is known or where another order of this customer is queued. The rows are
 # in the order of the customers, so that two statements cannot wait for each other in an index.
 INSERT = Prepared(
     "admit",

@@ -1,6 +1,6 @@
 """A person's messages until they are acknowledged, in an order that every server sees alike.
 
-Ids come from Redis, so they grow whichever process writes; what was lost with Redis comes back
+Ids come from Redis, so they grow whichever process writes; what was lost with Redis is restored
 from the open offers in Postgres at the next connect. Raises ``redis.RedisError`` throughout.
 """
 

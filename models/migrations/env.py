@@ -15,7 +15,7 @@ TURN_SECONDS = 0.2
 def _wait_for_turn(connection: Connection) -> None:
     """Takes the lock for this session, since a migration may commit in between.
 
-    Whoever waits asks again and again: a statement that waits would hold up an index that is built
+    A waiting process asks again and again: a statement that waits would hold up an index that is built
     concurrently, which waits for every statement that began before.
     """
     while not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK}).scalar():

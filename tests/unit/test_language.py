@@ -56,7 +56,19 @@ PAGES = (
     "docs/decisions/*.md",
     "bench/results/*.md",
 )
-FOLDERS = ("audit", "bench", "clients", "demo", "local", "replay", "server", "tasks", "tests/way")
+FOLDERS = (
+    "audit",
+    "bench",
+    "clients",
+    "demo",
+    "local",
+    "models",
+    "replay",
+    "server",
+    "tasks",
+    "tests/way",
+    "workers",
+)
 FILES = ("tests/film.py", "tests/unit/test_promises.py", "tests/unit/test_links_and_commands.py")
 
 

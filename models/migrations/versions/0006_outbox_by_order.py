@@ -1,4 +1,4 @@
-"""What is still to be told of an order is found by its order.
+"""The undelivered messages of an order are found by its order.
 
 Either side of it may run first: the table is all but empty unless Redis is away.
 """

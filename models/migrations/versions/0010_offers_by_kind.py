@@ -2,7 +2,7 @@
 and price, and a driver has one open offer of an order.
 
 The indexes are built while others write (`CONCURRENTLY`, outside of a transaction). One that an earlier try
-left unfinished is built anew.
+left unfinished is built again.
 """
 
 import sqlalchemy as sa

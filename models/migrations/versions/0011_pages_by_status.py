@@ -2,7 +2,7 @@
 what is going on now serve only who asks for their column, as those of what is due since 0007.
 
 The indexes are built while others write (`CONCURRENTLY`, outside of a transaction). One that an earlier try
-left unfinished is built anew. Either side of it may run first.
+left unfinished is built again. Either side of it may run first.
 """
 
 import sqlalchemy as sa
