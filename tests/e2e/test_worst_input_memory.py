@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests import raw
 from tests.system import System
 
@@ -39,6 +41,7 @@ def ask(url: str, numbers: range) -> None:
             assert raw.read(line).status == 401
 
 
+@pytest.mark.long
 def test_worst_input_of_ten_thousand_strangers_leaves_nothing_behind(system: System) -> None:
     with system.beside(
         "strangers", TRUSTED_PROXIES="127.0.0.1", READS_PER_MINUTE_PER_ADDRESS="1000000"
