@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from bench import charts, figures, placing
 from bench.course import Course
 from bench.crew import WAVE
@@ -12,6 +14,7 @@ from bench.site import Site
 TTL_SECONDS = 3
 
 
+@pytest.mark.long
 def test_a_second_of_orders_is_all_201_with_every_offer_delivered(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     site = Site(tmp_path / "site", TTL_SECONDS, without=("flower",))

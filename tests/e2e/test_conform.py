@@ -14,6 +14,7 @@ SHORT = (Pass("own routes", "", 2, ("--exclude-tag", "Documents")),)
 
 
 # Twenty seconds of processor time, which a busy machine takes longer to give.
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_every_answer_to_a_drawn_request_is_as_documented(system: System, tmp_path: Path) -> None:
     with system.beside("conform", ORDERS_PER_MINUTE="0") as url:

@@ -76,18 +76,12 @@ def runs(sweep: Callable[[], object], left: str) -> int:
     raise AssertionError(f"{count(left)} left")
 
 
-LONG_TOO = pytest.mark.parametrize(
-    "timed",
-    [
-        pytest.param(False, id="in five runs"),
-        pytest.param(True, id="in five seconds", marks=pytest.mark.long),
-    ],
-)
+TIMED_TOO = pytest.mark.parametrize("timed", [False, True], ids=["in five runs", "in five seconds"])
 
 
 @contextmanager
 def five(timed: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The long form is timed; the other lets a run take its time, since other tests run beside it."""
+    """One form is timed; the other lets a run take its time, on a machine with other work."""
     if not timed:
         monkeypatch.setattr(sweeps, "AT_MOST_SECONDS", 10, raising=False)
     begun = time.monotonic()
@@ -115,7 +109,8 @@ WAVES = """
     ],
     ids=["messages", "ends", "waves"],
 )
-@LONG_TOO
+@TIMED_TOO
+@pytest.mark.long
 def test_what_a_minute_has_left_of_searches_is_done(
     due: str, sweep: str, left: str, timed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +120,8 @@ def test_what_a_minute_has_left_of_searches_is_done(
         assert runs(getattr(sweeps, sweep), left) <= 5
 
 
-@LONG_TOO
+@TIMED_TOO
+@pytest.mark.long
 def test_the_admissions_of_a_minute_are_placed(timed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     run(ADMISSIONS, payload=orjson.dumps(scenes.request("asha").payload).decode(), orders=ORDERS)
     with five(timed, monkeypatch):

@@ -161,6 +161,7 @@ def test_pages_follow_one_another_to_the_end_of_the_track(truck: str) -> None:
     assert len(whole) == 95
 
 
+@pytest.mark.long
 def test_a_million_points_cost_a_page_of_one_nothing(truck: str) -> None:
     begun = assigned_ago(truck, minutes=MILLION / 60 + 1)
     stored(truck, begun // 1000 + 1, MILLION)
