@@ -12,18 +12,9 @@ from models import db, messages, outbox
 from models.failed_rows import not_left_behind
 from models.messages import Message
 from models.outbox import Notice, Wave
-from workers import events, matching
+from workers import events, matching, offering
 from workers.events import AuditEvent
 from workers.matching import WAVE_RADII_KM, WAVE_SECONDS, Kind, Offered, WaveSearch
-from workers.offering import (
-    MISSING,
-    SEARCHES,
-    details_of,
-    insert,
-    new_broadcast,
-    open_broadcasts,
-    wave_event,
-)
 
 DUE = text(f"""
     SELECT id FROM orders
@@ -163,7 +154,7 @@ def next_wave(order_id: str, now: datetime | None = None) -> outbox.Followup | N
 def _read(order_ids: Sequence[str]) -> list[_Due]:
     ids = {"ids": list(order_ids)}
     with db.statements() as connection:
-        orders = connection.execute(SEARCHES, ids).all()
+        orders = connection.execute(offering.SEARCHES, ids).all()
         missing = _missing(connection, order_ids)
         asked: dict[str, list[Row[Any]]] = {}
         for row in connection.execute(ASKED, ids):
@@ -173,7 +164,7 @@ def _read(order_ids: Sequence[str]) -> list[_Due]:
 
 def _missing(connection: Connection, order_ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     missing: dict[str, list[Row[Any]]] = {}
-    for truck in connection.execute(MISSING, {"ids": list(order_ids)}):
+    for truck in connection.execute(offering.MISSING, {"ids": list(order_ids)}):
         missing.setdefault(str(truck.order_id), []).append(truck)
     return missing
 
@@ -197,13 +188,13 @@ def _send(
 ) -> list[outbox.Followup]:
     proposals = [proposal for due in searches for proposal in found[due.id]]
     sent: dict[str, list[Offered]] = {}
-    for offered in insert(connection, proposals, now):
+    for offered in offering.insert(connection, proposals, now):
         sent.setdefault(offered.order_id, []).append(offered)
     happened, notices = [], []
     for due in searches:
         offers, wave = sent.get(due.id, []), Wave(due.order.round, due.next)
         if offers:
-            happened.append(AuditEvent(due.id, "wave_sent", wave_event(due.next, offers)))
+            happened.append(AuditEvent(due.id, "wave_sent", offering.wave_event(due.next, offers)))
         if broadcasts := _broadcasts(connection, due, offers, wave):
             notices.append(Notice(due.id, broadcasts, wave))
         elif due.without_supply:
@@ -216,10 +207,10 @@ def _send(
 
 
 def _broadcasts(connection: Connection, due: _Due, offers: Sequence[Offered], wave: Wave) -> list[Message]:
-    details = details_of(due.order, due.missing)
+    details = offering.details_of(due.order, due.missing)
     if wave.wave == 1:
-        return open_broadcasts(connection, details, wave)
-    return [new_broadcast(details, offer) for offer in offers]
+        return offering.open_broadcasts(connection, details, wave)
+    return [offering.new_broadcast(details, offer) for offer in offers]
 
 
 def _no_supply(due: _Due) -> Message:
