@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -142,8 +143,8 @@ from web import create_app
 client = create_app().test_client()
 print(client.get("/health").status_code, client.get("/console/city").status_code)
 """
-    environment = {"APP_ENV": "production", "FLOWER_BASIC_AUTH": "ops:0123456789abcdef"} | {
-        "JWT_SECRET": "0123456789abcdef" * 4,
+    environment = {"APP_ENV": "production", "FLOWER_BASIC_AUTH": f"ops:{secrets.token_hex(8)}"} | {
+        "JWT_SECRET": secrets.token_hex(32),
         "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1/0",
     }
