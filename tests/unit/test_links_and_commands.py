@@ -164,7 +164,7 @@ RUN_BY = {
     "lock": "needs a network, and changes what is pinned",
     "audit": "needs a network",
     "lint-api": "needs npm and a network",
-    "secrets": "tests/unit/test_audit.py",
+    "secrets": "tests/unit/test_audit.py",  # no secret: a target's name
     "licences": "tests/unit/test_audit.py",
     "clean": "it would remove the environment of the tests",
 }

@@ -1,5 +1,6 @@
 """The head of a request costs time that grows with its length, however small the packets it comes in."""
 
+import socket
 import time
 from typing import Any
 
@@ -12,7 +13,19 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
     NoMoreData,
 )
 
-from server.reading import HEADERS_BYTES, RequestParser
+from server.reading import HEADERS_BYTES, Request, RequestParser
+
+
+class OnlyProcess:
+    """A handover that has nobody to hand over to."""
+
+    def hands_over(self, *_: object) -> bool:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Request, "handover", OnlyProcess(), raising=False)
 
 
 class Trickle:
@@ -21,9 +34,11 @@ class Trickle:
     def __init__(self, data: bytes, size: int = 1) -> None:
         self._data, self._size, self._at = data, size, 0
 
-    def recv(self, _: int) -> bytes:
-        self._at += self._size
-        return self._data[self._at - self._size : self._at]
+    def recv(self, _: int, flags: int = 0) -> bytes:
+        piece = self._data[self._at : self._at + self._size]
+        if not flags & socket.MSG_PEEK:
+            self._at += self._size
+        return piece
 
 
 def parsed(data: bytes, size: int = 1) -> Any:
