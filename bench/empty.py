@@ -13,7 +13,7 @@ def create_app() -> Flask:
     app = Flask("empty")
     app.extensions["socket"] = {"leave": _nothing, "stop": _nothing}
     # The server sets its role; it refuses nothing here.
-    app.extensions["shedder"] = Shedder(app.wsgi_app)
+    app.extensions["shedder"] = Shedder()
     app.add_url_rule("/health", "health", _answer)
     app.add_url_rule("/empty", "empty", _answer, methods=["POST"])
     app.add_url_rule("/checked", "checked", _checked, methods=["POST"])

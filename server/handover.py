@@ -88,13 +88,17 @@ class Handover:
         """Whether another process accepts connections before this one does."""
         return self.role is Role.ALL_BUT_NEW_ORDERS and self._roles.lag(Role.NEW_ORDERS) < inf
 
+    def is_new_order(self, beginning: bytes) -> bool:
+        """Whether a request that begins so is a new order."""
+        return bool(self._new_orders.match(beginning))
+
     def hands_over(self, client: Any, beginning: bytes) -> bool:
         """Whether another process serves this connection from now on; ``beginning`` is of its next request,
         which has not been read.
         """
         if self.role is Role.EVERYTHING or self.stopping:
             return False
-        wanted = Role.NEW_ORDERS if self._new_orders.match(beginning) else Role.ALL_BUT_NEW_ORDERS
+        wanted = Role.NEW_ORDERS if self.is_new_order(beginning) else Role.ALL_BUT_NEW_ORDERS
         if wanted is self.role or self._roles.lag(wanted) > max(BEHIND_SECONDS, lag.seconds):
             return False
         return self._queues[wanted].send(client)

@@ -6,9 +6,10 @@ comes, and takes any number of chunks. `tests/e2e/test_reading_requests.py` fail
 """
 
 import os
+import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
@@ -28,6 +29,12 @@ MOST_CHUNKS = 1024
 # What is read and thrown away of a body that was refused, so that its client reads the answer.
 DRAINED_BYTES = 1024 * 1024
 END = b"\r\n\r\n"
+# Of a body as long as the application takes one at most; others are refused there.
+BODY_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})(?=\r\n|$)", re.IGNORECASE)
+# What says in another way how a body is sent.
+UNUSUAL = re.compile(
+    rb"\r\n(expect|transfer-encoding)|content-length(?!:[ \t]*[0-9]{1,5}(\r\n|$))", re.IGNORECASE
+)
 # When a process stops, a client that has just connected may have its first request on the way. A connection
 # that was served before loses nothing by being closed at once.
 FIRST_REQUEST_SECONDS = 1.0
@@ -93,17 +100,24 @@ class Request(message.Request):  # type: ignore[misc]
     """gunicorn's request, whose head is gathered first, in the process that serves it."""
 
     handover: Handover
+    # Whether the next new order is refused, and with which response: the application's.
+    draw: Callable[[], bool]
+    refusal: Callable[[bytes], bytes | None]
     body: Any
 
     def parse(self, unreader: Any) -> Any:
         # Also the bound of a chunked body's trailers.
         self.max_buffer_headers = HEADERS_BYTES
         served = self.req_number > 1
-        with nullcontext() if served else _in_time():
-            first = self._first_bytes(unreader, served)
-            with _in_time() if served else nullcontext():
-                unreader.unread(self._head(unreader, first))
-                return super().parse(unreader)
+        while True:
+            with nullcontext() if served else _in_time():
+                first, is_refused = self._first_bytes(unreader, served)
+                with _in_time() if served else nullcontext():
+                    head = self._head(unreader, first)
+                    if not is_refused or not self._has_refused(unreader, head):
+                        unreader.unread(head)
+                        return super().parse(unreader)
+            served = True
 
     def parse_headers(self, data: bytes, from_trailer: bool = False) -> Any:
         if len(data) > HEADERS_BYTES:
@@ -115,20 +129,40 @@ class Request(message.Request):  # type: ignore[misc]
         if isinstance(self.body.reader, ChunkedReader):
             self.body = Body(Chunks(self, self.unreader))
 
-    def _first_bytes(self, unreader: Any, served: bool) -> bytes:
+    def _first_bytes(self, unreader: Any, served: bool) -> tuple[bytes, bool]:
+        """The beginning of the next request, and whether it is a new order that is to be refused."""
+        is_refused = False
         try:
             if not unreader.buf.getvalue():
                 with idle.waiting(unreader.sock, served):
                     beginning = unreader.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
                 if not beginning or self.handover.hands_over(unreader.sock, beginning):
                     raise StopIteration
+                is_refused = self.handover.is_new_order(beginning) and self.draw()
             first: bytes = unreader.read()
         except OSError:
             # The wait was ended, or the client is gone.
             first = b""
         if not first:
             raise StopIteration
-        return first
+        return first, is_refused
+
+    def _has_refused(self, unreader: Any, got: bytes) -> bool:
+        """Answers a request of which so much has been read, unless it has to be parsed."""
+        head, end, body = got.partition(END)
+        lengths = BODY_LENGTH.findall(head)
+        if not end or len(lengths) != 1 or UNUSUAL.search(head) or _has_bare_feed(bytearray(head), 0):
+            return False
+        if (response := self.refusal(head)) is None:
+            return False
+        length = int(lengths[0])
+        while len(body) < length:
+            if not (more := unreader.read()):
+                raise NoMoreData(b"")
+            body += more
+        unreader.unread(body[length:])
+        unreader.sock.sendall(response)
+        return True
 
     def _head(self, unreader: Any, first: bytes) -> bytes:
         """All bytes up to the end of the head, or as many as show that it is wrong, each looked at once."""

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from models import clock, db, live, settings, tables
 from models.live import queues
-from web import auth, keys, shedding
+from web import auth, keys
 from web.backlog import backlog
 
 ROOT = Path(__file__).parent.parent
@@ -80,12 +80,9 @@ def process_settings(**environment: str) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The application inside a test's process refuses nothing because the test keeps the process at work,
-    or because the test before has met a Redis that failed.
-    """
+def _not_behind() -> None:
+    """The application inside a test's process refuses nothing because of what the test before has met."""
     live.breaker.reset()
-    monkeypatch.setattr(shedding, "_drawn", lambda _: False)
     backlog.forget()
 
 

@@ -65,5 +65,5 @@ def create_app() -> Flask:
     ):
         app.register_blueprint(blueprint)
     socket.register(app)
-    app.extensions["shedder"] = app.wsgi_app = shedding.Shedder(app.wsgi_app)  # type: ignore[method-assign]
+    app.extensions["shedder"] = shedding.Shedder()
     return app

@@ -158,9 +158,11 @@ def post_worker_init(worker: "GeventWorker") -> None:
     signal.signal(signal.SIGTERM, stop)
     # Before the first request, which would have to wait for it.
     gevent.spawn(clock.seconds)
+    shedder = worker.wsgi.extensions["shedder"]
+    shedder.role = worker.role
+    reading.Request.draw, reading.Request.refusal = shedder.draw, shedder.refusal
     if worker.slot is not None:
         _roles.take(worker.slot, worker.role)
-        worker.wsgi.extensions["shedder"].role = worker.role
         gevent.spawn(_beat, worker.slot)
 
 

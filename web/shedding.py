@@ -6,28 +6,25 @@ with the delay (random early detection), so that the process neither stands stil
 """
 
 import random
+import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from email.utils import formatdate
 
 import orjson
 import redis
 import structlog
 from uuid_utils import uuid4
 
+from models import clock
 from models.errors import ServiceUnavailable
 from models.live import refusals
 from server.lag import lag
 from server.roles import Role
 from web.headers import SECURITY
-from web.order_headers import KEY_HEADERS
 from web.requests import SHAPE
 from web.traffic import board
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger()
 
@@ -44,7 +41,8 @@ TELL_SECONDS = 1.0
 # So many keys of orders that were admitted last are known.
 KEYS = 20_000
 ORDERS = ("POST", "/api/v1/orders")
-
+HEADER = re.compile(rb"\r\n(origin|x-request-id|x-idempotency-key|idempotency-key):[ \t]*([^\r]*)")
+KEY_NAMES = (b"x-idempotency-key", b"idempotency-key")
 
 # When a client that was refused should come again: drawn, so that those who were refused together do not come
 # back together.
@@ -60,19 +58,31 @@ def overloaded() -> ServiceUnavailable:
 
 
 class Shedder:
-    """Stands in front of the application (a WSGI middleware)."""
+    """Decides about a new order before its request is parsed (`server/reading.py`)."""
 
-    def __init__(self, application: "WSGIApplication") -> None:
-        self._application = application
+    def __init__(self) -> None:
         self.role = Role.EVERYTHING
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ORDERS:
-            return self._application(environ, start_response)
-        # A page in a browser can read only what the application's headers allow it to.
-        if "HTTP_ORIGIN" in environ or not _drawn(self.role) or admitted_keys.has(environ):
-            return self._application(environ, start_response)
-        return _refuse(environ, start_response)
+    def draw(self) -> bool:
+        """Whether the next new order is to be refused."""
+        nobody_below, everybody_above = LIMITS[self.role]
+        share = (lag.seconds - nobody_below) / (everybody_above - nobody_below)
+        return share > 0 and random.random() < share
+
+    def refusal(self, head: bytes) -> bytes | None:
+        """The whole response to a request with this head; ``None`` if the application has to answer it.
+
+        That is a repeat of an order that was admitted, and a page in a browser, which can read only what the
+        application's headers allow.
+        """
+        headers = dict(HEADER.findall(head.lower()))
+        if b"origin" in headers or any(admitted_keys.has(headers.get(name)) for name in KEY_NAMES):
+            return None
+        begun = time.perf_counter()
+        response = _response(headers.get(b"x-request-id", b""))
+        count("behind")
+        board.count(ORDERS, 503, time.perf_counter() - begun)
+        return response
 
 
 class AdmittedKeys:
@@ -89,38 +99,30 @@ class AdmittedKeys:
         if len(self._hashes) > KEYS:
             self._hashes.popitem(last=False)
 
-    def has(self, environ: "WSGIEnvironment") -> bool:
-        """Whether this request repeats one of them."""
-        return any(hash(str(environ[name])) in self._hashes for name in KEY_HEADERS if name in environ)
+    def has(self, value: bytes | None) -> bool:
+        """Whether this is the value of the header of one of them."""
+        return value is not None and hash(value.strip(b'" ').decode("latin-1")) in self._hashes
 
 
 admitted_keys = AdmittedKeys()
 
 
-def _drawn(role: Role) -> bool:
-    """Whether this order is refused by a process of this role."""
-    nobody_below, everybody_above = LIMITS[role]
-    share = (lag.seconds - nobody_below) / (everybody_above - nobody_below)
-    return share > 0 and random.random() < share
-
-
-def _refuse(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    begun, error = time.perf_counter(), overloaded()
-    sent = str(environ.get("HTTP_X_REQUEST_ID", ""))
+def _response(sent_id: bytes) -> bytes:
+    error = overloaded()
     data = error.data or {}
     failure = {"code": error.code, "message": error.message, "data": data}
     body = orjson.dumps({"success": False, "error": failure})
+    text = sent_id.decode("latin-1")
     headers = {
+        "Date": formatdate(clock.seconds(), usegmt=True),
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "Retry-After": str(data["retryAfter"]),
-        "X-Request-ID": sent if SHAPE.fullmatch(sent) else uuid4().hex,
+        "X-Request-ID": text if SHAPE.fullmatch(text) else uuid4().hex,
         **SECURITY,
     }
-    start_response("503 SERVICE UNAVAILABLE", list(headers.items()))
-    count("behind")
-    board.count(ORDERS, 503, time.perf_counter() - begun)
-    return [body]
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode("latin-1") + body
 
 
 class _Unsent:

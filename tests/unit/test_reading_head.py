@@ -1,7 +1,10 @@
 """The head of a request costs time that grows with its length, however small the packets it comes in."""
 
-import socket
+import re
 import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from socket import MSG_PEEK
 from typing import Any
 
 import pytest
@@ -11,21 +14,12 @@ from gunicorn.http.errors import (  # type: ignore[import-untyped]
     LimitRequestHeaders,
     LimitRequestLine,
     NoMoreData,
+    ParseException,
 )
 
+from server.handover import Handover
 from server.reading import HEADERS_BYTES, Request, RequestParser
-
-
-class OnlyProcess:
-    """A handover that has nobody to hand over to."""
-
-    def hands_over(self, *_: object) -> bool:
-        return False
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Request, "handover", OnlyProcess(), raising=False)
+from server.roles import Roles
 
 
 class Trickle:
@@ -33,20 +27,41 @@ class Trickle:
 
     def __init__(self, data: bytes, size: int = 1) -> None:
         self._data, self._size, self._at = data, size, 0
+        self.sent = b""
 
     def recv(self, _: int, flags: int = 0) -> bytes:
         piece = self._data[self._at : self._at + self._size]
-        if not flags & socket.MSG_PEEK:
+        if not flags & MSG_PEEK:
             self._at += self._size
         return piece
 
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+
+REFUSED = b"HTTP/1.1 503 \r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def handover(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that serves everything, and refuses nothing."""
+    with closing(Handover(re.compile(rb"POST /orders[ ?]"), Roles(1))) as made:
+        monkeypatch.setattr(Request, "handover", made, raising=False)
+        monkeypatch.setattr(Request, "draw", lambda self: False, raising=False)
+        monkeypatch.setattr(Request, "refusal", lambda self, head: REFUSED, raising=False)
+        yield
+
 
 def parsed(data: bytes, size: int = 1) -> Any:
+    return parsed_from(Trickle(data, size))
+
+
+def parsed_from(connection: Trickle) -> Any:
     config = Config()
     config.set("limit_request_line", 4094)
     config.set("limit_request_field_size", 8190)
     config.set("limit_request_fields", 64)
-    return next(RequestParser(config, Trickle(data, size), ("127.0.0.1", 1)))
+    return next(RequestParser(config, connection, ("127.0.0.1", 1)))
 
 
 def lines(size: int) -> bytes:
@@ -85,3 +100,50 @@ def test_what_follows_a_request_belongs_to_the_next(size: int) -> None:
     first = next(parser)
     assert (first.path, first.body.read()) == ("/a", b"{}")
     assert next(parser).path == "/b"
+
+
+def order(body: bytes, *lines: str) -> bytes:
+    first = ["POST /orders HTTP/1.1", "Host: x", *lines]
+    return "\r\n".join([*first, "", ""]).encode() + body
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_a_new_order_that_is_refused_is_not_parsed_and_the_next_request_is(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "draw", lambda self: True)
+    refused = order(b"{" + b" " * 500 + b"}", "Content-Length: 502")
+    connection = Trickle(refused + b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n", size)
+    # What is peeked at is longer than a piece of it.
+    monkeypatch.setattr(Handover, "is_new_order", lambda self, beginning: beginning[:1] == b"P")
+    assert parsed_from(connection).path == "/next"
+    assert connection.sent == REFUSED
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Transfer-Encoding: chunked"],
+        ["Content-Length: 2", "Transfer-Encoding: chunked"],
+        ["Content-Length: 2", "Content-Length: 3"],
+        ["Content-Length: 2", "Content-Length: x"],
+        ["Content-Length: 200000"],
+        ["Content-Length: 2", "Expect: 100-continue"],
+        ["Content-Length: 2", "X: a\nTransfer-Encoding: chunked"],
+        [],
+    ],
+)
+def test_a_request_whose_body_is_sent_in_another_way_is_left_to_the_parser(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "draw", lambda self: True)
+    connection = Trickle(order(b"{}", *lines), 10_000)
+    with suppress(ParseException):
+        parsed_from(connection)
+    assert connection.sent == b""
+
+
+def test_a_repeat_goes_to_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Request, "draw", lambda self: True)
+    monkeypatch.setattr(Request, "refusal", lambda self, head: None)
+    assert parsed(order(b"{}", "Content-Length: 2"), 10_000).path == "/orders"

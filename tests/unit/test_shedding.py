@@ -1,22 +1,19 @@
 """A process that is behind with its work refuses new orders, and nothing else."""
 
-import io
+import re
 import time
-from typing import Any
 
-import orjson
 import pytest
 
 from models.live import refusals
 from server.lag import INTERVAL_SECONDS, LOOKS, Lag
 from server.roles import Role
+from tests import raw
 from web import shedding
 from web.shedding import LIMITS, Shedder
 from web.traffic import SharedCounters
 
 NOBODY_BELOW_SECONDS, EVERYBODY_ABOVE_SECONDS = LIMITS[Role.EVERYTHING]
-# As it is outside of the tests, which are never behind.
-DRAWN = shedding._drawn
 
 
 class Behind:
@@ -30,74 +27,64 @@ def behind(monkeypatch: pytest.MonkeyPatch) -> Behind:
     made = Behind()
     monkeypatch.setattr(shedding, "board", SharedCounters())
     monkeypatch.setattr(shedding, "lag", made)
-    monkeypatch.setattr(shedding, "_drawn", DRAWN)
     monkeypatch.setattr(refusals, "add", lambda _: None)
     return made
 
 
-class Application:
-    """Counts what gets through."""
-
-    def __init__(self) -> None:
-        self.served = 0
-        self.shedder = Shedder(self._serve)
-
-    def ask(
-        self, method: str = "POST", path: str = "/api/v1/orders", **headers: str
-    ) -> tuple[str, dict[str, str], bytes]:
-        answer: list[Any] = []
-        environ = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(), **headers}
-        body = self.shedder(environ, lambda *args: answer.extend(args))  # type: ignore[arg-type]
-        return answer[0], dict(answer[1]), b"".join(body)
-
-    def _serve(self, _: Any, start_response: Any) -> list[bytes]:
-        self.served += 1
-        start_response("201 CREATED", [])
-        return [b""]
+def head(**headers: str) -> bytes:
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(["POST /api/v1/orders HTTP/1.1", "Host: x", *lines]).encode()
 
 
-def test_new_orders_are_refused_in_the_contracts_shape_before_any_work(behind: Behind) -> None:
-    behind.seconds = EVERYBODY_ABOVE_SECONDS
-    application = Application()
+def refused(**headers: str) -> raw.Answer | None:
+    """How a new order with these headers is refused by a process that refuses all."""
+    response = Shedder().refusal(head(**headers))
+    if response is None:
+        return None
+    top, _, body = response.partition(b"\r\n\r\n")
+    return raw.Answer(top.decode(), body)
+
+
+def drawn(role: Role = Role.EVERYTHING, times: int = 500) -> float:
+    """The share of new orders that a process of this role refuses."""
+    shedder = Shedder()
+    shedder.role = role
+    return sum(shedder.draw() for _ in range(times)) / times
+
+
+@pytest.mark.usefixtures("behind")
+def test_new_orders_are_refused_in_the_contracts_shape() -> None:
     waits = set()
     for _ in range(50):
-        status, headers, body = application.ask(HTTP_X_REQUEST_ID="mine")
-        failure = orjson.loads(body)
-        assert (status[:3], failure["success"]) == ("503", False)
-        assert failure["error"]["code"] == "SERVICE_UNAVAILABLE"
-        assert headers["X-Request-ID"] == "mine"
-        assert headers["Content-Length"] == str(len(body))
-        assert headers["Retry-After"] == str(failure["error"]["data"]["retryAfter"])
-        waits.add(headers["Retry-After"])
-    assert application.served == 0
+        answer = refused(X_Request_ID="mine")
+        assert answer is not None
+        raw.assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+        assert answer.headers["x-request-id"] == "mine"
+        assert answer.headers["content-length"] == str(len(answer.body))
+        assert answer.headers["retry-after"] == str(answer.json["error"]["data"]["retryAfter"])
+        waits.add(answer.headers["retry-after"])
     assert len(waits) > 1, "all who were refused would come back together"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/health"),
-        ("GET", "/api/v1/orders"),
-        ("POST", "/api/v1/orders/1/accept"),
-        ("POST", "/api/v1/orders/1/cancel"),
-        ("POST", "/api/v1/trips/1/status"),
-        ("POST", "/api/v1/ops/orders/1/expire"),
-    ],
-)
-def test_everything_else_is_served(behind: Behind, method: str, path: str) -> None:
-    behind.seconds = 10.0
-    application = Application()
-    assert application.ask(method, path)[0][:3] == "201"
+@pytest.mark.usefixtures("behind")
+@pytest.mark.parametrize("sent", ["", "two words", "x" * 65])
+def test_a_wrong_request_id_is_not_given_back(sent: str) -> None:
+    answer = refused(X_Request_ID=sent)
+    assert answer is not None
+    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
-def test_a_repeat_of_an_order_that_was_admitted_is_let_through(behind: Behind) -> None:
-    behind.seconds = 10.0
-    application = Application()
+@pytest.mark.usefixtures("behind")
+def test_a_repeat_of_an_order_that_was_admitted_is_let_through() -> None:
     shedding.admitted_keys.add("admitted")
-    assert application.ask(HTTP_X_IDEMPOTENCY_KEY="admitted")[0][:3] == "201"
-    assert application.ask(HTTP_IDEMPOTENCY_KEY="admitted")[0][:3] == "201"
-    for _ in range(2):
-        assert application.ask(HTTP_X_IDEMPOTENCY_KEY="refused")[0][:3] == "503"
+    assert refused(X_Idempotency_Key="admitted") is None
+    assert refused(IDEMPOTENCY_KEY='"admitted"') is None
+    assert refused(X_Idempotency_Key="another")
+
+
+@pytest.mark.usefixtures("behind")
+def test_a_page_in_a_browser_gets_its_answer_from_the_application() -> None:
+    assert refused(Origin="http://localhost") is None
 
 
 def test_the_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,20 +99,15 @@ def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
     shares = []
     for seconds in (NOBODY_BELOW_SECONDS, 0.2, 0.3, EVERYBODY_ABOVE_SECONDS):
         behind.seconds = seconds
-        application = Application()
-        for _ in range(500):
-            application.ask()
-        shares.append(1 - application.served / 500)
+        shares.append(drawn())
     assert shares[0] == 0
     assert 0.1 < shares[1] < shares[2] < shares[3] == 1
 
 
 def test_the_process_for_everything_else_refuses_orders_sooner(behind: Behind) -> None:
     behind.seconds = LIMITS[Role.ALL_BUT_NEW_ORDERS][1]
-    application = Application()
-    assert application.ask()[0] == "201 CREATED"
-    application.shedder.role = Role.ALL_BUT_NEW_ORDERS
-    assert application.ask()[0].startswith("503")
+    assert drawn() == 0
+    assert drawn(Role.ALL_BUT_NEW_ORDERS) == 1
 
 
 def test_a_short_pause_is_no_delay_and_a_long_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
