@@ -22,13 +22,13 @@ LAYERS = ["models", "workers", "tasks", "web"]
 PRODUCT = [*LAYERS, "server"]
 
 # Where the inner parts of libraries may be used: patches, each with its reason.
-PATCHES = ("tasks/celery_patches/", "server/", "web/connection.py", "web/socket/websocket.py")
+PATCHES = ("tasks/celery_patches/", "server/", "web/socket/websocket.py")
 # Private by its name only: documented by the standard library and SQLAlchemy.
 DOCUMENTED = {"_asdict", "_replace", "_fields", "_mapping", "_typeshed"}
 # Functions of workers that are given a function: they run it for rows, and it is one of workers or web.
 TAKE_FUNCTIONS = {"apart", "readable", "_batches"}
 # To be emptied: modules that give methods of an object of theirs as functions.
-ALIASES_LEFT = {"web/reports.py", "web/ticker.py", "web/writers.py"}
+ALIASES_LEFT = set[str]()
 # To be emptied: class names that mean two things.
 NAMES_LEFT = {"Accept", "Frame", "Nothing", "OrderCancelled", "Positions", "TripStep"}
 

@@ -17,7 +17,6 @@ from web import (
     refusals,
     requests,
     shedding,
-    socket,
     traffic,
 )
 from web.access import public
@@ -25,6 +24,7 @@ from web.answers import success
 from web.console import city
 from web.console import pages as console
 from web.documents import openapi, pages
+from web.socket import handshake
 
 
 @public
@@ -64,6 +64,6 @@ def create_app() -> Flask:
         city.blueprint,
     ):
         app.register_blueprint(blueprint)
-    socket.register(app)
+    handshake.register(app)
     app.extensions["shedder"] = shedding.Shedder()
     return app

@@ -76,15 +76,15 @@ WEAKENINGS = {
         MATRIX + "[GET /api/v1/orders/<order_id>]",
     ),
     "any origin": Weakening(
-        "web/socket.py",
+        "web/socket/handshake.py",
         "if not _from_allowed_origin():",
         "if False:",
         SOCKET + "test_everything_is_checked_before_the_upgrade",
     ),
     "any number of messages": Weakening(
-        "web/incoming.py",
-        "elif self._floods():",
-        "elif False:",
+        "web/socket/websocket.py",
+        "event.message_finished) and self._floods():",
+        "event.message_finished) and False:",
         SOCKET + "test_a_frame_that_is_wrong_closes_with_its_code",
     ),
     "bodies of any length": Weakening(
@@ -259,16 +259,29 @@ WEAKENINGS = {
         WORST + "test_what_is_quoted_of_a_body_is_short_and_has_no_half_characters",
     ),
     "frames of any number of values": Weakening(
-        "web/incoming.py",
+        "web/socket/reader.py",
         'if text.count(",") + text.count("{") > MOST_VALUES:',
         "if False:",
         WORST + "test_worst_input_in_every_frame",
     ),
     "any number of fragments": Weakening(
-        "web/connection.py",
-        "or self._fragments > MAX_FRAGMENTS:",
-        "or False:",
+        "web/socket/websocket.py",
+        " or self._fragments > MAX_FRAGMENTS\n",
+        "\n",
         WORST + "test_worst_input_in_fragments_ends_the_connection",
+    ),
+    "any number of bytes for a peer that does not read": Weakening(
+        "web/socket/send_queue.py",
+        "        if too_much:\n",
+        "        if False:\n",
+        "tests/unit/test_send_queue.py::test_a_peer_that_lets_too_much_wait_is_cut_off",
+    ),
+    "messages of any number of bytes": Weakening(
+        "web/socket/websocket.py",
+        "self._bytes > MAX_MESSAGE_BYTES or ",
+        "",
+        "tests/unit/test_websocket.py::"
+        "test_what_is_wrong_closes_with_its_code_once_and_nothing_after_it_is_received",
     ),
     "a head read anew with each packet": Weakening(
         "server/reading.py",

@@ -14,8 +14,8 @@ from tests.growth.measuring import Watch
 from tests.scenes import body
 from tests.system import Person, hear, on_duty
 from web import create_app
-from web.incoming import DRIVER_ACTIONS
 from web.orders import STATUSES
+from web.socket.reader import DRIVER_ACTIONS
 
 KIND = ("TRUCK", "KIND_1")
 # Of no importance here: they read nothing that grows.

@@ -30,10 +30,11 @@ from tests import scenes
 from tests.conftest import Stores
 from tests.fuzz.frames import frame
 from tests.system import System, until
-from web import outgoing, session
+from tests.upgraded import accepted
 from web.auth import Caller
 from web.issuing import issue
-from web.socket import serve
+from web.socket import session
+from web.socket.handshake import serve
 from web.wakeups import wakeups
 
 NOW = datetime.now(UTC)
@@ -592,7 +593,7 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
     monkeypatch.setattr(session, "PING_SECONDS", 0.4)
     here, there = socket.socketpair()
     caller = Caller("dev", "driver", datetime.now(UTC) + timedelta(hours=1))
-    server = threading.Thread(target=serve, args=[there, caller, None])
+    server = threading.Thread(target=serve, args=[accepted(there), caller, None])
     server.start()
     try:
         before = time.monotonic()
@@ -601,7 +602,7 @@ def test_a_client_that_never_answers_pings_is_closed_within_two_intervals(
         while data := here.recv(4096):
             received += data
         # The first ping comes up to half an interval early.
-        assert 0.6 <= time.monotonic() - before < 0.8 + outgoing.CLOSE_SECONDS + 0.5
+        assert 0.6 <= time.monotonic() - before < 0.8 + session.CLOSE_SECONDS + 0.5
         assert received.count(b"\x89\x00") == 1
         assert struct.pack("!H", 1008) + b"no answer to pings" in received
     finally:
@@ -615,7 +616,7 @@ def test_a_client_that_only_answers_pings_stays_connected(monkeypatch: pytest.Mo
     monkeypatch.setattr(session, "PING_SECONDS", 0.3)
     here, there = socket.socketpair()
     caller = Caller("dev", "driver", datetime.now(UTC) + timedelta(hours=1))
-    server = threading.Thread(target=serve, args=[there, caller, None])
+    server = threading.Thread(target=serve, args=[accepted(there), caller, None])
     server.start()
     try:
         here.settimeout(0.05)

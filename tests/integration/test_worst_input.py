@@ -22,13 +22,13 @@ from werkzeug.routing import Rule
 
 from tests import worst
 from tests.conftest import forget_configuration
-from web import create_app, incoming
+from tests.upgraded import accepted
+from web import create_app
 from web.backlog import backlog
-from web.connection import WebSocket
 from web.documents.openapi import EXAMPLE_ID, OPERATIONS
-from web.incoming import Incoming
 from web.issuing import issue
 from web.parsing import MAXIMUM_BODY_BYTES
+from web.socket.reader import DRIVER_ACTIONS, Reader
 
 MOST_SECONDS = 0.020
 TRIES = 5
@@ -150,7 +150,7 @@ def frame(text: bytes) -> bytes:
 
 def messages() -> Iterator[tuple[str, bytes]]:
     """Frames of 54 KB of every kind that a driver may send, and of none."""
-    for name in (*incoming.DRIVER_ACTIONS, "unknown"):
+    for name in (*DRIVER_ACTIONS, "unknown"):
         for kind, value in worst.values(FRAME_BYTES - 200).items():
             yield f"{name}: {kind}", f'{{"type":"{name}","data":{value}}}'.encode()
             yield f"{name}: {kind} within", f'{{"type":"{name}","data":{{"reason":{value}}}}}'.encode()
@@ -166,27 +166,25 @@ def send(peer: socket.socket, frames: list[bytes]) -> None:
         peer.recv(1)
 
 
-def read(frames: list[bytes]) -> tuple[float, list[Any]]:
-    """The CPU seconds that these frames cost on one socket, and what was said to the peer."""
-    said: list[Any] = []
+def read(frames: list[bytes]) -> tuple[float, int]:
+    """The CPU seconds that these frames cost on one socket, and the code it was closed with."""
     here, there = socket.socketpair()
     session: Any = SimpleNamespace(
         caller=SimpleNamespace(sub="ravi", role="driver"),
         person="driver:ravi",
-        closing=False,
-        close=lambda *reason: said.append(reason),
-        tell=lambda *told: said.append(told),
+        close=lambda *reason: None,
+        tell=lambda *told: None,
         look=lambda: None,
-        pong=lambda ping: None,
     )
     sender = threading.Thread(target=send, args=(there, frames))
     sender.start()
     with here:
         begun = time.thread_time()
-        Incoming(WebSocket(here), session).read()
+        web_socket = accepted(here)
+        Reader(web_socket, session).read()
         cost = time.thread_time() - begun
     sender.join()
-    return cost, said
+    return cost, web_socket.close_reason
 
 
 def cost_of(frames: list[bytes]) -> float:
@@ -208,6 +206,6 @@ def test_worst_input_in_every_frame() -> None:
 def test_worst_input_in_fragments_ends_the_connection() -> None:
     """A message in 60,000 fragments of a byte would cost a second."""
     fragment = struct.pack("!BB4x", 0x00, 0x81) + b"x"
-    cost, said = read([struct.pack("!BB4x", 0x01, 0x81) + b"x", *[fragment] * 60_000])
-    assert said[0][0] == 1009
+    cost, code = read([struct.pack("!BB4x", 0x01, 0x81) + b"x", *[fragment] * 60_000])
+    assert code == 1009
     assert cost < 2

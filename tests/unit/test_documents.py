@@ -14,8 +14,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from models.errors import DomainError
 from tests import documents
 from tests.conftest import ROOT
-from web import connection, create_app, incoming, outgoing, session, socket
+from web import create_app
 from web.documents import codes, frames, openapi, pages
+from web.socket import handshake, reader, session, websocket
 
 # The official schema, from version 6.11.1 of the npm package @asyncapi/specs (Apache-2.0).
 ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.1.0.json.gz"
@@ -135,8 +136,8 @@ def test_every_route_says_what_its_role_means() -> None:
 
 
 def test_what_apps_may_send_on_the_socket_is_what_is_documented() -> None:
-    assert set(incoming.DRIVER_ACTIONS) == {frame.name for frame in frames.FROM_DRIVERS}
-    assert set(incoming.ACTIONS) == {frame.name for frame in frames.FROM_CUSTOMERS}
+    assert set(reader.DRIVER_ACTIONS) == {frame.name for frame in frames.FROM_DRIVERS}
+    assert set(reader.ACTIONS) == {frame.name for frame in frames.FROM_CUSTOMERS}
 
 
 def test_every_frame_that_the_code_sends_is_documented() -> None:
@@ -156,11 +157,12 @@ def test_every_frame_that_the_code_sends_is_documented() -> None:
 def test_every_close_code_in_the_code_is_documented() -> None:
     used = {
         value[0]
-        for module in (session, outgoing, socket, incoming)
+        for module in (session, handshake, reader)
         for value in vars(module).values()
         if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], int) and value[0] >= 1000
     }
-    used |= {int(code) for code in re.findall(r"_violation\((1\d{3})", Path(connection.__file__).read_text())}
+    framing = Path(websocket.__file__).read_text()
+    used |= {int(code) for code in re.findall(r"CloseConnection\((1\d{3})", framing)}
     # 1000 only answers those who leave.
     assert used - {1000} == set(frames.CLOSE_CODES)
 

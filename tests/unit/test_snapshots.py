@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from web import snapshots
+from web.socket import snapshots
 
 PLACE = {"coordinates": {"latitude": 28.5, "longitude": 77.4}, "address": "ट" * 500, "city": "ट" * 100}
 DRIVER = {"id": "d" * 64, "name": "ट" * 100, "phone": "+91 98765 43210", "vehicleNumber": "DL 1 AB 1234"}

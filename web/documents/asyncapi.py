@@ -17,7 +17,7 @@ from web.documents.frames import (
 )
 from web.documents.openapi import CONTACT, plain
 from web.documents.responses import REFERENCE
-from web.socket import PATH
+from web.socket.handshake import PATH
 
 _INTRODUCTION = """\
 One plain WebSocket for each person; the role is the token's. The token comes in the `Authorization`

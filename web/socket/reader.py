@@ -1,15 +1,15 @@
-"""What comes in from one person's socket: read, checked, done, and answered when it fails."""
+"""What comes in from one person's socket: read, checked, carried out, and answered when it fails."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import redis
 import structlog
 from pydantic_core import from_json
+from simple_websocket import ConnectionClosed  # type: ignore[import-untyped]
 from sqlalchemy.exc import SQLAlchemyError
-from wsproto.events import Ping, Pong
 
 from models import clock
 from models.errors import DomainError, DriverNotRegistered
@@ -17,25 +17,20 @@ from models.live import mailbox
 from models.live.driver_index import Moved, Position
 from models.messages import Message
 from tasks import offers, trips
-from web import reports
-from web.connection import Violation, WebSocket
 from web.errors import Invalid
 from web.parsing import validated
 from web.positions import positions
+from web.reports import reports
 from web.schemas import ReportedPosition
-from web.session import UNAVAILABLE, Session
+from web.socket.session import UNAVAILABLE, Session
+from web.socket.websocket import WebSocket
 from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 from workers import locating
 
 log = structlog.get_logger()
 
-# A driver's app sends a position a second at most; this leaves room for all it can honestly say. The time
-# begins with a message and the next one with the first message after it.
-FLOOD_MESSAGES = 100
-FLOOD_SECONDS = 10.0
 # The longest honest message has one text of 500 characters and a handful of values.
 MOST_VALUES = 1_000
-FLOOD = (1008, "too many messages")
 NOT_JSON = (1007, "this is not JSON")
 
 FAILED = {"code": "INTERNAL_ERROR", "message": "Something went wrong on our side."}
@@ -44,51 +39,33 @@ FAILED = {"code": "INTERNAL_ERROR", "message": "Something went wrong on our side
 REPEATED = frozenset({"heartbeat", "update_location"})
 
 
-class Incoming:
+class Reader:
     """The reader of one socket."""
 
     __slots__ = (
         "_actions",
-        "_count",
-        "_counted_since",
-        "_landed",
         "_last",
         "_moving",
         "_person_id",
+        "_recorded",
         "_session",
-        "_socket",
+        "_websocket",
     )
 
-    def __init__(self, socket: WebSocket, session: Session) -> None:
-        self._socket, self._session = socket, session
+    def __init__(self, websocket: WebSocket, session: Session) -> None:
+        self._websocket, self._session = websocket, session
         self._person_id = session.caller.sub
-        self._counted_since, self._count = 0.0, 0
         self._last: Position | None = None
         # Whether the position before is still on its way, and who waits for it.
         self._moving = False
-        self._landed: threading.Event | None = None
+        self._recorded: threading.Event | None = None
         self._actions = DRIVER_ACTIONS if session.caller.role == "driver" else ACTIONS
 
     def read(self) -> None:
-        """Reads until the peer is gone. Slow work holds up this peer's next message, nothing else."""
-        for received in self._socket.received():
-            if self._session.closing:
-                continue
-            if isinstance(received, Violation):
-                self._session.close(received.code, received.reason)
-            elif self._floods():
-                self._session.close(*FLOOD)
-            elif isinstance(received, Ping):
-                self._session.pong(received)
-            elif not isinstance(received, Pong):
-                self._take(received)
-
-    def _floods(self) -> bool:
-        now = time.monotonic()
-        if now - self._counted_since >= FLOOD_SECONDS:
-            self._counted_since, self._count = now, 0
-        self._count += 1
-        return self._count > FLOOD_MESSAGES
+        """Reads until either side has closed. Slow work holds up this peer's next message, nothing else."""
+        with suppress(ConnectionClosed):
+            while True:
+                self._take(self._websocket.receive())
 
     def _take(self, text: str) -> None:
         # There are no more values than these, and counting them takes microseconds.
@@ -102,7 +79,7 @@ class Incoming:
             return
         try:
             self._do(message)
-        # A mistake of ours with one message must not cost its sender the connection.
+        # An error of ours with one message must not cost its sender the connection.
         except Exception as error:
             self._failed(_kind(message), error)
 
@@ -154,15 +131,15 @@ class Incoming:
             positions.record(self._person_id, position)
         # One after the other, so that this socket's positions stay in order and cannot pile up.
         if self._moving:
-            self._landed = threading.Event()
-            self._landed.wait()
+            self._recorded = threading.Event()
+            self._recorded.wait()
         self._moving = True
-        reports.take(self._person_id, position, self._moved)
+        reports.publish(self._person_id, position, self._moved)
 
     def _moved(self, outcome: Moved | Exception) -> None:
         self._moving = False
-        if self._landed is not None:
-            self._landed.set()
+        if self._recorded is not None:
+            self._recorded.set()
         if isinstance(outcome, Exception):
             self._failed("update_location", outcome)
         elif outcome.outcome == "unknown":
@@ -218,18 +195,18 @@ class Incoming:
             return {"result": "refused", "code": UNAVAILABLE["code"]}
 
 
-Action: TypeAlias = Callable[[Incoming, dict[str, Any]], None]
+Action: TypeAlias = Callable[[Reader, dict[str, Any]], None]
 # By the role of the sender; one table for all, since each socket's own would be a kilobyte.
 ACTIONS: dict[str, Action] = {
-    "heartbeat": Incoming._heartbeat,
-    "broadcast_ack": Incoming._acknowledge,
+    "heartbeat": Reader._heartbeat,
+    "broadcast_ack": Reader._acknowledge,
 }
 DRIVER_ACTIONS = ACTIONS | {
-    "update_location": Incoming._update_location,
-    "accept_broadcast": Incoming._accept,
-    "decline_broadcast": Incoming._decline,
-    "update_trip_status": Incoming._advance,
-    "cancel_trip": Incoming._give_back,
+    "update_location": Reader._update_location,
+    "accept_broadcast": Reader._accept,
+    "decline_broadcast": Reader._decline,
+    "update_trip_status": Reader._advance,
+    "cancel_trip": Reader._give_back,
 }
 
 
