@@ -68,7 +68,7 @@ test-by-hand: ## every defence taken away in turn, and crowds; most of an hour
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m pytest -m by_hand $(ARGS)
 
-bench: ## measure everything beside its ceilings (ARGS="--cases a,b,c --rounds 3 --seconds 8")
+bench: ## measure capacity, cost of an order, and more (ARGS="--cases capacity,cost --rounds 3 --seconds 8")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m bench \
 		$(if $(TRIPS),--trips "$(TRIPS)") $(if $(PINGS),--pings "$(PINGS)") $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m bench`: the chosen cases on a system of its own; prints the table, writes JSON and plots."""
+"""`python -m bench`: the chosen cases on a system of its own; prints the table, writes JSON."""
 
 import argparse
 import gc
@@ -13,45 +13,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench import accepting, ceilings, charts, crowd, day, figures, growth, nearest, placing, ratios, recovery
+from bench import accepting, crowd, day, figures, growth, nearest, open_loop, rates, recovery
 from bench.course import Course
 from bench.figures import Row
 from bench.people import People
 from bench.site import Site
 from tests.conftest import ROOT
 
-# No order of a round expires while it runs, and no second wave is sent (after 10 s).
-TTL_SECONDS = 9
 # What the product has by default; the replay wants it.
 DAY_TTL_SECONDS = 60
-CASES = "abcdefghi"
+DAY = "day"
+# In the order in which they run; growth fills the tables, so it comes last.
+CASES: dict[str, Callable[[Course, argparse.Namespace], list[Row]]] = {
+    "idle": lambda course, _: rates.idle(course),
+    "cost": lambda course, wanted: rates.cost(course, wanted.rates),
+    "capacity": lambda course, _: rates.capacity(course),
+    "accepts": lambda course, _: accepting.accepts(course),
+    "crowd": lambda course, wanted: crowd.crowds(course, levels=wanted.crowds),
+    "nearest": lambda course, wanted: nearest.searches(course, wanted.drivers),
+    "recovery": lambda course, wanted: recovery.recovery(course, wanted.queued),
+    "growth": lambda course, wanted: growth.growth(course, wanted.past),
+}
 
 
-def run(course: Course, wanted: argparse.Namespace) -> list[Row]:
-    """The ceilings and the chosen cases but the last, in the order of their letters."""
-    rows = ceilings.all_of_them(course)
-
-    def pace() -> float:
-        return wanted.pace or placing.SHARE_OF_PEAK * placing.peak(course, rows)
-
-    measures: dict[str, Callable[[], list[Row]]] = {
-        "a": lambda: placing.rates(course, wanted.connections),
-        "b": lambda: [placing.offers(course, pace())],
-        "c": lambda: [placing.replays(course)],
-        "d": lambda: [accepting.accepts(course)],
-        "e": lambda: crowd.crowds(course, pace(), wanted.crowds),
-        "f": lambda: nearest.searches(course, wanted.drivers),
-        "h": lambda: [recovery.recovery(course, wanted.queued)],
-        # Last, since it fills the tables.
-        "g": lambda: growth.growth(course, wanted.past),
-    }
-    for letter, measure in measures.items():
-        if letter in wanted.cases:
-            rows += measure()
-    return [*rows, *ratios.ratios(rows)]
-
-
-def facts(course: Course, cases: str) -> dict[str, Any]:
+def facts(course: Course, cases: tuple[str, ...]) -> dict[str, Any]:
     """What a reader has to know of the run."""
     return {
         "cases": cases,
@@ -69,7 +54,7 @@ def facts(course: Course, cases: str) -> dict[str, Any]:
 
 
 @contextmanager
-def begun(wanted: argparse.Namespace, ttl_seconds: int, say: Callable[[str], None]) -> Iterator[Course]:
+def started(wanted: argparse.Namespace, ttl_seconds: int, say: Callable[[str], None]) -> Iterator[Course]:
     """A system for the time of the block; its logs stay if anything fails."""
     directory = Path(tempfile.mkdtemp(prefix="weelo-bench-"))
     site = Site(directory, ttl_seconds, tuple(wanted.without))
@@ -87,66 +72,69 @@ def begun(wanted: argparse.Namespace, ttl_seconds: int, say: Callable[[str], Non
 
 def bench(wanted: argparse.Namespace, say: Callable[[str], None]) -> tuple[list[Row], dict[str, Any]]:
     """Starts the system, measures, and stops it; the rows, and the facts of the run."""
-    with begun(wanted, TTL_SECONDS, say) as course:
-        told = facts(course, wanted.cases)
-        rows = run(course, wanted)
-    if "i" in wanted.cases:
+    rows: list[Row] = []
+    with started(wanted, open_loop.TTL_SECONDS, say) as course:
+        about = facts(course, wanted.cases)
+        for case, measure in CASES.items():
+            if case in wanted.cases:
+                rows += measure(course, wanted)
+    if DAY in wanted.cases:
         recording = day.Recording(wanted.trips, wanted.pings, wanted.into)
-        with begun(wanted, DAY_TTL_SECONDS, say) as course:
+        with started(wanted, DAY_TTL_SECONDS, say) as course:
             rows += day.replayed(course, recording, wanted.speeds)
-    return rows, told
+    return rows, about
 
 
 def arguments() -> argparse.Namespace:
     """What the command line wants."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     add = parser.add_argument
-    add("--cases", type=_cases, default="", help=f"letters of {CASES}, as in a,b (all that can be run)")
+    add("--cases", type=_cases, default=(), help=f"of {', '.join((*CASES, DAY))} (all that can be run)")
     add("--rounds", type=int, default=3, help="rounds of each line of the table (%(default)s)")
-    add("--seconds", type=float, default=8, help="length of a round, 8 at most (%(default)s)")
-    add("--connections", type=_numbers, default=placing.CONNECTIONS, help="levels of case a, as in 1,16")
-    add("--pace", type=float, help="orders/s of case b, also beside case e (half the peak of case a)")
-    add("--crowds", type=_numbers, default=crowd.LEVELS, help="levels of case e")
-    add("--drivers", type=_numbers, default=nearest.SIZES, help="sizes of case f")
-    add("--past", type=_numbers, default=growth.PAST, help="past orders of case g")
-    add("--queued", type=int, default=recovery.QUEUED, help="orders of case h (%(default)s)")
-    add("--trips", type=_file, help="recorded trips for case i")
-    add("--pings", type=_file, help="recorded positions for case i")
-    add("--speeds", type=_numbers, default=day.SPEEDS, help="how many times as fast case i goes")
+    add("--seconds", type=float, default=8, help="length of a round (%(default)s)")
+    add("--rates", type=_numbers, default=rates.RATES, help="arrivals/s of the case cost, as in 50,100")
+    add("--crowds", type=_numbers, default=crowd.LEVELS, help="numbers of drivers of the case crowd")
+    add("--drivers", type=_numbers, default=nearest.SIZES, help="numbers of drivers of the case nearest")
+    add("--past", type=_numbers, default=growth.PAST, help="past orders of the case growth")
+    add("--queued", type=int, default=recovery.QUEUED, help="orders of the case recovery (%(default)s)")
+    add("--trips", type=_file, help="recorded trips for the case day")
+    add("--pings", type=_file, help="recorded positions for the case day")
+    add("--speeds", type=_numbers, default=day.SPEEDS, help="how many times as fast the case day goes")
     add("--without", nargs="*", default=[], choices=["flower"], help="processes to leave out")
     add("--into", type=Path, default=ROOT / ".run" / "bench", help="where files go (%(default)s)")
     wanted = parser.parse_args()
     recorded = bool(wanted.trips and wanted.pings)
-    wanted.cases = wanted.cases or (CASES if recorded else CASES.replace("i", ""))
-    if "i" in wanted.cases and not recorded:
-        parser.error("case i wants recorded trips and positions: make bench TRIPS=file PINGS=file")
-    if not 0.5 <= wanted.seconds < TTL_SECONDS or wanted.rounds < 1:
-        parser.error(f"rounds: 1 or more; seconds: 0.5 to below {TTL_SECONDS}")
+    wanted.cases = wanted.cases or (*CASES, *([DAY] if recorded else []))
+    if DAY in wanted.cases and not recorded:
+        parser.error("the case day wants recorded trips and positions: make bench TRIPS=file PINGS=file")
+    if wanted.seconds < 0.5 or wanted.rounds < 1:
+        parser.error("rounds: 1 or more; seconds: 0.5 or more")
     return wanted
 
 
 def main() -> int:
-    """Runs, prints, writes ``bench.json`` and the plots."""
+    """Runs, prints, writes ``bench.json``."""
     wanted = arguments()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # With 10,000 sockets a collection stops the client for 0.1 s, and what is due meanwhile is sent at once.
     gc.disable()
     began = time.monotonic()
-    rows, told = bench(wanted, lambda text: print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True))
+    rows, about = bench(wanted, lambda text: print(f"{time.monotonic() - began:6.0f} s  {text}", flush=True))
     print(figures.table(rows))
     wanted.into.mkdir(parents=True, exist_ok=True)
-    figures.save(wanted.into / "bench.json", rows, told)
-    plots = charts.draw(wanted.into, rows)
-    print("\nwritten: " + ", ".join(str(path) for path in (wanted.into / "bench.json", *plots)))
+    figures.save(wanted.into / "bench.json", rows, about)
+    print(f"\nwritten: {wanted.into / 'bench.json'}")
     return 0
 
 
-def _cases(text: str) -> str:
-    letters = text.replace(",", "").replace(" ", "")
-    if not letters or set(letters) - set(CASES):
-        raise argparse.ArgumentTypeError(f"letters of {CASES}")
-    return "".join(sorted(set(letters)))
+def _cases(text: str) -> tuple[str, ...]:
+    chosen = tuple(text.replace(" ", "").split(","))
+    if unknown := set(chosen) - {*CASES, DAY}:
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(sorted(unknown))}: not among {', '.join((*CASES, DAY))}"
+        )
+    return chosen
 
 
 def _file(text: str) -> Path:

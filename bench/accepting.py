@@ -1,4 +1,4 @@
-"""Case (d): from a driver's accept to their `trip_assigned`, while three others hold the same offer."""
+"""Case `accepts`: from a driver's accept to their `trip_assigned` while three others hold the offer."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from bench.loop import Loop
 from bench.people import DRIVERS_KM
 from bench.sockets import DriverSocket, Heard, connect
 
-# Each order has drivers of its own, since a driver who has won is busy.
+# Each order has drivers of its own, since whoever has won is busy.
 DRIVERS_AN_ORDER = 4
 ACCEPTS_A_SECOND = 20
 LAST_SECONDS = 10.0
@@ -22,9 +22,9 @@ ASSIGNED = b'"trip_assigned"'
 OFFER = b'"new_broadcast"'
 
 
-def accepts(course: Course) -> Row:
-    """(d) at 20 accepts a second."""
-    return course.repeat("d", f"{ACCEPTS_A_SECOND} accepts/s", lambda _: _round(course))
+def accepts(course: Course) -> list[Row]:
+    """20 accepts a second."""
+    return [course.repeat("accepts", f"{ACCEPTS_A_SECOND} accepts/s", lambda _: _round(course))]
 
 
 class _Races:
@@ -56,9 +56,9 @@ def _round(course: Course) -> Round:
     subs = [sub for subtype in subtypes for sub in people.register(subtype, DRIVERS_AN_ORDER)]
     requests = iter([next(people.orders(subtype)) for subtype in subtypes])
     tokens = [people.token("driver", sub) for sub in subs]
-    for one in connect(loop, course.site.web_port, tokens, Heard(), races.take):
+    for driver in connect(loop, course.site.web_port, tokens, Heard(), races.take):
         latitude, longitude = people.place(DRIVERS_KM)
-        one.report(latitude, longitude)
+        driver.report(latitude, longitude)
     until_indexed(course, loop, subtypes, len(subs))
     arrivals = Arrivals(loop, course.site.web_port, record, lambda: next(requests))
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()

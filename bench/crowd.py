@@ -1,18 +1,18 @@
-"""Case (e): a thousand, five thousand, ten thousand connected drivers with a position every 5 s each, and
-beside them (b) at a given pace, (a) at its peak, and (b) at half of that.
-"""
+"""Case `crowd`: 1,000 to 10,000 connected drivers with a position every 5 s each, and orders beside them."""
 
 import struct
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
 
 from redis import Redis
 
-from bench import cpu, placing
+from bench import cpu, open_loop
+from bench.city import City
 from bench.course import Course
-from bench.figures import Round, Row, latencies, percentile
+from bench.figures import Round, Row, latencies
 from bench.loop import Loop
 from bench.sockets import DriverSocket, Heard, connect
 
@@ -24,9 +24,9 @@ GROUPS = 500
 PROBES_EVERY = 10
 LOOK_SECONDS = 0.005
 SETTLE_SECONDS = 6.0
-# As fast as orders go beside them, and how long until those have ended.
-PEAK_CONNECTIONS = 64
-END_SECONDS = 15.0
+# The orders beside them (a second), and how long until those have ended.
+RATE = 200.0
+END_SECONDS = 5.0
 # Positions alone are measured for at least a few of each driver's.
 LEAST_SECONDS = 15.0
 KM = 40.0
@@ -101,33 +101,32 @@ class Crowd:
             self._loop.at(now + LOOK_SECONDS, self._look)
 
 
-def crowds(course: Course, pace: float, levels: tuple[int, ...] = LEVELS) -> list[Row]:
-    """(e) at each level, and meanwhile (b) at ``pace`` orders a second and at half of what goes there."""
+def crowds(course: Course, rate: float = RATE, levels: Sequence[int] = LEVELS) -> list[Row]:
+    """Positions alone at each number of drivers, and beside ``rate`` orders a second."""
     loop = Loop()
     crowd, empty = Crowd(course, loop), _memory(course)
+    city = City(course.site, loop)
     rows = []
     for level in levels:
-        course.say(f"e  connecting up to {level} drivers")
+        course.say(f"crowd  connecting up to {level} drivers")
         crowd.grow(level)
         loop.run(time.monotonic() + SETTLE_SECONDS)
         kilobytes = (_memory(course) - empty) / level
-        rows.append(
-            course.repeat("e", f"{level} drivers", partial(_round, course, loop, crowd, kilobytes, pace))
-        )
+        one = partial(_round, course, crowd, city, kilobytes, rate)
+        rows.append(course.repeat("crowd", f"{level} drivers", one))
     loop.close()
-    course.settle()
     return rows
 
 
-def _round(course: Course, loop: Loop, crowd: Crowd, kilobytes: float, pace: float, _: int) -> Round:
+def _round(course: Course, crowd: Crowd, city: City, kilobytes: float, rate: float, _: int) -> Round:
     crowd.lags.clear()
     sent, before, begun = crowd.sent, cpu.seconds(course.site.kinds), time.monotonic()
-    loop.run(begun + max(LEAST_SECONDS, course.seconds))
+    city.loop.run(begun + max(LEAST_SECONDS, course.seconds))
     elapsed, used = time.monotonic() - begun, cpu.since(before, cpu.seconds(course.site.kinds))
     sent = crowd.sent - sent
     alone = list(crowd.lags)
     crowd.lags.clear()
-    meanwhile = placing.paced(course, pace, loop)
+    orders = open_loop.step(city, rate, course.seconds).round()
     servers = sum(used.values()) - used[cpu.CLIENT]
     values = {
         "memory of web": (kilobytes, "KB/connection"),
@@ -136,25 +135,12 @@ def _round(course: Course, loop: Loop, crowd: Crowd, kilobytes: float, pace: flo
         "cores, client": (used[cpu.CLIENT] / elapsed, "cores"),
         "CPU of a position": (1000 * servers / max(sent, 1), "ms"),
     }
-    values |= latencies("lag", alone) | {"lag with (b), p99": (1000 * percentile(crowd.lags, 0.99), "ms")}
-    values |= _offers("(b)", meanwhile)
-    loop.run(time.monotonic() + END_SECONDS)
-    fastest = placing.placed(course, PEAK_CONNECTIONS, "CROWDED", loop=loop)[0]
-    peak = fastest.values["rate"][0]
-    values["(a) meanwhile"] = (peak, "orders/s")
-    loop.run(time.monotonic() + END_SECONDS)
-    at_half = placing.paced(course, placing.SHARE_OF_PEAK * peak, loop)
-    values |= _offers("(b) at half of that", at_half)
+    values |= latencies("lag", alone) | latencies("lag beside orders", crowd.lags)
+    values |= {f"{name} meanwhile": value for name, value in orders.values.items() if "CPU" not in name}
     # The next round's positions are measured beside no end of orders.
-    loop.run(time.monotonic() + END_SECONDS)
+    city.loop.run(time.monotonic() + END_SECONDS)
     counts = {"looked for": len(alone), "sockets closed": crowd.heard.closed}
-    for name, found in {"(b)": meanwhile, "(a)": fastest, "(b) at half": at_half}.items():
-        counts |= {f"{name} {what}": count for what, count in found.counts.items()}
-    return Round(values, counts)
-
-
-def _offers(name: str, measured: Round) -> dict[str, tuple[float, str]]:
-    return {f"{name} {what}": value for what, value in measured.values.items() if "offer" in what}
+    return Round(values, counts | orders.counts)
 
 
 def _memory(course: Course) -> float:

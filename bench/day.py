@@ -1,4 +1,4 @@
-"""Case (i): recorded hours, replayed faster and faster, until the replay itself says that it was too fast."""
+"""Case `day`: recorded hours, replayed faster and faster until the replay says that it was too fast."""
 
 import csv
 import subprocess
@@ -28,10 +28,10 @@ class Recording:
 
 
 def replayed(course: Course, recording: Recording, speeds: Sequence[int] = SPEEDS) -> list[Row]:
-    """(i): a row for each speed, up to the first that the replay does not pass in every round."""
+    """A row for each speed, up to the first that the replay does not pass in every round."""
     rows: list[Row] = []
     for speed in speeds:
-        rows.append(course.repeat("i", f"{speed} times as fast", partial(_round, course, recording, speed)))
+        rows.append(course.repeat("day", f"{speed} times as fast", partial(_round, course, recording, speed)))
         if any(status != OK for status in rows[-1].notes["exit status"]):
             break
     return rows

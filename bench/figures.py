@@ -21,10 +21,6 @@ class Figure:
     def median(self) -> float:
         return statistics.median(self.rounds)
 
-    def over(self, ceiling: float) -> "Figure":
-        """Each round as a multiple of a ceiling of the same unit."""
-        return Figure("times", [value / ceiling for value in self.rounds])
-
     def __str__(self) -> str:
         low, high = min(self.rounds), max(self.rounds)
         return f"{_short(self.median)} ({_short(low)} to {_short(high)}) {self.unit}"

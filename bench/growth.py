@@ -1,34 +1,42 @@
-"""Case (g): whether orders and sweeps get slower while past orders pile up in the tables."""
+"""Case `growth`: whether orders and sweeps get slower while past orders pile up in the tables."""
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
 import psycopg2
 
-from bench import placing
+from bench import open_loop
+from bench.city import City
 from bench.course import Course
 from bench.figures import Round, Row, latencies
+from bench.loop import Loop
 
 PAST = (0, 1_000_000, 5_000_000)
-CONNECTIONS = 16
+RATE = 200
 SWEEPS = 200
 SCRIPT = Path(__file__).parent / "past.sql"
 # Below the 72 h after which admissions are forgotten.
 HOURS = 70
 
 
-def growth(course: Course, sizes: tuple[int, ...] = PAST) -> list[Row]:
-    """(g): for each size a row of (a) at 16 connections and one of the sweeps."""
-    rows, here = [], 0
+def growth(course: Course, sizes: Sequence[int] = PAST) -> list[Row]:
+    """For each size a row of orders at a rate and one of the sweeps."""
+    rows, here, loop = [], 0, Loop()
+    city = City(course.site, loop)
     for size in sizes:
         if size > here:
             _add(course, size - here)
             here = size
-        condition = f"{CONNECTIONS} connections, {size} past orders"
-        rows.append(course.repeat("g", condition, lambda _: placing.placed(course, CONNECTIONS, "G")[0]))
-        rows.append(course.repeat("g", f"sweeps, {size} past orders", lambda _: _sweeps(course)))
+        city.wait_until_ready()
+        condition = f"{RATE} orders/s, {size} past orders"
+        rows.append(
+            course.repeat("growth", condition, lambda _: open_loop.step(city, RATE, course.seconds).round())
+        )
+        rows.append(course.repeat("growth", f"sweeps, {size} past orders", lambda _: _sweeps(course)))
+    loop.close()
     return rows
 
 
@@ -42,10 +50,10 @@ def _sweeps(course: Course) -> Round:
 
 def _add(course: Course, count: int) -> None:
     """Writes past orders, and leaves the tables as a quiet night does: analysed, written out."""
-    course.say(f"g  writing {count} past orders")
+    course.say(f"growth  writing {count} past orders")
     begun = time.monotonic()
     write_past(course.site.postgres.url, count)
-    course.say(f"g  written in {time.monotonic() - begun:.0f} s")
+    course.say(f"growth  written in {time.monotonic() - begun:.0f} s")
 
 
 def write_past(url: str, count: int) -> None:

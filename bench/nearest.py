@@ -1,4 +1,4 @@
-"""Case (f): the ten nearest of 10 thousand, 100 thousand, a million drivers, dense and sparse, beside
+"""Case `nearest`: the ten nearest of 10 thousand, 100 thousand, a million drivers, dense and sparse, beside
 GEOSEARCH with the same answer.
 
 Both are asked for the same points from one process and through the same client, by chance the one or the
@@ -65,17 +65,17 @@ LANDS = (
 
 
 def searches(course: Course, sizes: tuple[int, ...] = SIZES) -> list[Row]:
-    """(f): a row for each size and land, in a database of Redis of its own."""
+    """A row for each size and land, in a database of Redis of its own."""
     rows = []
     with pointed_at(course.site, ASIDE), Redis.from_url(settings.load().redis_url) as geo_client:
         for land in LANDS:
             geo_client.flushdb()
             random, here = Random(1), 0
             for size in sizes:
-                course.say(f"f  putting {size - here} drivers in, {land.name}")
+                course.say(f"nearest  putting {size - here} drivers in, {land.name}")
                 _fill(land, range(here, size), random, geo_client)
                 here = size
-                rows.append(course.repeat("f", f"{size} drivers, {land.name}", partial(_round, land)))
+                rows.append(course.repeat("nearest", f"{size} drivers, {land.name}", partial(_round, land)))
         geo_client.flushdb()
     return rows
 

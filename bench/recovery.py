@@ -1,4 +1,4 @@
-"""Case (h): orders accepted while no worker runs, and how they are placed once the workers are back."""
+"""Case `recovery`: orders accepted while no worker runs, and how they are placed once workers are back."""
 
 import time
 from collections import deque
@@ -36,9 +36,9 @@ TURNS = """
 """
 
 
-def recovery(course: Course, count: int = QUEUED) -> Row:
-    """(h) with ``count`` orders; every driver in reach is connected, as in (a)."""
-    return course.repeat("h", f"{count} orders queued", lambda _: _round(course, count))
+def recovery(course: Course, count: int = QUEUED) -> list[Row]:
+    """``count`` orders; every driver in reach is connected."""
+    return [course.repeat("recovery", f"{count} orders queued", lambda _: _round(course, count))]
 
 
 def _round(course: Course, count: int) -> Round:
@@ -50,7 +50,7 @@ def _round(course: Course, count: int) -> Round:
     first, seconds = _now(course), _queue(course, loop, subtype, count, queued)
     last = _now(course)
     course.say(
-        f"h  {queued.statuses[202]} orders accepted with 202 in {seconds:.0f} s; the workers come back"
+        f"recovery  {queued.statuses[202]} orders accepted with 202 in {seconds:.0f} s; the workers come back"
     )
     new = Record()
     orders = course.people.orders(subtype)
@@ -114,7 +114,7 @@ def _drain(
             raise AssertionError(f"{left} orders are still queued after {DRAIN_SECONDS:.0f} s")
         if now - told > 10:
             told = now
-            course.say(f"h  {left} orders left")
+            course.say(f"recovery  {left} orders left")
         arrivals.schedule(evenly(now, NEW_A_SECOND, max(1, round(NEW_A_SECOND * LOOK_SECONDS))))
         loop.run(now + LOOK_SECONDS)
     return time.monotonic() - begun

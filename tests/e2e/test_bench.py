@@ -5,33 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from bench import charts, figures, placing
+from bench import figures, open_loop, rates
 from bench.course import Course
-from bench.crew import WAVE
 from bench.people import People
 from bench.site import Site
 
-TTL_SECONDS = 3
 
 
 @pytest.mark.long
-def test_a_second_of_orders_is_all_201_with_every_offer_delivered(tmp_path: Path) -> None:
+def test_a_second_of_independent_orders_is_all_201_with_a_first_offer_and_a_cost_each(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
-    site = Site(tmp_path / "site", TTL_SECONDS, without=("flower",))
+    site = Site(tmp_path / "site", open_loop.TTL_SECONDS, without=("flower",))
     try:
         site.begin()
         course = Course(site, People(site), rounds=1, seconds=1, say=print)
-        row = placing.rate(course, 4)
+        rows = rates.cost(course, [20])
     finally:
         site.stop()
-    figures.save(tmp_path / "bench.json", [row], {"rounds": 1})
-    [told] = json.loads((tmp_path / "bench.json").read_text())["rows"]
-    [statuses], [offers] = told["notes"]["statuses"], told["notes"]["offers"]
-    assert statuses.keys() == {"201"}
-    assert offers == WAVE * statuses["201"] > 0
-    assert told["figures"]["rate"]["unit"] == "orders/s"
-    assert told["figures"]["rate"]["median"] == told["figures"]["rate"]["rounds"][0] > 0
-    kinds = {"web", "worker", "postgres", "redis", "client", "servers"}
-    assert {f"CPU {kind}" for kind in kinds} <= told["figures"].keys()
-    assert told["figures"]["CPU web"]["median"] > 0
-    assert {path.name for path in charts.draw(tmp_path, [row])} == {"rates.png", "cpu.png"}
+    figures.save(tmp_path / "bench.json", rows, {"rounds": 1})
+    [row] = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    [statuses], [due] = row["notes"]["statuses"], row["notes"]["due"]
+    assert statuses == {"201": due}
+    assert due > 0
+    assert row["notes"]["sockets closed"] == [0]
+    measured = {name: figure["median"] for name, figure in row["figures"].items()}
+    assert 0 < measured["201 p50"] <= measured["201 p99"]
+    assert 0 < measured["first offer p50"] <= measured["first offer p99"] < float("inf")
+    kinds = {"web", "worker", "postgres", "redis"}
+    assert {f"CPU {kind}" for kind in kinds | {"client", "servers"}} <= measured.keys()
+    assert measured["CPU web"] > 0
+    assert 0 < measured["CPU servers"] <= 1.01 * sum(measured[f"CPU {kind}"] for kind in kinds)

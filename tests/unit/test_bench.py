@@ -5,13 +5,12 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-from bench import charts, cpu, nearest, ratios
+from bench import cpu, nearest
 from bench.arrivals import CONNECTIONS, Arrivals, evenly
-from bench.figures import Figure, Round, costs, percentile, row, table
+from bench.figures import Figure, costs, percentile
 from bench.http import Connection, Record, request
 from bench.loop import Loop
 from bench.sockets import Heard, connect
@@ -28,7 +27,6 @@ def test_a_figure_is_the_median_with_its_range() -> None:
     figure = Figure("ms", [3.0, 1.0, 250.0])
     assert figure.median == 3
     assert str(figure) == "3 (1 to 250) ms"
-    assert figure.over(2).rounds == [1.5, 0.5, 125]
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
@@ -61,25 +59,20 @@ def test_the_cpu_time_of_a_child_counts_while_it_lives_and_after_its_end() -> No
     process.communicate("\n")
 
 
-def rounds(rate: float, servers: float) -> list[Round]:
-    values = {"rate": (rate, "/s"), "CPU servers": (servers, "ms")} | {
-        f"201 {share}": (5.0, "ms") for share in ("p50", "p99")
-    }
-    return [Round(values, {"statuses": {201: 7}})] * 3
-
-
-def test_an_order_stands_against_an_empty_post_and_an_empty_task(tmp_path: Path) -> None:
-    rows = [
-        row("ceiling", "empty POST", rounds(8000, 0.5)),
-        row("ceiling", "empty task", rounds(2000, 1.0)),
-        row("ceiling", "empty task, our settings", rounds(2000, 0.5)),
-        row("ceiling", "POST with token check", rounds(4000, 1.0)),
-        row("a", "16 connections", rounds(400, 3.0)),
-        row("c", "16 connections", rounds(3000, 1.0)),
-    ]
-    assert [each.figures["ratio"].median for each in ratios.ratios(rows)] == [2.0, 3.0, 0.75]
-    assert "400 (400 to 400) /s" in table(rows)
-    assert [path.name for path in charts.draw(tmp_path, rows)] == ["rates.png", "cpu.png"]
+def test_a_process_belongs_to_the_nearest_head_above_it() -> None:
+    work = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
+    parent = f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {work!r}])\n"
+    parent += "print(child.pid, flush=True)\nchild.wait()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    child = int(process.stdout.readline())
+    process.stdout.readline()
+    used = cpu.seconds({"launcher": [process.pid], "web": [child]})
+    assert used["web"] >= 0.28
+    assert used["launcher"] < cpu.seconds({"launcher": [process.pid]})["launcher"] - 0.2
+    process.communicate("\n")
 
 
 @pytest.fixture
