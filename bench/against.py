@@ -24,8 +24,9 @@ from bench.loop import Loop
 
 CASES = ("cost", "capacity")
 RATES = (50, 100, 200)
+CAPACITY = "capacity, orders/s"
 LIMITS = {
-    "capacity, orders/s": Limit(0.9, at_least=True),
+    CAPACITY: Limit(0.9, at_least=True),
     **{f"cost at {rate}/s, CPU-ms": Limit(1.15) for rate in RATES},
     "first offer p99 at 100/s, ms": Limit(1.15),
 }
@@ -52,14 +53,15 @@ class Side:
     checkout: Checkout
     values: dict[str, list[float]] = field(default_factory=dict)
     rounds: list[dict[str, Any]] = field(default_factory=list)
-    capacity: float = open_loop.FIRST_RATE
 
     def add(self, name: str, value: float) -> None:
         self.values.setdefault(name, []).append(value)
 
 
-def measure(side: Side, plan: Plan, number: int, say: Callable[[str], None]) -> None:
-    """One round of one version, from its start to its end."""
+def measure(side: Side, plan: Plan, number: int, first_rate: float, say: Callable[[str], None]) -> None:
+    """One round of one version, from its start to its end; ``first_rate`` is where the search for
+    its capacity begins.
+    """
     if not side.checkout.installed:
         say(f"{side.name}: installing the packages first, about a minute")
     side.checkout.start()
@@ -72,7 +74,7 @@ def measure(side: Side, plan: Plan, number: int, say: Callable[[str], None]) -> 
         if "cost" in plan.cases:
             seen["cost"] = [_cost(side, city, rate, plan.cost_seconds, say) for rate in plan.rates]
         if "capacity" in plan.cases:
-            seen["capacity"] = _capacity(side, city, plan.capacity_seconds, say)
+            seen["capacity"] = _capacity(side, city, plan.capacity_seconds, first_rate, say)
         side.rounds.append(seen)
     finally:
         loop.close()
@@ -95,13 +97,19 @@ def _cost(side: Side, city: City, rate: int, seconds: float, say: Callable[[str]
     return {"rate": rate, "values": values, "counts": found.counts}
 
 
-def _capacity(side: Side, city: City, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
-    side.capacity, steps = open_loop.capacity(
-        city, seconds, side.capacity or open_loop.FIRST_RATE, lambda text: say(f"{side.name}: {text}")
-    )
-    side.add("capacity, orders/s", side.capacity)
-    say(f"{side.name}: capacity {side.capacity:.0f} orders/s")
-    return {"capacity": side.capacity, "steps": steps}
+def _capacity(
+    side: Side, city: City, seconds: float, first_rate: float, say: Callable[[str], None]
+) -> dict[str, Any]:
+    found, steps = open_loop.capacity(city, seconds, first_rate, lambda text: say(f"{side.name}: {text}"))
+    side.add(CAPACITY, found)
+    say(f"{side.name}: capacity {found:.0f} orders/s")
+    return {"capacity": found, "steps": steps}
+
+
+def near(side: Side, other: Side) -> float:
+    """The rate at which a version's search for its capacity begins: what it, or else the other, had last."""
+    known = [*other.values.get(CAPACITY, []), *side.values.get(CAPACITY, [])]
+    return next((rate for rate in reversed(known) if rate), open_loop.FIRST_RATE)
 
 
 def in_turn(reference: Side, ours: Side, number: int) -> tuple[Side, Side]:
@@ -163,8 +171,9 @@ def main() -> int:
     with checked_out(wanted.ref) as (reference, ours):
         for number in range(1, plan.rounds + 1):
             say(f"round {number} of {plan.rounds}")
-            for side in in_turn(reference, ours, number):
-                measure(side, plan, number, say)
+            first, second = in_turn(reference, ours, number)
+            measure(first, plan, number, near(first, second), say)
+            measure(second, plan, number, near(second, first), say)
     lines = compared(reference.values, ours.values, LIMITS)
     print(f"\nreference {reference.checkout.commit[:10]}, ours {ours.checkout.commit[:10]}")
     print(f"medians of {plan.rounds} rounds in turn\n\n{table(lines)}")

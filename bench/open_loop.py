@@ -23,7 +23,7 @@ LAST_SECONDS = 2.0
 # Limits of `capacity`, p99 in seconds from the moment the request was due.
 ANSWERED_WITHIN, OFFERED_WITHIN = 0.100, 0.150
 # The first rate that a search for the capacity tries (orders/s); the rates it knows lie 5 % apart.
-FIRST_RATE = 400.0
+FIRST_RATE = 250.0
 STEP = 1.05
 
 

@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from bench.against import in_turn
+from bench.against import CAPACITY, Side, in_turn, near
 from bench.arrivals import independent
 from bench.comparison import Limit, compared, table
-from bench.open_loop import Step
+from bench.open_loop import FIRST_RATE, Step
 from bench.search import highest
 
 
@@ -117,3 +117,15 @@ def test_limits_hold_from_above_and_from_below() -> None:
 def test_neither_version_always_comes_first() -> None:
     order = ["".join(in_turn("A", "B", number)) for number in range(1, 5)]  # type: ignore[arg-type]
     assert order == ["AB", "BA", "AB", "BA"]
+
+
+def test_the_search_for_a_capacity_begins_at_what_the_version_or_else_the_other_had_last() -> None:
+    reference, ours = (Side(name, checkout=None) for name in ("reference", "ours"))  # type: ignore[arg-type]
+    assert near(reference, ours) == FIRST_RATE
+    reference.add(CAPACITY, 300.0)
+    assert near(ours, reference) == 300.0
+    ours.add(CAPACITY, 0.0)
+    assert near(ours, reference) == 300.0
+    ours.add(CAPACITY, 290.0)
+    reference.add(CAPACITY, 310.0)
+    assert (near(ours, reference), near(reference, ours)) == (290.0, 310.0)
