@@ -6,6 +6,8 @@ Each runs from a clone of its own; the load client is that of this tree. Only on
 import argparse
 import gc
 import json
+import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -13,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -184,10 +187,14 @@ def main() -> int:
 
 
 def _plain(reference: Side, ours: Side) -> dict[str, Any]:
-    return {
-        side.name: {"commit": side.checkout.commit, "values": side.values, "rounds": side.rounds}
-        for side in (reference, ours)
+    about = {
+        "commit": ours.checkout.commit,
+        "against": reference.checkout.commit,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "command": shlex.join(["python", "-m", "bench.against", *sys.argv[1:]]),
+        "cores": os.cpu_count(),
     }
+    return about | {side.name: {"values": side.values, "rounds": side.rounds} for side in (reference, ours)}
 
 
 def _cases(text: str) -> tuple[str, ...]:
