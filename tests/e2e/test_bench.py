@@ -11,7 +11,6 @@ from bench.people import People
 from bench.site import Site
 
 
-
 @pytest.mark.long
 def test_a_second_of_independent_orders_is_all_201_with_a_first_offer_and_a_cost_each(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
