@@ -14,7 +14,7 @@ from bench.loop import Loop
 from bench.people import DRIVERS_KM
 from bench.sockets import DriverSocket, Heard, connect
 
-# Each order has drivers of its own, since whoever has won is busy.
+# Each order has drivers of its own, since a driver who has won is busy.
 DRIVERS_AN_ORDER = 4
 ACCEPTS_A_SECOND = 20
 LAST_SECONDS = 10.0
