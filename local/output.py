@@ -1,36 +1,36 @@
-"""One terminal for many processes: every line carries the name of the process that wrote it."""
+"""One terminal for many processes, in honcho's format: the time and the process' name before every line."""
 
 import os
 import sys
 import threading
+from datetime import datetime
 from typing import IO
 
+from honcho.colour import get_colours  # type: ignore[import-untyped]
+from honcho.printer import Message, Printer  # type: ignore[import-untyped]
+
 OWN_NAME = "weelo"
-# Cyan, yellow, green, magenta, blue, then their bright siblings: readable on dark and on light.
-COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 # A line without an end must not fill the memory.
 LINE_LIMIT = 64 * 1024
 
 
 class Output:
-    """Writes whole lines, one at a time, from any process."""
+    """Prints whole lines, one at a time, from any process."""
 
     def __init__(self, names: list[str]) -> None:
         self._lock = threading.Lock()
-        self._width = max(map(len, [OWN_NAME, *names]))
-        coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._colours = dict(zip(names, COLOURS * len(names), strict=False)) if coloured else {}
+        width = max(map(len, [OWN_NAME, *names]))
+        self._printer = Printer(sys.stdout, width=width, colour="NO_COLOR" not in os.environ)
+        self._colours = dict(zip(names, get_colours(), strict=False))
         self.broken = False
 
     def say(self, text: str) -> None:
         """Lines of the launcher's own."""
-        for line in text.splitlines():
-            self._write(OWN_NAME, line)
+        self._print(OWN_NAME, text)
 
     def plain(self, text: str) -> None:
         """Lines to be copied from, so without a name before them."""
-        with self._lock:
-            self._put(f"{text}\n")
+        self._print(None, text)
 
     def relay(self, name: str, stream: IO[bytes]) -> threading.Thread:
         """Passes on what a process writes until it closes its output."""
@@ -41,20 +41,15 @@ class Output:
     def _relay(self, name: str, stream: IO[bytes]) -> None:
         with stream:
             while line := stream.readline(LINE_LIMIT):
-                self._write(name, line.decode(errors="replace").rstrip())
+                self._print(name, line)
 
-    def _write(self, name: str, line: str) -> None:
-        label = f"{name:{self._width}} |"
-        colour = self._colours.get(name)
-        with self._lock:
-            self._put(f"\x1b[{colour}m{label}\x1b[0m {line}\n" if colour else f"{label} {line}\n")
-
-    def _put(self, text: str) -> None:
+    def _print(self, name: str | None, text: str | bytes) -> None:
         """The reader of our output may go away; the launcher then stops, in order."""
-        if self.broken:
-            return
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except (BrokenPipeError, OSError):
-            self.broken = True
+        line = Message("line", text, datetime.now(), name, self._colours.get(name or ""))
+        with self._lock:
+            try:
+                self._printer.prefix = name is not None
+                if not self.broken:
+                    self._printer.write(line)
+            except OSError:
+                self.broken = True

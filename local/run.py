@@ -40,9 +40,9 @@ class Launcher:
     """One run of the system, from the first server to the last."""
 
     def __init__(self, configured: settings.Settings, stopping: Stopping) -> None:
-        entries = procfile.read(running.ROOT / "Procfile")
+        commands = procfile.read(running.ROOT / "Procfile")
         self._stopping = stopping
-        self._output = Output([entry.name for entry in entries])
+        self._output = Output(list(commands))
         self._environment = conditions.environment(configured)
         self._stores: dict[str, Server] = {}
         for setting, store in (
@@ -52,7 +52,10 @@ class Launcher:
             if not self._environment.get(setting):
                 store.stopping = lambda: stopping.asked
                 self._stores[setting] = store
-        processes = [Process(entry, self._environment, running.ROOT, self._output) for entry in entries]
+        processes = [
+            Process(name, command, self._environment, running.ROOT, self._output)
+            for name, command in commands.items()
+        ]
         self._supervisor = Supervisor(processes, self._output)
         self._noted: dict[str, int | None] = {}
         self._city = Demo(Path(configured.demo_directory))

@@ -1,7 +1,8 @@
 """Keeps the processes of the Procfile running, and ends them in an order that loses nothing.
 
-Written here because honcho ends everything when one process dies, and all of it at once. Each
-process has a session of its own, so that Ctrl-C reaches only the launcher.
+honcho reads the Procfile and prints; its manager ends everything when one process dies, and all of it at
+once, so starting and ending are done here. Each process has a session of its own, so that Ctrl-C reaches
+only the launcher.
 """
 
 import contextlib
@@ -15,7 +16,6 @@ from pathlib import Path
 
 from local import leash
 from local.output import Output
-from local.procfile import Entry
 from models.settings import WRONG_SETTING
 
 # A crash now and then costs half a second; one that repeats does not fill the screen.
@@ -40,8 +40,11 @@ POLL = 0.02
 class Process:
     """One line of the Procfile, over all its restarts."""
 
-    def __init__(self, entry: Entry, environment: Mapping[str, str], where: Path, output: Output) -> None:
-        self.entry = entry
+    def __init__(
+        self, name: str, command: tuple[str, ...], environment: Mapping[str, str], where: Path, output: Output
+    ) -> None:
+        self.name = name
+        self._command = command
         self._environment = environment
         self._where = where
         self._output = output
@@ -64,7 +67,7 @@ class Process:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self.entry.command,
+            self._command,
             cwd=self._where,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -75,7 +78,7 @@ class Process:
         leash.hold(self._process.pid, signal.SIGTERM)
         self._started = time.monotonic()
         assert self._process.stdout is not None
-        self._relay = self._output.relay(self.entry.name, self._process.stdout)
+        self._relay = self._output.relay(self.name, self._process.stdout)
 
     def tend(self, now: float) -> None:
         """Starts the process again some time after it has ended by itself."""
@@ -93,10 +96,10 @@ class Process:
         self.failures += 1
         if status == WRONG_SETTING:
             self.given_up = True
-            self._output.say(f"{self.entry.name} ended over a setting, named above; it is not started again")
+            self._output.say(f"{self.name} ended over a setting, named above; it is not started again")
             return
         how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        self._output.say(f"{self.entry.name} ended ({how}); starting it again in {self._pause:g} s")
+        self._output.say(f"{self.name} ended ({how}); starting it again in {self._pause:g} s")
         self._restart_at = now + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
@@ -133,13 +136,13 @@ class Supervisor:
         """The name of a process that is not going to run and that the others need; empty if there is none."""
         for process in self._processes:
             tried = process.given_up or (not self.patient and process.failures >= HOPELESS_AFTER)
-            if tried and process.entry.name not in DISPENSABLE:
-                return process.entry.name
+            if tried and process.name not in DISPENSABLE:
+                return process.name
         return ""
 
     @property
     def pids(self) -> dict[str, int | None]:
-        return {process.entry.name: process.pid for process in self._processes}
+        return {process.name: process.pid for process in self._processes}
 
     def start(self) -> None:
         for process in self._processes:
@@ -158,8 +161,8 @@ class Supervisor:
 
     def stop(self, hurried: Callable[[], bool]) -> None:
         """Ends everything in order within 6 s, at once when `hurried()` turns true."""
-        first = [process for process in self._processes if process.entry.name in STOP_FIRST]
-        others = [process for process in self._processes if process.entry.name not in STOP_FIRST]
+        first = [process for process in self._processes if process.name in STOP_FIRST]
+        others = [process for process in self._processes if process.name not in STOP_FIRST]
         self._stop(first, STOP_FIRST_WITHIN, hurried)
         self._stop(others, STOP_OTHERS_WITHIN, hurried)
 
@@ -171,5 +174,5 @@ class Supervisor:
             time.sleep(POLL)
         for process in group:
             if not process.ended:
-                self._output.say(f"{process.entry.name} did not finish in time; killed")
+                self._output.say(f"{process.name} did not finish in time; killed")
             process.kill()

@@ -69,7 +69,7 @@ class System:
         self.logs = logs
         self.urls: list[str] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.commands = {entry.name: entry.command for entry in read_procfile(ROOT / "Procfile")}
+        self.commands = read_procfile(ROOT / "Procfile")
 
     def start(self) -> None:
         """Starts everything but Flower and waits until both web processes are ready."""

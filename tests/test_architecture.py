@@ -180,7 +180,7 @@ def test_every_routed_queue_has_a_worker_in_the_procfile() -> None:
     routed = {route["queue"] for route in celeryconfig.task_routes.values()} | {
         celeryconfig.task_default_queue
     }
-    commands = [" ".join(entry.command) for entry in read_procfile(ROOT / "Procfile")]
+    commands = [" ".join(words) for words in read_procfile(ROOT / "Procfile").values()]
     consumed = {
         queue
         for command in commands

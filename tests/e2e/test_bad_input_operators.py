@@ -13,7 +13,7 @@ from local.procfile import read as read_procfile
 from tests.conftest import ROOT, Stores
 from tests.system import System, listens, until
 
-COMMANDS = {entry.name: entry.command for entry in read_procfile(ROOT / "Procfile")}
+COMMANDS = read_procfile(ROOT / "Procfile")
 SAFE = {
     "APP_ENV": "production",
     "JWT_SECRET": "a secret of production, forty bytes long",

@@ -37,7 +37,7 @@ class Fleet:
         self.settings = settings
         self.web_ports: list[int] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._commands = {entry.name: entry.command for entry in read_procfile(root / "Procfile")}
+        self._commands = read_procfile(root / "Procfile")
         self._ports: dict[str, int] = {}
         # How long each log was when its process was started last.
         self._logged: dict[str, int] = {}

@@ -18,7 +18,7 @@ from local.procfile import read as read_procfile
 from models.settings import Server, Settings
 from tests.conftest import ROOT
 
-COMMANDS = {entry.name: list(entry.command) for entry in read_procfile(ROOT / "Procfile")}
+COMMANDS = read_procfile(ROOT / "Procfile")
 # Of compose's own services: the stores, and what runs once.
 NOT_IN_THE_PROCFILE = {"postgres", "redis", "migrate"}
 

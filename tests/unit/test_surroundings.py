@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -14,7 +15,6 @@ import pytest
 from local import bootstrap, conditions, surroundings
 from local.conditions import Refusal
 from local.output import Output
-from local.procfile import Entry
 from local.supervisor import HOPELESS_AFTER, Process, Supervisor
 from models import settings
 from models.settings import WRONG_SETTING, Settings
@@ -212,7 +212,7 @@ def test_ctrl_c_is_heard_meanwhile(name: str, url: str, silent: int, monkeypatch
 
 def supervised(name: str, code: str) -> Supervisor:
     output = Output([name])
-    process = Process(Entry(name, (sys.executable, "-c", code)), dict(os.environ), ROOT, output)
+    process = Process(name, (sys.executable, "-c", code), dict(os.environ), ROOT, output)
     return Supervisor([process], output)
 
 
@@ -266,3 +266,33 @@ def test_an_environment_that_was_moved_or_copied_is_built_anew(tmp_path: Path) -
         name: bootstrap._installed(tmp_path / name, "run") for name in ("here", "link", "moved", "copied")
     }
     assert found == {"here": True, "link": True, "moved": False, "copied": False}
+
+
+def test_every_line_says_when_it_was_printed_and_by_whom(capfd: pytest.CaptureFixture[str]) -> None:
+    output = Output(["web", "orders"])
+    output.say("first\nsecond")
+    read, write = os.pipe()
+    relay = output.relay("web", os.fdopen(read, "rb"))
+    os.write(write, "one €\n\xff\n".encode("latin-1", "replace"))
+    os.close(write)
+    relay.join(5)
+    output.plain("\nto copy")
+    lines = capfd.readouterr().out.split("\n")
+    assert all(re.match(r"\d\d:\d\d:\d\d (weelo  |web    )\| ", line) for line in lines[:4])
+    assert [line.partition("| ")[2] for line in lines[:4]] == ["first", "second", "one ?", "\ufffd"]
+    assert lines[4:] == ["", "to copy", ""]
+
+
+def test_a_reader_of_the_output_that_goes_away_ends_the_launcher_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        output = Output(["web"])
+        os.close(read)
+        output.say("nobody reads this")
+        assert output.broken
+        output.say("nor this")
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), gone.fileno())
