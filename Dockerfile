@@ -9,7 +9,7 @@ RUN useradd --system --uid 10001 --create-home --home-dir /home/weelo weelo
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 APP_ENV=production PORT=8000
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/weelo
-COPY Procfile docker/process.sh celeryconfig.py flowerconfig.py ./
+COPY Procfile docker/process.sh celeryconfig.py flowerconfig.py gunicornconfig.py ./
 COPY models models
 COPY workers workers
 COPY tasks tasks

@@ -35,7 +35,7 @@ SUITS = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 NONE_SUITS = Python 3.11, 3.12 or 3.13 is needed and $(if $(PYTHON),PYTHON=$(PYTHON) is none of them,none was found): install one or name it, as in PYTHON=/usr/bin/python3.12.
 FIND_PYTHON = for python in $(CANDIDATES) ""; do "$$python" -c '$(SUITS)' 2>/dev/null && break; done; \
 	test -n "$$python" || { echo "weelo: $(NONE_SUITS)" >&2; exit 1; }
-PREPARE = @$(FIND_PYTHON); "$$python" -m local.bootstrap "$(VENV)"
+PREPARE = @$(FIND_PYTHON); "$$python" -m tools.local.bootstrap "$(VENV)"
 
 # Every target with its sentence, in columns as wide as the longest name.
 help: ## list these commands
@@ -46,7 +46,7 @@ help: ## list these commands
 
 run: ## start everything on this machine; Ctrl-C stops it
 	$(PREPARE) run
-	@exec "$(BIN)/python" -m local.run
+	@exec "$(BIN)/python" -m tools.local.run
 
 # Tests mostly wait: three processes keep two cores busy. Each has stores and a system of its own, and takes
 # a file at a time in this order, those that wait longest first.
@@ -70,12 +70,12 @@ test-by-hand: ## every defence taken away in turn, and crowds; most of an hour
 
 bench: ## measure capacity, cost of an order, and more (ARGS="--cases capacity,cost --rounds 3 --seconds 8")
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m bench \
+	@exec "$(BIN)/python" -m tools.bench \
 		$(if $(TRIPS),--trips "$(TRIPS)") $(if $(PINGS),--pings "$(PINGS)") $(ARGS)
 
 bench-against: ## this commit and another in turn: capacity, cost, and their ratios (REF=6cb7a14 ROUNDS=5 ARGS="--quick")
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m bench.against --ref "$(REF)" $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
+	@exec "$(BIN)/python" -m tools.bench.against --ref "$(REF)" $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
 
 growth: ## fill the tables with 5 million offers, use everything, and say what took longest (ARGS="--orders 100000 --drivers 30000")
 	$(PREPARE) dev
@@ -83,7 +83,7 @@ growth: ## fill the tables with 5 million offers, use everything, and say what t
 
 overload: ## 2.5 times the peak for 20 s, also from clients that repeat and beside busy processes (ARGS="--cases patient")
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m bench.overload $(ARGS)
+	@exec "$(BIN)/python" -m tools.bench.overload $(ARGS)
 
 faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev
@@ -119,30 +119,30 @@ check: ## lint, formatting, types and the direction of imports
 
 lint-api: ## hold the published documents against Spectral's rules (needs npm and a network)
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m audit.api
+	@exec "$(BIN)/python" -m tools.audit.api
 
 token: ## print a token (ROLE=customer|driver|ops SUB=asha)
 	$(PREPARE) run
-	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m web.token "$(ROLE)" "$(SUB)"
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.print_token "$(ROLE)" "$(SUB)"
 
 revoke: ## call a token back before it runs out (TOKEN=..., or from standard input)
 	$(PREPARE) run
-	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m local.running "$(BIN)/python" -m web.revoke
+	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.revoke_token
 
 replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
 	$(PREPARE) run
-	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m replay \
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.replay \
 		--trips "$(TRIPS)" --pings "$(PINGS)" \
 		$(if $(SPEED),--speed "$(SPEED)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
 		$(if $(URL),--url "$(URL)") $(ARGS)
 
 convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables (FROM=file-or-folder TO=folder ZONE=Asia/Kolkata)
 	$(PREPARE) run
-	@exec "$(BIN)/python" -m replay.convert --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(ZONE),--zone "$(ZONE)")
+	@exec "$(BIN)/python" -m tools.replay.convert --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(ZONE),--zone "$(ZONE)")
 
 demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES=10)
 	$(PREPARE) run
-	@exec "$(BIN)/python" -m local.running "$(BIN)/python" -m demo $(if $(SEED),--seed "$(SEED)") \
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.demo $(if $(SEED),--seed "$(SEED)") \
 		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
 		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
 
@@ -167,11 +167,11 @@ audit: ## ask for known weaknesses of the pinned packages (needs pip-audit and a
 
 secrets: ## look for secrets in the files and in the history
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m audit.secrets
+	@exec "$(BIN)/python" -m tools.audit.secrets
 
 licences: ## list the licence of every pinned package
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m audit.licences
+	@exec "$(BIN)/python" -m tools.audit.licences
 
 clean: ## remove the environment, the caches and all local data
-	@$(FIND_PYTHON); "$$python" -m local.clean "$(VENV)"
+	@$(FIND_PYTHON); "$$python" -m tools.local.clean "$(VENV)"

@@ -341,7 +341,7 @@ def server() -> Server:
 
 
 def keep_from_gunicorn() -> None:
-    """Takes away what gunicorn reads past `web/gunicorn.py`; a wrong number there would be a traceback."""
+    """Takes away what gunicorn reads past `gunicornconfig.py`; a wrong number there would be a traceback."""
     server()
     for name in OF_GUNICORN:
         os.environ.pop(name, None)

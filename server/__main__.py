@@ -1,4 +1,4 @@
-"""Starts gunicorn with `web/gunicorn.py` and no other settings: ``python -m server "web:create_app()"``.
+"""Starts gunicorn with `gunicornconfig.py` and no other settings: ``python -m server "web:create_app()"``.
 
 gunicorn reads some of the environment while it is imported, before that file can say what is wrong.
 """
@@ -8,7 +8,7 @@ from importlib import import_module
 
 from models import settings
 
-CONFIGURATION = "web/gunicorn.py"
+CONFIGURATION = "gunicornconfig.py"
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ from models.live import mailbox
 from models.live.driver_index import Moved, Position, Report, RunningTrip
 from models.messages import Message
 from tasks.followups import follow
-from workers import failing, locating, registering, withdrawing
+from workers import failing
+from workers.drivers import locating, registering
+from workers.offers import withdrawing
 
 log = structlog.get_logger()
 

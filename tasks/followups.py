@@ -13,7 +13,9 @@ from models.live import mailbox, order_cache
 from models.messages import Message
 from models.outbox import Followup
 from tasks import remaining
-from workers import failing, locating, offering
+from workers import failing
+from workers.drivers import locating
+from workers.offers import offering
 
 log = structlog.get_logger()
 

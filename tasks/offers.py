@@ -12,7 +12,7 @@ import structlog
 from models import messages
 from models.live import mailbox
 from tasks.followups import follow
-from workers import accepting
+from workers.offers import accepting
 
 log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 def accept(driver_id: str, order_id: str, truck_request_id: str | None = None) -> dict[str, Any]:
     """Takes a truck for this driver: ``{orderId, truckRequestId, result, trip}``.
 
-    Raises the errors of ``workers.accepting.accept``.
+    Raises the errors of ``workers.offers.accepting.accept``.
     """
     won = accepting.accept(driver_id, order_id, truck_request_id)
     follow(won.followup)

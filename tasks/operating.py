@@ -4,7 +4,8 @@ import redis
 import structlog
 
 from tasks.followups import follow
-from workers import expiring, waves
+from workers.offers import waves
+from workers.orders import expiring
 
 log = structlog.get_logger()
 

@@ -10,8 +10,8 @@ from models import live
 from models.live import idempotency, order_lock
 from tasks import AWAY, app
 from tasks.followups import follow, follow_all
-from workers import cancelling, placing
-from workers.deciding import Outcome
+from workers.orders import cancelling, placing
+from workers.orders.placing_sql import Outcome
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models import clock, live
 from models.live import mailbox
-from workers import announcing
+from workers.offers import announcing
 
 log = structlog.get_logger()
 

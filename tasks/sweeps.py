@@ -11,7 +11,9 @@ from models.live import alive, sweep_turns
 from models.outbox import Followup
 from tasks import AWAY, app, followups, orders
 from tasks.followups import follow_all
-from workers import cleaning, expiring, failing, recovering, revoking, waves
+from workers import cleaning, failing, revoking
+from workers.offers import waves
+from workers.orders import expiring, recovering
 
 log = structlog.get_logger()
 

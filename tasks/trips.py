@@ -3,7 +3,7 @@
 import structlog
 
 from tasks.followups import follow
-from workers import trips
+from workers.drivers import trips
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from web import create_app
-from web.issuing import issue
+from web.identity.issuing import issue
 
 
 class Caller:

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
-from models import clock, db, live, settings, tables
+from models import clock, db, live, settings
 from models.live import queues
-from web import auth, keys
-from web.backlog import backlog
+from models.tables import all
+from tools.local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
+from web.identity import keys, tokens
+from web.limits.backlog import backlog
 
 ROOT = Path(__file__).parent.parent
 # A test that forgets to ask for the stores must not find somebody else's.
@@ -52,7 +53,7 @@ def forget_configuration() -> None:
         live.script,
         queues._broker,
         keys.usable,
-        auth.named_in,
+        tokens.named_in,
     ):
         cached.cache_clear()
     clock.forget()
@@ -94,7 +95,7 @@ def migrate(environment: dict[str, str]) -> None:
 
 def empty_tables() -> None:
     """Empties every table of the database that this process points at."""
-    names = ", ".join(table.name for table in tables.TABLES)
+    names = ", ".join(table.name for table in all.TABLES)
     with db.transaction() as connection:
         connection.exec_driver_sql(f"TRUNCATE {names}")
 

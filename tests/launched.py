@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 
-from local import ports
 from tests.conftest import ROOT
 from tests.system import until
+from tools.local import ports
 
 # Nothing that a clone would not have.
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs")
@@ -80,7 +80,7 @@ def launched() -> Iterator[Launched]:
     """The system for the time of the block, from an empty `.run` to nothing left."""
     with folder() as base:
         shutil.copytree(ROOT, base / "weelo", ignore=LEFT_OUT)
-        found = Launched(base / "weelo", sys.executable, "-m", "local.run")
+        found = Launched(base / "weelo", sys.executable, "-m", "tools.local.run")
         try:
             found.until_ready()
             yield found

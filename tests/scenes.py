@@ -10,10 +10,11 @@ from uuid_utils import uuid7
 from models import live
 from models.live import order_lock
 from models.live.driver_index import Position
-from web.schemas import NewOrder
-from workers import admitting, locating, placing, registering
-from workers.admitting import AdmissionRequest
-from workers.deciding import Outcome
+from web.schemas.bodies import NewOrder
+from workers.drivers import locating, registering
+from workers.orders import admitting, placing
+from workers.orders.admitting import AdmissionRequest
+from workers.orders.placing_sql import Outcome
 
 NOIDA = (28.5355, 77.3910)
 

@@ -14,7 +14,13 @@ from models.prepared import DOLLARS, SETTINGS, Prepared
 
 PACKAGES = ("models", "workers", "tasks", "web")
 # Scripts that run when they are imported, or need a gunicorn.
-NOT_IMPORTED = ("models.migrations", "web.gunicorn", "web.token", "web.revoke", "tasks.celery_patches.beat")
+NOT_IMPORTED = (
+    "models.migrations",
+    "gunicornconfig",
+    "web.identity.print_token",
+    "web.identity.revoke_token",
+    "tasks.celery_patches.beat",
+)
 BEGINNINGS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 # Columns of which one value belongs to few rows, however long the product runs. One customer may have any
@@ -40,7 +46,7 @@ class Index(NamedTuple):
 
 
 def every() -> dict[str, str]:
-    """The statements by name, such as ``workers.trips.LOCK``; each statement of a text by itself."""
+    """The statements by name, such as ``workers.drivers.trips.LOCK``; each statement of a text by itself."""
     found: dict[str, str] = {}
     for module in _modules():
         for name, value in vars(module).items():
@@ -78,8 +84,8 @@ def _parts(sql: str) -> list[str]:
 # Where a statement is made elsewhere than at the top of a module, and what it is.
 MADE_ELSEWHERE = {
     "models.prepared": "a prepared one, run unprepared",
-    "models.rights": "of the migrations",
-    "web.health": "one row of one table",
+    "models.tables.grants": "of the migrations",
+    "web.routes.health": "one row of one table",
 }
 
 

@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 import httpx
 from websockets.sync.client import ClientConnection, connect
 
-from local import ports
-from local.procfile import read as read_procfile
 from tests import documents
 from tests.conftest import ROOT
 from tests.scenes import NOIDA
-from web.issuing import issue
+from tools.local import ports
+from tools.local.procfile import read as read_procfile
+from web.identity.issuing import issue
 
 
 class Timeout(AssertionError):

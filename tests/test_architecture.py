@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import celeryconfig
-from local.procfile import read as read_procfile
 from models import live
 from tasks import app
 from tests.conftest import ROOT
+from tools.local.procfile import read as read_procfile
 from web import create_app
 from web.documents.openapi import OPERATIONS
 
@@ -146,13 +146,19 @@ def test_a_class_name_has_one_meaning() -> None:
 
 
 def test_only_the_settings_read_the_environment() -> None:
-    for path in sources(*LAYERS):
+    for path in [*sources(*LAYERS), ROOT / "gunicornconfig.py"]:
         if path != ROOT / "models/settings.py":
             assert not re.search(r"os\.environ|getenv", path.read_text()), path
 
 
+def test_the_top_of_web_reads_as_a_table_of_contents() -> None:
+    """Circles and directions among its rooms are import-linter's (pyproject.toml)."""
+    entries = {path.name for path in (ROOT / "web").iterdir()} - {"__pycache__"}
+    assert len(entries) <= 16, sorted(entries)
+
+
 def test_no_import_hides_in_a_function() -> None:
-    for path in sources(*LAYERS, "local", "replay", "demo", "clients"):
+    for path in sources(*LAYERS, "tools", "clients"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 inside = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]

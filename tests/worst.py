@@ -6,7 +6,7 @@ from typing import Any, get_args
 import orjson
 from pydantic import BaseModel
 
-from web.parsing import MAXIMUM_BODY_BYTES
+from web.http.parsing import MAXIMUM_BODY_BYTES
 
 # What fits into the longest URL and the longest header line that the server takes.
 QUERY_CHARACTERS = 3900

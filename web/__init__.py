@@ -4,26 +4,14 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web import (
-    drivers,
-    errors,
-    headers,
-    health,
-    metrics,
-    ops,
-    orders,
-    parsing,
-    quotas,
-    refusals,
-    requests,
-    shedding,
-    traffic,
-)
-from web.access import public
-from web.answers import success
 from web.console import city
 from web.console import pages as console
 from web.documents import openapi, pages
+from web.guards import public
+from web.http import errors, gunicorn_errors, headers, parsing, request_counters, request_ids
+from web.http.responses import success
+from web.limits import quotas, shedding
+from web.routes import drivers, health, metrics, ops, orders
 from web.socket import handshake
 
 
@@ -45,11 +33,11 @@ def create_app() -> Flask:
     app.url_map.strict_slashes = False
     # A redirection would go to whatever host the client has named.
     app.url_map.merge_slashes = False
-    traffic.register(app)
-    requests.register(app)
+    request_counters.register(app)
+    request_ids.register(app)
     headers.register(app)
     errors.register(app)
-    refusals.register()
+    gunicorn_errors.register()
     quotas.register(app)
     parsing.declare_queries(app, openapi.query_parameters())
     app.add_url_rule("/", view_func=_index, endpoint="index")

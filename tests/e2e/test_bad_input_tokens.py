@@ -20,7 +20,7 @@ from tests import raw
 from tests.conftest import ROOT
 from tests.forging import NONE, claims, encoded, forged, public_pem, signed
 from tests.system import Person, System, hear, until
-from web.issuing import issue
+from web.identity.issuing import issue
 
 RSA = rsa.generate_private_key(65537, 2048)
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -156,7 +156,7 @@ def test_tokens_of_the_key_and_of_the_one_before_it_are_taken(strict: str) -> No
 
 
 def revoked(system: System, token: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "web.revoke"]
+    command = [sys.executable, "-m", "web.identity.revoke_token"]
     return subprocess.run(
         command, cwd=ROOT, env=system.environment, input=token, capture_output=True, text=True, check=False
     )

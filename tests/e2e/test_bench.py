@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import figures, open_loop, rates
-from bench.course import Course
-from bench.people import People
-from bench.site import Site
+from tools.bench import figures, open_loop, rates
+from tools.bench.course import Course
+from tools.bench.people import People
+from tools.bench.site import Site
 
 
 @pytest.mark.long

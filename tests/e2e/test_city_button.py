@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from demo.control import Demo
 from tests.system import Person, System, until
+from tools.demo.control import Demo
 
 
 @pytest.fixture

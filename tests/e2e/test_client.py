@@ -32,7 +32,7 @@ from weelo_client.shapes import NewOrder, Registration, TripStep
 from tests import scenes
 from tests.e2e.line import cut
 from tests.system import System, ready, until
-from web.issuing import issue
+from web.identity.issuing import issue
 
 STEPS: tuple[TripStep, ...] = ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed")
 HERE = {"latitude": scenes.NOIDA[0] + 0.009, "longitude": scenes.NOIDA[1]}

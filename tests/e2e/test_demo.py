@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from demo.control import AlreadyRunning, Demo, NotStarted
 from models import db
-from models.orders import RUNNING
+from models.tables.orders import RUNNING
 from tests.conftest import ROOT
 from tests.system import System, ready, until
+from tools.demo.control import AlreadyRunning, Demo, NotStarted
 
 LEFT = {
     "searching orders": "SELECT count(*) FROM orders WHERE searching AND customer_id LIKE 'demo-%'",
@@ -85,7 +85,7 @@ def test_after_a_kill_the_next_one_takes_up_what_was_left(system: System, demo: 
 @pytest.mark.long
 def test_a_whole_day_ends_with_a_table_that_postgres_confirms(system: System, tmp_path: Path) -> None:
     before = counted("SELECT count(*) FROM orders WHERE customer_id LIKE 'demo-%'")
-    command = [sys.executable, "-m", "demo", "--url", system.urls[0], "--notes", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.demo", "--url", system.urls[0], "--notes", str(tmp_path)]
     day = subprocess.run(
         [*command, "--drivers", "20", "--speed", "300", "--minutes", "0.4", "--seed", "3"],
         cwd=ROOT,
@@ -132,7 +132,9 @@ def test_it_is_refused_in_production(demo: Demo, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("wrong", [["--drivers", "0"], ["--speed", "-1"], ["--minutes", "x"]])
 def test_a_wrong_option_is_one_sentence(wrong: list[str]) -> None:
-    said = subprocess.run([sys.executable, "-m", "demo", *wrong], cwd=ROOT, capture_output=True, text=True)
+    said = subprocess.run(
+        [sys.executable, "-m", "tools.demo", *wrong], cwd=ROOT, capture_output=True, text=True
+    )
     assert said.returncode == 2
     assert said.stderr.startswith("demo: argument")
     assert said.stderr.count("\n") == 1

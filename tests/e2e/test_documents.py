@@ -10,10 +10,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from demo.control import Demo
 from models.messages import iso
 from tests import documents, scenes
 from tests.system import Person, System, hear, on_duty
+from tools.demo.control import Demo
 
 ROLES = ("customer", "driver", "ops")
 # Opened by a client of its own below.

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Response, expect
 
-from demo.control import Demo
 from tests.e2e.console import Visit, visit
 from tests.e2e.test_play import drive
 from tests.launched import launched
+from tools.demo.control import Demo
 
 OVERVIEW = "/api/v1/ops/overview"
 # A city that has begun is on its way after this long, on a machine with other work too.

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from websockets.protocol import State
 
-from local import ports
 from tests.system import Person, System, hear, on_duty, until
+from tools.local import ports
 
 ROUTE = 'weelo_http_requests_total{method="GET",route="/health",status="200"} '
 

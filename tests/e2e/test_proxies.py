@@ -9,7 +9,7 @@ import pytest
 from tests import raw
 from tests.bad_orders import ORDERS, away, post
 from tests.system import Person, System
-from web.issuing import issue
+from web.identity.issuing import issue
 
 UPGRADE = (
     "Connection: Upgrade",

@@ -67,7 +67,7 @@ def recording(tmp_path: Path) -> list[str]:
 
 
 def start(system: System, recording: list[str], out: Path, run: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-u", "-m", "replay", *recording, "--run", run, "--out", str(out)]
+    command = [sys.executable, "-u", "-m", "tools.replay", *recording, "--run", run, "--out", str(out)]
     return subprocess.Popen(
         [*command, "--url", system.urls[0]],
         cwd=ROOT,

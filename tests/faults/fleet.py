@@ -9,9 +9,9 @@ import sys
 import time
 from pathlib import Path
 
-from local import leash, ports
-from local.procfile import read as read_procfile
-from local.stores import THROWAWAY_POSTGRES, Postgres, Valkey
+from tools.local import leash, ports
+from tools.local.procfile import read as read_procfile
+from tools.local.stores import THROWAWAY_POSTGRES, Postgres, Valkey
 
 # Two of everything, so that the death of one is somebody else's work and not an outage.
 NAMES = ("web1", "web2", "orders1", "orders2", "sweeps1", "sweeps2", "beat1", "beat2")

@@ -12,16 +12,16 @@ import orjson
 import psycopg2
 import redis
 
-from bench.http import request
-from bench.loop import Loop, received
-from bench.sockets import DriverSocket, Heard, connect
 from models.live.driver_index import vehicle_key
 from tests.faults.fleet import Fleet
 from tests.faults.http import Answer
 from tests.faults.scene import TYPE, order_body, token
 from tests.raw import connect as open_connection
 from tests.scenes import NOIDA
-from workers import locating
+from tools.bench.http import request
+from tools.bench.loop import Loop, received
+from tools.bench.sockets import DriverSocket, Heard, connect
+from workers.drivers import locating
 
 ANSWER_SECONDS = 30.0
 # Slower commands are in Redis' slow log (us).

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.ledger import Ledger
 from tests.scenes import NOIDA, body
-from web.issuing import issue
+from web.identity.issuing import issue
 
 LIFETIME = timedelta(hours=12)
 TYPE = "TRUCK"

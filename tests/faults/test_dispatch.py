@@ -27,7 +27,7 @@ from tests.faults.ledger import Ledger
 from tests.faults.scene import TYPE, Pace, World, order_body, token
 from tests.faults.verdict import disorder, rows
 from tests.system import Person, on_duty, until
-from workers import expiring
+from workers.orders import expiring
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from bench.http import request
-from bench.loop import Loop
 from tests.conftest import ROOT, process_settings
 from tests.faults.bystanders import bystanders
 from tests.faults.fleet import Fleet
 from tests.faults.large_order import Crowd, at_once, longest_script, outcomes, watch_scripts
 from tests.faults.scene import token
+from tools.bench.http import request
+from tools.bench.loop import Loop
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 

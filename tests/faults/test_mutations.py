@@ -17,7 +17,7 @@ from tests.faults.table import lines
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
-PARTS = ("models", "workers", "tasks", "web", "server", "celeryconfig.py", "Procfile")
+PARTS = ("models", "workers", "tasks", "web", "server", "gunicornconfig.py", "celeryconfig.py", "Procfile")
 CHILD = "pool child killed"
 # An order that its customer cancels while nobody is at it is not lost: most of them would be.
 NOBODY = 0.0
@@ -26,7 +26,7 @@ NO_SWEEP = ("celeryconfig.py", '    "recover": {"task": "sweeps.recover", **_EVE
 EARLY_ACKS = ("celeryconfig.py", "task_acks_late = True", "task_acks_late = False")
 # Placing takes long enough for a kill to meet it; harmless by itself, as the control shows.
 SLOW = (
-    "workers/placing.py",
+    "workers/orders/placing.py",
     "        found()\n",
     '        __import__("time").sleep(0.3)\n        found()\n',
 )

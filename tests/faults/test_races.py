@@ -17,7 +17,8 @@ from tests.faults.apps import orders_of
 from tests.faults.fleet import Fleet
 from tests.faults.http import Answer, Client, close_all
 from tests.faults.scene import order_body, token
-from workers import accepting, cancelling, expiring
+from workers.offers import accepting
+from workers.orders import cancelling, expiring
 
 pytestmark = pytest.mark.timeout(600)
 

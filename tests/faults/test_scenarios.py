@@ -16,7 +16,6 @@ import psycopg2
 import pytest
 import redis
 
-from local.stores import THROWAWAY_POSTGRES, Postgres
 from tests.faults.apps import (
     RECOVERY_SECONDS,
     admissions_of,
@@ -34,6 +33,7 @@ from tests.faults.http import Answer, Cut, Refused
 from tests.faults.proxy import between
 from tests.faults.verdict import rows
 from tests.system import Person, hear, on_duty, until
+from tools.local.stores import THROWAWAY_POSTGRES, Postgres
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(90)]
 

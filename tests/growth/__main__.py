@@ -15,12 +15,12 @@ from pathlib import Path
 
 import structlog
 
-from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from tests.conftest import Stores, migrate, process_settings
 from tests.growth.filling import fill_index, fill_tables
 from tests.growth.measuring import Measured, Watch
 from tests.growth.using import use_everything
 from tests.system import Person, System
+from tools.local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 
 WATCHED = {"shared_preload_libraries": "pg_stat_statements", "compute_query_id": "on"}
 SETTINGS = {

@@ -18,8 +18,11 @@ from models.errors import (
     TruckTaken,
 )
 from tests import scenes
-from workers import accepting, cancelling, expiring, reading, registering, trips
-from workers.accepting import Acceptance
+from workers.drivers import registering, trips
+from workers.offers import accepting
+from workers.offers.accepting import Acceptance
+from workers.orders import cancelling, expiring
+from workers.reading import current
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -53,7 +56,7 @@ def test_the_first_accept_wins_and_everybody_concerned_is_told() -> None:
     ]
     with pytest.raises(TruckTaken):
         accepting.accept("two", order_id)
-    view = reading.order(order_id)
+    view = current.order(order_id)
     assert view["order"]["status"] == "fully_filled"
     assert view["truckRequests"][0]["driver"]["id"] == "one"
 
@@ -71,7 +74,7 @@ def test_two_drivers_who_name_the_same_truck_both_get_one_if_there_are_two() -> 
     scenes.driver("one")
     scenes.driver("two", 2)
     order_id = scenes.placed(trucks=2).order_id
-    truck = reading.order(order_id)["truckRequests"][0]["id"]
+    truck = current.order(order_id)["truckRequests"][0]["id"]
     first = accepting.accept("one", order_id, truck)
     second = accepting.accept("two", order_id, truck)
     assert first.trip["truckRequestId"] == truck != second.trip["truckRequestId"]
@@ -82,7 +85,7 @@ def test_twelve_drivers_at_once_and_three_trucks() -> None:
     order_id = scenes.placed(trucks=3).order_id
     found = answers(order_id, drivers)
     assert sorted(found) == ["TRUCK_TAKEN"] * 9 + ["accepted"] * 3
-    view = reading.order(order_id)
+    view = current.order(order_id)
     assert view["order"]["trucksFilled"] == 3
     assert len({truck["driver"]["id"] for truck in view["truckRequests"]}) == 3
 
@@ -149,8 +152,8 @@ def test_a_trip_goes_forward_step_by_step_by_its_own_driver_alone() -> None:
                 trips.advance("one", truck, wrong)
         trips.advance("one", truck, step)
         expected = "completed" if step == "completed" else "in_progress"
-        assert reading.order(order_id)["order"]["status"] == expected
-    assert reading.driver_opening("one").data["currentTrip"] is None
+        assert current.order(order_id)["order"]["status"] == expected
+    assert current.driver_opening("one").data["currentTrip"] is None
 
 
 def test_a_truck_given_back_is_searched_for_again_without_its_driver() -> None:
@@ -158,7 +161,7 @@ def test_a_truck_given_back_is_searched_for_again_without_its_driver() -> None:
     order_id = scenes.placed().order_id
     truck = accepting.accept("one", order_id).trip["truckRequestId"]
     trips.give_back("one", truck, "flat tyre")
-    view = reading.order(order_id)
+    view = current.order(order_id)
     assert view["order"]["status"] == "active"
     assert view["truckRequests"][0] | {"driver": None, "status": "searching"} == view["truckRequests"][0]
     with pytest.raises(NotOffered):
@@ -177,10 +180,10 @@ def test_a_trip_that_ends_while_it_is_read_is_no_trip() -> None:
     truck_id = accepting.accept("ravi", order_id).trip["truckRequestId"]
     with db.statements() as connection:
         assert trips.view(connection, truck_id, "mira") is None
-    assert reading.driver_opening("ravi").data["currentTrip"]["truckRequestId"] == truck_id
+    assert current.driver_opening("ravi").data["currentTrip"]["truckRequestId"] == truck_id
     offer = SimpleNamespace(state="accepted", truck_request_id=truck_id, driver_id="ravi")
     trips.give_back("ravi", truck_id, "a flat tyre")
     # What another connection has read just before.
     with db.statements() as connection, pytest.raises(NotOffered):
         accepting._answer_closed(connection, cast("Any", offer))
-    assert reading.driver_opening("ravi").data["currentTrip"] is None
+    assert current.driver_opening("ravi").data["currentTrip"] is None

@@ -17,7 +17,10 @@ from models.live import mailbox
 from tasks import drivers, followups, offers, sweeps
 from tasks import trips as trip_tasks
 from tests import scenes
-from workers import accepting, cancelling, expiring, listing, matching, registering, trips, waves
+from workers.drivers import registering, trips
+from workers.offers import accepting, matching, waves
+from workers.orders import cancelling, expiring
+from workers.reading import listing
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -239,7 +242,7 @@ def test_a_wave_asks_nobody_for_a_kind_that_was_filled_since_it_was_read(
         won("one", order_id)
         return found
 
-    monkeypatch.setattr("workers.matching.find", filled_meanwhile)
+    monkeypatch.setattr("workers.offers.matching.find", filled_meanwhile)
     wave = waves.next_wave(order_id, later(11))
     assert wave is not None
     assert [(one.to, one.data["trucksStillNeeded"]) for one in wave.messages] == [("driver:lcv", 1)]
@@ -258,7 +261,7 @@ def test_a_wave_names_a_truck_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -
         taken.append(won("one", order_id))
         return found
 
-    monkeypatch.setattr("workers.matching.find", one_less)
+    monkeypatch.setattr("workers.offers.matching.find", one_less)
     wave = waves.next_wave(order_id, later(11))
     assert wave is not None
     assert wave.messages[0].data["truckRequestId"] not in taken

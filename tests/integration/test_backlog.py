@@ -12,7 +12,7 @@ from sqlalchemy import text
 from models import db
 from tasks import sweeps
 from tests import scenes
-from workers import waves
+from workers.offers import waves
 
 pytestmark = pytest.mark.usefixtures("clean")
 

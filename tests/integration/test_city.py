@@ -14,8 +14,9 @@ from models.live import driver_index
 from models.live.driver_index import Position
 from tasks import followups
 from tests import scenes
-from workers import locating, waves
-from workers.matching import DRIVERS_PER_TRUCK, radius_km
+from workers.drivers import locating
+from workers.offers import waves
+from workers.offers.matching import DRIVERS_PER_TRUCK, radius_km
 
 pytestmark = pytest.mark.usefixtures("clean")
 

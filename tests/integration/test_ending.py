@@ -13,19 +13,11 @@ from models.errors import OrderNotCancellable, OrderNotFound
 from models.live import mailbox
 from tasks import followups
 from tests import scenes
-from workers import (
-    accepting,
-    admitting,
-    cancelling,
-    cleaning,
-    expiring,
-    listing,
-    offering,
-    reading,
-    recovering,
-    trips,
-    waves,
-)
+from workers import cleaning
+from workers.drivers import trips
+from workers.offers import accepting, offering, waves
+from workers.orders import admitting, cancelling, expiring, recovering
+from workers.reading import current, listing
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -45,8 +37,8 @@ def test_an_order_expires_after_sixty_seconds_and_not_before() -> None:
     assert expiring.expire(order_id, later(58)) is None
     assert expiring.due(later(61)) == [order_id]
     assert told(expiring.expire(order_id, later(61))) == [("customer:asha", "order_expired")]
-    assert reading.order(order_id)["order"]["status"] == "expired"
-    assert reading.order(order_id)["truckRequests"][0]["status"] == "expired"
+    assert current.order(order_id)["order"]["status"] == "expired"
+    assert current.order(order_id)["truckRequests"][0]["status"] == "expired"
     assert expiring.expire(order_id, later(62)) is None
 
 
@@ -70,12 +62,12 @@ def test_a_partly_filled_order_goes_on_with_the_trucks_it_has() -> None:
         ("customer:asha", "broadcast_expired"),
         ("driver:two", "request_no_longer_available"),
     ]
-    view = reading.order(order_id)
+    view = current.order(order_id)
     assert view["order"]["status"] == "partially_filled"
     assert sorted(one["status"] for one in view["truckRequests"]) == ["assigned", "expired"]
     for step in ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed"):
         trips.advance("one", truck, step)
-    assert reading.order(order_id)["order"]["status"] == "completed"
+    assert current.order(order_id)["order"]["status"] == "completed"
 
 
 def test_a_filled_order_is_not_expired() -> None:
@@ -84,7 +76,7 @@ def test_a_filled_order_is_not_expired() -> None:
     accepting.accept("one", order_id)
     assert expiring.due(later(3600)) == []
     assert expiring.expire(order_id, later(3600)) is None
-    assert reading.order(order_id)["order"]["status"] == "fully_filled"
+    assert current.order(order_id)["order"]["status"] == "fully_filled"
 
 
 def test_right_after_a_cancel_a_new_order_works() -> None:
@@ -103,7 +95,7 @@ def test_cancelling_tells_the_drivers_and_is_idempotent() -> None:
     assert cancelled is not None
     assert cancelled.changed_drivers == ["one"]
     assert cancelling.cancel("asha", order_id, "again") is None
-    assert reading.order(order_id)["order"]["status"] == "cancelled"
+    assert current.order(order_id)["order"]["status"] == "cancelled"
 
 
 def test_an_order_can_be_cancelled_before_it_is_placed() -> None:
@@ -112,7 +104,7 @@ def test_an_order_can_be_cancelled_before_it_is_placed() -> None:
     answered = admitting.by_key("asha", "k")
     assert answered is not None
     assert (answered.answer_status, answered.answer) == (202, admitting.queued_answer(order_id))
-    assert reading.order(order_id)["order"]["status"] == "cancelled"
+    assert current.order(order_id)["order"]["status"] == "cancelled"
     assert recovering.overdue(later(10)) == []
 
 
@@ -164,7 +156,7 @@ def test_admissions_that_nobody_placed_are_found_in_the_order_of_arrival() -> No
 def test_an_admission_that_fails_five_times_is_dead_and_its_customer_sees_it() -> None:
     order_id = scenes.admitted("asha")
     assert [recovering.may_try(order_id) for _ in range(6)] == [True] * 5 + [False]
-    view = reading.order(order_id)["order"]
+    view = current.order(order_id)["order"]
     assert (view["status"], view["rejection"]) == ("rejected", "INTERNAL_ERROR")
 
 
@@ -188,7 +180,7 @@ def test_admissions_are_forgotten_after_their_time() -> None:
     waiting = scenes.admitted("ravi")
     assert cleaning.forget_admissions(later(71 * 3600)) == 0
     assert cleaning.forget_admissions(later(73 * 3600)) == 1
-    assert reading.order(waiting)["order"]["status"] == "queued"
+    assert current.order(waiting)["order"]["status"] == "queued"
 
 
 def test_the_audit_tells_the_whole_story_and_cannot_be_changed() -> None:

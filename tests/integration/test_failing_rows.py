@@ -22,10 +22,15 @@ from models.live.driver_index import Position
 from tasks import offers, sweeps
 from tests import scenes
 from tests.conftest import ROOT
-from web import create_app, reports
-from web.positions import Positions
-from workers import accepting, expiring, failing, locating, reading, recovering, surveying, tracking, waves
-from workers.tracking import Way
+from web import create_app
+from web.positions import live as reports
+from web.positions.history import Positions
+from workers import failing
+from workers.drivers import locating, tracking
+from workers.drivers.tracking import Way
+from workers.offers import accepting, waves
+from workers.orders import expiring, recovering
+from workers.reading import current, operators
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -44,7 +49,7 @@ def noted() -> list[tuple[str, str, int]]:
 
 
 def status(order_id: str) -> str:
-    return str(reading.order(order_id)["order"]["status"])
+    return str(current.order(order_id)["order"]["status"])
 
 
 @contextmanager
@@ -137,7 +142,7 @@ def test_what_nobody_placed_is_placed_beside_what_cannot_even_be_tried(
             raise ValueError("wrong")
         return may_try(order_id)
 
-    monkeypatch.setattr("workers.recovering.may_try", fails)
+    monkeypatch.setattr("workers.orders.recovering.may_try", fails)
     assert sweeps.recover() == 1
     assert (status(wrong), status(right)) == ("queued", "active")
     assert noted() == [("recover", wrong, 1)]
@@ -212,11 +217,11 @@ def test_a_time_that_nobody_can_have_meant_is_not_saved(at_ms: int) -> None:
     collected.record("one", Position(28.0, 77.0, now_ms))
     collected.record("two", Position(28.0, 77.0, at_ms))
     collected.stop()
-    assert reading.driver_opening("two").data["currentTrip"] is None
+    assert current.driver_opening("two").data["currentTrip"] is None
     assert [
         row.id for row in run("SELECT id FROM drivers WHERE last_position_at > now() - interval '1 min'")
     ][:1] == ["one"]
-    assert surveying.overview()["drivers"]
+    assert operators.overview()["drivers"]
 
 
 def test_of_ways_that_are_saved_together_the_wrong_one_is_left_out() -> None:
@@ -259,14 +264,14 @@ def test_a_time_that_python_cannot_hold_stops_no_page_and_nobodys_accept(at: str
     with unchecked("ck_drivers_last_position_at", "drivers"):
         place = "last_latitude = 1, last_longitude = 1"
         run(f"UPDATE drivers SET {place}, last_position_at = '{at}' WHERE id = 'one'")
-        assert surveying.overview()["map"]["drivers"]
+        assert operators.overview()["map"]["drivers"]
         run("UPDATE outbox SET created_at = now() - interval '1 minute'")
         live.commands().flushall()
         assert offers.accept("one", outcome.order_id)["result"] == "accepted"
         accepting.accept("two", outcome.order_id)
         run("UPDATE outbox SET created_at = now() - interval '1 minute'")
         assert sweeps.deliver() == 2
-        assert reading.driver_opening("one").data["currentTrip"]
+        assert current.driver_opening("one").data["currentTrip"]
 
 
 @pytest.mark.parametrize("at", [BEFORE_CHRIST, "1999-12-31", "2100-01-02", "infinity", "-infinity"])
@@ -281,15 +286,15 @@ def test_one_order_that_cannot_be_shown_is_missing_on_the_map_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     wrong, right = scenes.placed("asha").order_id, scenes.placed("bina").order_id
-    progress = surveying._progress
+    progress = operators._progress
 
     def fails(row: Any) -> dict[str, Any]:
         if str(row.id) == wrong:
             raise ValueError("wrong")
         return progress(row)
 
-    monkeypatch.setattr(surveying, "_progress", fails)
-    assert [one["id"] for one in surveying.overview()["map"]["orders"]] == [right]
+    monkeypatch.setattr(operators, "_progress", fails)
+    assert [one["id"] for one in operators.overview()["map"]["orders"]] == [right]
 
 
 # Counted, told apart, mended.

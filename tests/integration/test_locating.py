@@ -13,7 +13,8 @@ from models.errors import DriverNotRegistered
 from models.live import commands, driver_index, driver_search
 from models.live.driver_index import Position
 from tests import scenes
-from workers import accepting, locating, registering, trips
+from workers.drivers import locating, registering, trips
+from workers.offers import accepting
 
 pytestmark = pytest.mark.usefixtures("clean")
 

@@ -15,10 +15,12 @@ from models.live import alive
 from tasks import app as celery
 from tests import scenes
 from tests.conftest import forget_configuration
-from web import create_app, metrics
-from web.health import QUEUES
-from web.traffic import board
-from workers import accepting, recovering
+from web import create_app
+from web.http.request_counters import board
+from web.routes import metrics
+from web.routes.health import QUEUES
+from workers.offers import accepting
+from workers.orders import recovering
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
 

@@ -26,16 +26,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from models import db, live, tables
+from models import db, live
 from models.errors import DomainError
 from models.live.driver_index import Position
+from models.tables import all
 from tasks import followups, orders, sweeps
 from tests import scenes
 from tests.conftest import Stores, process_settings
 from web import create_app
-from web.issuing import issue
+from web.identity.issuing import issue
 from web.wakeups import wakeups
-from workers import accepting, cancelling, expiring, locating, recovering, trips, waves
+from workers.drivers import locating, trips
+from workers.offers import accepting, waves
+from workers.orders import cancelling, expiring, recovering
 
 CUSTOMERS = ("asha", "ravi")
 DRIVERS = ("d1", "d2", "d3")
@@ -121,7 +124,7 @@ class Rules(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        names = ", ".join(table.name for table in tables.TABLES)
+        names = ", ".join(table.name for table in all.TABLES)
         with db.transaction() as connection:
             connection.exec_driver_sql(f"TRUNCATE {names}")
         live.commands().flushall()

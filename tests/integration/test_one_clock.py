@@ -17,10 +17,13 @@ from models.live.driver_index import Position
 from tasks import app, sweeps
 from tasks.celery_patches.beat import MOST_WAITING, QUEUE, SweepScheduler
 from tests import scenes
-from web.fields import FUTURE_SECONDS, PAST_DAYS
-from web.schemas import ReportedPosition
-from workers import cleaning, locating, matching, overseeing, registering, revoking
-from workers.matching import WaveSearch
+from web.schemas.bodies import ReportedPosition
+from web.schemas.fields import FUTURE_SECONDS, PAST_DAYS
+from workers import cleaning, revoking
+from workers.drivers import locating, registering
+from workers.offers import matching
+from workers.offers.matching import WaveSearch
+from workers.reading import figures
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -77,7 +80,7 @@ def test_a_driver_is_as_silent_as_he_is_whoever_heard_him(host: Host, web: float
         locating.update(driver, Position(*scenes.NOIDA, then_ms), then_ms)
     host.wrong_by(worker)
     assert [found.driver_id for found in matching.find([ACE])[0]] == ["heard"]
-    assert overseeing.heard() == 1
+    assert figures.heard() == 1
     assert cleaning.drop_silent_drivers() == 1
 
 

@@ -14,7 +14,10 @@ from tasks.followups import follow
 from tests import scenes
 from tests.clients import Caller, code
 from tests.scenes import NOIDA
-from workers import accepting, cancelling, expiring, listing, overseeing, recovering, surveying, trips, waves
+from workers.drivers import trips
+from workers.offers import accepting, waves
+from workers.orders import cancelling, expiring, recovering
+from workers.reading import figures, listing, operators
 
 pytestmark = pytest.mark.usefixtures("aside")
 
@@ -94,7 +97,7 @@ def test_the_overview_counts_orders_by_what_became_of_them(olga: Caller) -> None
 def test_what_ended_more_than_an_hour_ago_is_not_counted() -> None:
     order_id = scenes.placed().order_id
     expiring.end_now(order_id, "olga")
-    in_an_hour = surveying.overview(datetime.now(UTC) + timedelta(minutes=61))["counters"]
+    in_an_hour = operators.overview(datetime.now(UTC) + timedelta(minutes=61))["counters"]
     assert in_an_hour["lastHour"] == {"expired": 0, "cancelled": 0, "completed": 0}
     assert in_an_hour["ordersPerMinute"] == 0
     assert in_an_hour["firstOffer"] == {"orders": 0, "p50Seconds": None, "p99Seconds": None}
@@ -103,8 +106,8 @@ def test_what_ended_more_than_an_hour_ago_is_not_counted() -> None:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (overseeing.ADMISSIONS_WATCHED, "ix_admissions_unplaced"),
-        (surveying.PRESENT, "ix_orders_status"),
+        (figures.ADMISSIONS_WATCHED, "ix_admissions_unplaced"),
+        (operators.PRESENT, "ix_orders_status"),
     ],
 )
 def test_what_a_console_counts_every_second_is_found_by_an_index(statement: TextClause, index: str) -> None:
@@ -138,7 +141,7 @@ def test_without_the_driver_index_a_saved_position_counts_for_a_word() -> None:
             text("""UPDATE drivers SET last_latitude = 1, last_longitude = 2,
                 last_position_at = now() - CASE id WHEN 'old' THEN 61 ELSE 0 END * interval '1 second'""")
         )
-    drivers = overseeing.figures_of(None).drivers
+    drivers = figures.figures_of(None).drivers
     assert (drivers["available"], drivers["silent"]) == (1, 1)
 
 
@@ -159,7 +162,7 @@ def test_the_map_shows_where_is_searched_and_where_drivers_are(olga: Caller) -> 
 
 
 def test_the_map_is_bounded(olga: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surveying, "MAP_ORDERS", 2)
+    monkeypatch.setattr(operators, "MAP_ORDERS", 2)
     for number in range(3):
         scenes.placed(f"c{number}")
     seen = data(olga.get("/ops/overview"))

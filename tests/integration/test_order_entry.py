@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from models import live, settings
-from models.live import idempotency, order_entry, order_lock
-from models.live.order_entry import Entrant, Gate, RateLimited
+from models.live import idempotency, order_gate, order_lock
+from models.live.order_gate import Entrant, Gate, RateLimited
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -24,13 +24,13 @@ def three_a_minute(clean: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def enter(customer_id: str, order_id: str = "o1", key: str | None = None) -> object:
-    (met,) = order_entry.acquire([Entrant(order_id, customer_id, key)])
+    (met,) = order_gate.acquire([Entrant(order_id, customer_id, key)])
     return met
 
 
 def test_the_first_enters_and_the_second_of_the_same_customer_finds_the_lock() -> None:
     asked = [Entrant("o1", "asha", None), Entrant("o2", "asha", None), Entrant("o3", "bina", None)]
-    assert order_entry.acquire(asked) == [Gate.ACQUIRED, Gate.LOCKED, Gate.ACQUIRED]
+    assert order_gate.acquire(asked) == [Gate.ACQUIRED, Gate.LOCKED, Gate.ACQUIRED]
     assert live.commands().get(order_lock.key("asha")) == "o1"
     assert live.commands().ttl(order_lock.key("asha")) in (9, 10)
 
@@ -81,14 +81,14 @@ def pass_by(seconds: float) -> None:
 def test_what_did_not_begin_is_not_counted() -> None:
     for _ in range(5):
         assert enter("asha") is Gate.ACQUIRED
-        order_entry.undo("asha", "o1")
+        order_gate.undo("asha", "o1")
     assert live.commands().keys("*asha*") == []
 
 
 @pytest.mark.usefixtures("three_a_minute")
 def test_only_who_holds_the_lock_can_leave() -> None:
     assert enter("asha") is Gate.ACQUIRED
-    order_entry.undo("asha", "another")
+    order_gate.undo("asha", "another")
     assert live.commands().get(order_lock.key("asha")) == "o1"
     assert live.commands().llen("orders:rate:asha") == 1
 
@@ -98,4 +98,4 @@ def test_without_redis_it_says_so() -> None:
     live.commands().connection_pool.disconnect()
     with pytest.raises(redis.RedisError):
         enter("asha")
-    order_entry.undo("asha", "o1")
+    order_gate.undo("asha", "o1")

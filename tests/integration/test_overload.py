@@ -16,9 +16,9 @@ from server.hangup import LOOKED_AT_AFTER_SECONDS
 from tasks import orders
 from tests import scenes
 from tests.clients import Caller
-from web import shedding
-from web.backlog import Backlog, backlog
-from web.traffic import board
+from web.http.request_counters import board
+from web.limits import shedding
+from web.limits.backlog import Backlog, backlog
 
 pytestmark = pytest.mark.usefixtures("clean")
 

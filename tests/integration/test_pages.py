@@ -13,8 +13,9 @@ from models.live import figures
 from tests.conftest import Stores, empty_tables
 from tests.growth.filling import BIG, fill_tables
 from tests.system import until
-from web.orders import STATUSES
-from workers import listing, overseeing, reading, surveying
+from web.routes.orders import STATUSES
+from workers.reading import current, listing, operators
+from workers.reading import figures as figures_of_workers
 
 ORDERS, DRIVERS = 3000, 1000
 ALL = """
@@ -65,7 +66,7 @@ def test_the_active_order_is_the_one_that_searches_or_else_the_newest_that_is_no
         " 'fully_filled', 'in_progress') ORDER BY searching DESC, id DESC LIMIT 1",
         customer=customer,
     )
-    found = reading.current_order(customer)
+    found = current.current_order(customer)
     assert [found["order"]["id"]] == wanted if found else wanted == []
 
 
@@ -85,10 +86,10 @@ def drivers_by_state() -> dict[str, int]:
 
 @pytest.mark.parametrize("page", [7, 20_000])
 def test_drivers_are_counted_right_in_pages_of_any_size(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overseeing, "PAGE", page)
-    monkeypatch.setattr(overseeing, "TRIPS_PAGE", page)
+    monkeypatch.setattr(figures_of_workers, "PAGE", page)
+    monkeypatch.setattr(figures_of_workers, "TRIPS_PAGE", page)
     monkeypatch.setattr(figures, "CHEAP_SECONDS", 60)
-    counted = overseeing.figures_of(None).drivers
+    counted = figures_of_workers.figures_of(None).drivers
     wanted = drivers_by_state()
     # Who is heard grows silent while this is counted.
     assert counted["available"] + counted["silent"] == wanted.get("available", 0) + wanted.get("silent", 0)
@@ -140,12 +141,12 @@ def test_what_ended_in_the_last_hour_is_counted_minute_by_minute() -> None:
             " WHERE at > now() - interval '1 hour' AND type = 'order_completed'"
         ).one()
     for _ in range(2):
-        ended = surveying.overview()["counters"]["lastHour"]
+        ended = operators.overview()["counters"]["lastHour"]
         assert abs(ended["completed"] - wanted) <= 1
     assert len(list(live.commands().scan_iter("figures:ended:*"))) >= 57
 
 
 def test_the_map_shows_no_more_drivers_than_it_may_and_those_on_trips_among_them() -> None:
-    shown = surveying.overview()["map"]["drivers"]
+    shown = operators.overview()["map"]["drivers"]
     assert len(shown) == DRIVERS
     assert {one["state"] for one in shown} >= {"busy", "on_trip", "unavailable", "silent"}

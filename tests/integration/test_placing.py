@@ -14,7 +14,9 @@ from models.live import order_lock
 from models.messages import iso
 from tasks import orders
 from tests import scenes
-from workers import accepting, admitting, placing, reading
+from workers.offers import accepting
+from workers.orders import admitting, placing
+from workers.reading import current
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -69,7 +71,7 @@ def test_an_order_answered_202_and_refused_later_is_seen_as_rejected() -> None:
     assert admitting.answer_202(order_id)
     (outcome,) = scenes.place([order_id])
     assert outcome.state == "rejected"
-    view = reading.order(order_id)["order"]
+    view = current.order(order_id)["order"]
     assert view["status"] == "rejected"
     assert view["rejection"] == "ACTIVE_ORDER_EXISTS"
     assert admitting.by_key("asha", "later") is not None
@@ -166,7 +168,7 @@ def test_a_commit_in_doubt_is_settled_for_good() -> None:
     assert not admitting.admit([lost])
     assert scenes.place([lost.order_id]) == []
     with pytest.raises(OrderNotFound):
-        reading.order(lost.order_id)
+        current.order(lost.order_id)
 
 
 def test_what_the_sweep_places_gives_up_the_lock_that_the_door_took() -> None:

@@ -15,10 +15,10 @@ from models.live import mailbox
 from models.messages import iso
 from tasks import followups, orders, sweeps
 from tests import scenes
-from web import admission, intake
-from workers import admitting, deciding, placing, recovering
-from workers.admitting import AdmissionRequest
-from workers.deciding import Outcome
+from web.admission import door, group_commit
+from workers.orders import admitting, placing, placing_sql, recovering
+from workers.orders.admitting import AdmissionRequest
+from workers.orders.placing_sql import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -63,13 +63,13 @@ def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = _one_whose_nearest_driver_is_not_there()
-    placed, sizes = deciding.PLACE.execute, []
+    placed, sizes = placing_sql.PLACE.execute, []
 
     def note(connection: Any, values: Any) -> Any:
         sizes.append(len(values["ids"]))
         return placed(connection, values)
 
-    monkeypatch.setattr(deciding.PLACE, "execute", note)
+    monkeypatch.setattr(placing_sql.PLACE, "execute", note)
     outcomes = scenes.place([one, other])
     assert sizes == [2, 1]
     assert {outcome.order_id: _told(outcome) for outcome in outcomes} == {
@@ -81,7 +81,7 @@ def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
 
 def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     scenes.driver("ravi")
-    read, placed, sizes = placing.QUEUED.execute, deciding.PLACE.execute, []
+    read, placed, sizes = placing.QUEUED.execute, placing_sql.PLACE.execute, []
     old, new = scenes.admitted("asha"), scenes.admitted("bina")
 
     def read_long_ago(connection: Any, values: Any) -> Any:
@@ -96,7 +96,7 @@ def test_one_that_was_read_long_ago_begins_when_it_is_placed(monkeypatch: pytest
         return placed(connection, values)
 
     monkeypatch.setattr(placing.QUEUED, "execute", read_long_ago)
-    monkeypatch.setattr(deciding.PLACE, "execute", note)
+    monkeypatch.setattr(placing_sql.PLACE, "execute", note)
     assert sorted(outcome.order_id for outcome in scenes.place([old, new])) == sorted([old, new])
     assert sizes == [2, 1]
     with db.statements() as connection:
@@ -116,14 +116,14 @@ def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = _one_whose_nearest_driver_is_not_there()
-    placed, calls = deciding.PLACE.execute, iter([True, False])
+    placed, calls = placing_sql.PLACE.execute, iter([True, False])
 
     def fail_at_second(connection: Any, values: Any) -> Any:
         if not next(calls, True):
             raise OperationalError("EXECUTE", None, Exception("gone"))
         return placed(connection, values)
 
-    monkeypatch.setattr(deciding.PLACE, "execute", fail_at_second)
+    monkeypatch.setattr(placing_sql.PLACE, "execute", fail_at_second)
     assert [outcome.order_id for outcome in scenes.place([one, other])] == [one]
     assert states() == {one: "placed", other: "placed"}
     with db.transaction() as connection:
@@ -273,10 +273,10 @@ def test_one_who_is_held_up_does_not_take_the_others_along(monkeypatch: pytest.M
         assert db.refused(found.value)
         elsewhere.rollback()
 
-    submission = intake.Submission(other, commit_error=found.value)
-    monkeypatch.setattr(intake, "submit", lambda *_: submission)
+    submission = group_commit.Submission(other, commit_error=found.value)
+    monkeypatch.setattr(group_commit, "submit", lambda *_: submission)
     monkeypatch.setattr(orders, "enqueue", lambda order_ids: True)
-    assert admission._admit(other) is submission
+    assert door._admit(other) is submission
     assert submission.admitted
     assert states() == {other.order_id: "queued"}
 

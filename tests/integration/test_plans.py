@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
-from bench.growth import write_past
 from models import db, poolers, prepared
 from models.live.driver_index import Position
 from tasks import orders, sweeps
@@ -19,7 +18,11 @@ from tests import scenes
 from tests import statements as code
 from tests.conftest import Stores, empty_tables
 from tests.growth.filling import fill_tables
-from workers import accepting, admitting, expiring, locating, reading, trips, waves
+from tools.bench.growth import write_past
+from workers.drivers import locating, trips
+from workers.offers import accepting, waves
+from workers.orders import admitting, expiring
+from workers.reading import current
 
 PAST = 20_000
 LARGE = {"admissions", "orders", "truck_requests", "offers", "order_events", "outbox", "drivers"}
@@ -86,18 +89,18 @@ def main_job() -> None:
     admitting.by_key("asha", "key")
     admitting.by_order(taken)
     orders.place([taken, left])
-    reading.driver_opening("driver-0")
+    current.driver_opening("driver-0")
     accepting.decline("driver-2", taken)
     follow(accepting.accept("driver-0", taken, None).followup)
     follow(accepting.accept("driver-1", taken, None).followup)
-    [truck, other] = [each["id"] for each in reading.order(taken)["truckRequests"]]
+    [truck, other] = [each["id"] for each in current.order(taken)["truckRequests"]]
     for status in ("en_route_pickup", "at_pickup"):
         trips.advance("driver-0", truck, status)
     follow(trips.give_back("driver-1", other, "flat tyre"))
     waves.next_wave(left, datetime.now(UTC) + timedelta(seconds=11))
     orders.cancel("asha", taken, "found another")
     expiring.expire(left, datetime.now(UTC) + timedelta(seconds=61))
-    reading.current_order("asha")
+    current.current_order("asha")
     locating.save({"driver-0": Position(28.5, 77.4, scenes.now_ms())})
     for sweep in (sweeps.expire, sweeps.send_waves, sweeps.recover, sweeps.deliver, sweeps.cleanup):
         sweep()
@@ -202,14 +205,14 @@ def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
 # What reads a part of an index by a range and leaves rows out, and why these are few.
 FEW_LEFT_OUT = {
     "models.outbox.OVERDUE": "what has failed by itself and pauses",
-    "workers.expiring.DUE": "what has failed by itself and pauses",
-    "workers.overseeing.FAILED": "what has failed by itself in the last hour",
+    "workers.orders.expiring.DUE": "what has failed by itself and pauses",
+    "workers.reading.figures.FAILED": "what has failed by itself in the last hour",
     "workers.cleaning.FORGET_ADMISSIONS": "what is still queued after days",
     "workers.cleaning.FORGET_PHONES": "nothing: a row that is locked is held against the index's condition",
-    "workers.recovering.OVERDUE": "what has failed before and pauses",
+    "workers.orders.recovering.OVERDUE": "what has failed before and pauses",
     "workers.revoking.SINCE": "what ran out in the minute in which it was called back",
-    "workers.surveying.ARRIVED": "what was refused in the last minute",
-    "workers.waves.DUE": "searches that the sweep of expiry ends in the same second",
+    "workers.reading.operators.ARRIVED": "what was refused in the last minute",
+    "workers.offers.waves.DUE": "searches that the sweep of expiry ends in the same second",
 }
 
 

@@ -11,12 +11,15 @@ from sqlalchemy import text
 from models import db, live, messages
 from models.live import commands, mailbox
 from models.messages import Message
-from models.orders import RUNNING
+from models.tables.orders import RUNNING
 from tasks import offers, operating, orders
 from tasks import trips as trip_tasks
 from tests import scenes
 from tests.clients import Caller
-from workers import accepting, cleaning, pseudonyms, reading, registering
+from workers import cleaning
+from workers.drivers import registering
+from workers.offers import accepting
+from workers.reading import current, pseudonyms
 
 ASKED = ("lorry-a", "lorry-b", "lorry-c")
 
@@ -127,7 +130,7 @@ def delivered(order_id: str, driver: str = "lorry-a") -> None:
 
 
 def shown(order_id: str) -> Any:
-    return reading.order(order_id)["truckRequests"][0]["driver"]
+    return current.order(order_id)["truckRequests"][0]["driver"]
 
 
 def long_ago(hours: float) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 from tests.clients import Caller, code
 from web import create_app
 from web.documents.openapi import EXAMPLE_ID, OPERATIONS
-from web.issuing import issue
+from web.identity.issuing import issue
 
 pytestmark = pytest.mark.usefixtures("clean")
 

@@ -18,7 +18,9 @@ from models.messages import Message
 from tasks import followups, offers, remaining, trips
 from tests import scenes
 from tests.system import until
-from workers import accepting, announcing, cancelling, expiring, order_turns
+from workers import order_turns
+from workers.offers import accepting, announcing
+from workers.orders import cancelling, expiring
 
 pytestmark = pytest.mark.usefixtures("clean")
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from models import db
-from web.auth import Caller, Unauthenticated
-from web.revocations import Revocations
+from web.identity.revocations import Revocations
+from web.identity.tokens import Caller, Unauthenticated
 from workers import revoking
 
 NOW = datetime.now(UTC)

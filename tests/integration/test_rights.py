@@ -12,7 +12,9 @@ from psycopg2 import errors
 from models import db
 from tests import scenes
 from tests.conftest import ROOT, Stores, process_settings
-from workers import accepting, cleaning, expiring, revoking
+from workers import cleaning, revoking
+from workers.offers import accepting
+from workers.orders import expiring
 
 ROLE, DATABASE = "app-role", "of_another"
 

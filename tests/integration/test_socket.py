@@ -21,7 +21,6 @@ from sqlalchemy import text
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from local.stores import THROWAWAY_VALKEY, Valkey
 from models import db, live
 from models.live import driver_index, mailbox
 from models.messages import Message, iso
@@ -31,8 +30,9 @@ from tests.conftest import Stores
 from tests.fuzz.frames import frame
 from tests.system import System, until
 from tests.upgraded import accepted
-from web.auth import Caller
-from web.issuing import issue
+from tools.local.stores import THROWAWAY_VALKEY, Valkey
+from web.identity.issuing import issue
+from web.identity.tokens import Caller
 from web.socket import session
 from web.socket.handshake import serve
 from web.wakeups import wakeups

@@ -14,9 +14,9 @@ import psycopg2
 import pytest
 import redis
 
-from local import background, ports, unprivileged
-from local.server import AlreadyRunning
-from local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
+from tools.local import background, ports, unprivileged
+from tools.local.server import AlreadyRunning
+from tools.local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from local.stores import Valkey
+from tools.local.stores import Valkey
 server = Valkey(Path(sys.argv[1]))
 server.start()
 print(server.pid, flush=True)

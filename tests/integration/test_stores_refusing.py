@@ -17,7 +17,7 @@ from tests import scenes
 from tests.clients import Caller, code
 from tests.conftest import Stores, forget_configuration
 from web import create_app
-from workers import placing, recovering
+from workers.orders import placing, recovering
 
 WRITES = Prepared(
     "writes", "INSERT INTO outbox (order_id, body) VALUES (CAST(:id AS uuid), '{}') RETURNING id"
@@ -224,7 +224,7 @@ def test_an_admission_that_the_store_refused_to_place_is_not_counted_out(
         with db.statements() as connection:
             connection.exec_driver_sql(RAISE.format(sqlstate))
 
-    monkeypatch.setattr("workers.placing.insert_orders", refuse)
+    monkeypatch.setattr("workers.orders.placing.insert_orders", refuse)
     for _ in range(8):
         sweeps.recover()
         with db.statements() as connection:

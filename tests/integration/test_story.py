@@ -6,7 +6,7 @@ import pytest
 
 from tests import scenes
 from tests.clients import Caller, code
-from workers.listing import DRIVERS_OF_A_WAVE
+from workers.reading.listing import DRIVERS_OF_A_WAVE
 
 pytestmark = pytest.mark.usefixtures("clean")
 DRIVERS = 30

@@ -13,7 +13,9 @@ from models.messages import Message
 from models.outbox import Followup, Notice
 from tasks import sweeps
 from tests import scenes
-from workers import expiring, reading, waves
+from workers.offers import waves
+from workers.orders import expiring
+from workers.reading import current
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -27,7 +29,7 @@ def told(followups: Sequence[Followup]) -> dict[str, list[tuple[str, str]]]:
 
 
 def status(order_id: str) -> str:
-    return str(reading.order(order_id)["order"]["status"])
+    return str(current.order(order_id)["order"]["status"])
 
 
 def test_searches_that_end_together_are_told_each_to_its_own() -> None:

@@ -13,15 +13,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from models import db
 from models.live import commands
 from models.live.driver_index import Position
-from models.orders import RUNNING
+from models.tables.orders import RUNNING
 from tasks import drivers, offers, orders
 from tasks import trips as trip_tasks
 from tests import scenes
 from tests.integration.test_trips import assigned_ago
-from web import positions
-from web.positions import Positions
-from workers import tracking
-from workers.tracking import Way
+from web.positions import history
+from web.positions.history import Positions
+from workers.drivers import tracking
+from workers.drivers.tracking import Way
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -126,7 +126,7 @@ def test_a_customer_is_not_told_where_the_driver_was_before_the_assignment(truck
 def test_positions_that_wait_for_postgres_are_a_point_a_second_and_bounded(
     truck: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(positions, "MAX_WAITING", 5)
+    monkeypatch.setattr(history, "MAX_WAITING", 5)
     begun = assigned_ago(truck, minutes=10)
     collected = Positions()
     reports = [("d", Position(*HERE, begun + ms)) for ms in range(0, 10_000, 100)]

@@ -12,13 +12,16 @@ from models import db
 from models.errors import InvalidTransition, TripNotFound
 from models.live import commands, driver_index, mailbox
 from models.live.driver_index import Position
-from models.orders import NEXT_TRIP_STATUS, RUNNING, TRUCK_REQUEST_STATES
+from models.tables.orders import NEXT_TRIP_STATUS, RUNNING, TRUCK_REQUEST_STATES
 from tasks import drivers, followups, offers, sweeps
 from tasks import trips as trip_tasks
 from tests import scenes
-from web.positions import Positions
-from workers import cancelling, listing, locating, reading, tracking, trips, waves
-from workers.tracking import Way
+from web.positions.history import Positions
+from workers.drivers import locating, tracking, trips
+from workers.drivers.tracking import Way
+from workers.offers import waves
+from workers.orders import cancelling
+from workers.reading import current, listing
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -73,7 +76,7 @@ def test_of_all_pairs_of_states_only_the_next_step_is_a_transition(present: str,
         return
     with pytest.raises(TripNotFound if present in ("searching", "expired") else InvalidTransition):
         trips.advance("d", truck_id, wanted)
-    assert reading.order(order_id)["truckRequests"][0]["status"] == present
+    assert current.order(order_id)["truckRequests"][0]["status"] == present
 
 
 @pytest.mark.parametrize("present", [*RUNNING, "completed"])
@@ -104,7 +107,7 @@ def test_the_order_follows_its_trucks() -> None:
     order_id = scenes.placed(trucks=2).order_id
 
     def status() -> Any:
-        return reading.order(order_id)["order"]["status"]
+        return current.order(order_id)["order"]["status"]
 
     trucks = {}
     for driver, after in (("one", "partially_filled"), ("two", "fully_filled")):
@@ -124,7 +127,7 @@ def test_a_truck_given_back_goes_to_the_next_nearest_and_the_audit_tells_it_in_o
         scenes.driver(driver, number)
     order_id, truck_id = won("nearest")
     trip_tasks.give_back("nearest", truck_id, "a flat tyre")
-    again = reading.order(order_id)["order"]
+    again = current.order(order_id)["order"]
     assert again["status"] == "active"
     ends = datetime.fromisoformat(again["expiresAt"])
     assert timedelta(seconds=58) < ends - datetime.now(UTC) <= timedelta(seconds=60)
@@ -164,7 +167,7 @@ def test_going_off_duty_withdraws_the_open_offers_and_says_so() -> None:
     order_id = scenes.placed().order_id
     sweeps.deliver()
     assert not drivers.set_available("d", False)["available"]
-    assert reading.driver_opening("d").data["openBroadcasts"] == []
+    assert current.driver_opening("d").data["openBroadcasts"] == []
     with pytest.raises(Exception, match="not offered"):
         offers.accept("d", order_id)
     assert story(order_id)[-1] == "offer_withdrawn"
@@ -182,21 +185,21 @@ def test_a_driver_who_comes_back_on_duty_is_asked_by_other_orders_and_not_by_tha
     assert waves.next_wave(first, later) is None
     assert [event["type"] for event in listing.story(first)["events"]].count("wave_sent") == 1
     assert scenes.placed("ravi").followup
-    assert len(reading.driver_opening("d").data["openBroadcasts"]) == 1
+    assert len(current.driver_opening("d").data["openBroadcasts"]) == 1
 
 
 def test_another_vehicle_withdraws_the_offers_for_the_old_one() -> None:
     scenes.driver("d")
     scenes.placed()
     drivers.register("d", "D", "+911234567890", "TRUCK", "OPEN_17FT", "DL 1 AB 1234")
-    assert reading.driver_opening("d").data["openBroadcasts"] == []
+    assert current.driver_opening("d").data["openBroadcasts"] == []
 
 
 def test_staying_on_duty_keeps_the_offers() -> None:
     scenes.driver("d")
     scenes.placed()
     drivers.set_available("d", True)
-    assert len(reading.driver_opening("d").data["openBroadcasts"]) == 1
+    assert len(current.driver_opening("d").data["openBroadcasts"]) == 1
 
 
 # --- the way ---------------------------------------------------------------------------------------

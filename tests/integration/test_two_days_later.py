@@ -12,9 +12,10 @@ from models import live
 from tasks import orders
 from tests import scenes
 from web import create_app
-from web.issuing import issue
+from web.identity.issuing import issue
 from web.wakeups import wakeups
-from workers import cleaning, expiring
+from workers import cleaning
+from workers.orders import expiring
 
 pytestmark = pytest.mark.usefixtures("clean")
 

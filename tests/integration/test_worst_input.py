@@ -24,10 +24,10 @@ from tests import worst
 from tests.conftest import forget_configuration
 from tests.upgraded import accepted
 from web import create_app
-from web.backlog import backlog
 from web.documents.openapi import EXAMPLE_ID, OPERATIONS
-from web.issuing import issue
-from web.parsing import MAXIMUM_BODY_BYTES
+from web.http.parsing import MAXIMUM_BODY_BYTES
+from web.identity.issuing import issue
+from web.limits.backlog import backlog
 from web.socket.reader import DRIVER_ACTIONS, Reader
 
 MOST_SECONDS = 0.020

@@ -13,7 +13,7 @@ import pytest
 from tests import scenes
 from tests.conftest import Stores
 from tests.system import Person, System, hear, on_duty, until
-from workers import admitting
+from workers.orders import admitting
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Request
 
 from models import settings
-from web import addresses
+from web.http import client_address
 
 PROXIES = "10.0.0.0/8, 2001:db8:9::1"
 
@@ -26,7 +26,7 @@ def address(peer: str, *forwarded: str) -> str | None:
     environ = {"REMOTE_ADDR": peer}
     if forwarded:
         environ["HTTP_X_FORWARDED_FOR"] = ",".join(forwarded)
-    return addresses.of_request(Request(environ))
+    return client_address.of_request(Request(environ))
 
 
 @pytest.mark.usefixtures("_proxies")

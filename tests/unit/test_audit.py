@@ -2,8 +2,8 @@
 
 import pytest
 
-from audit import licences, secrets
 from tests.conftest import ROOT
+from tools.audit import licences, secrets
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from werkzeug.datastructures import Headers
 from models import settings
 from tests.conftest import ROOT
 from tests.forging import NONE, encoded, forged, private_pem, public_pem
-from web import auth, issuing, keys
-from web.auth import Caller, Unauthenticated
+from web.identity import issuing, keys, tokens
+from web.identity.tokens import Caller, Unauthenticated
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -33,7 +33,7 @@ def signed(**changes: Any) -> str:
 
 def refused(text: str) -> bool:
     try:
-        auth.verify(text, NOW)
+        tokens.verify(text, NOW)
     except Unauthenticated as error:
         return error.code == "UNAUTHENTICATED"
     return False
@@ -50,11 +50,11 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 def test_a_good_token_names_its_caller() -> None:
-    assert auth.verify(signed(), NOW) == Caller("asha", "customer", NOW + timedelta(hours=1))
+    assert tokens.verify(signed(), NOW) == Caller("asha", "customer", NOW + timedelta(hours=1))
 
 
 def test_times_may_have_fractions() -> None:
-    assert auth.verify(signed(exp=SECONDS + 0.5), NOW).sub == "asha"
+    assert tokens.verify(signed(exp=SECONDS + 0.5), NOW).sub == "asha"
 
 
 @pytest.mark.parametrize("value", [NONE, None, "", True, [], {}])
@@ -106,7 +106,7 @@ def test_claims_out_of_bounds_are_refused(changes: dict[str, Any]) -> None:
     [{"iat": SECONDS + 60}, {"nbf": SECONDS + 60}, {"exp": SECONDS + 30 * 86400}, {"sub": "a" * 64}],
 )
 def test_claims_just_within_bounds_are_taken(changes: dict[str, Any]) -> None:
-    assert auth.verify(signed(**changes), NOW)
+    assert tokens.verify(signed(**changes), NOW)
 
 
 @pytest.mark.parametrize(
@@ -150,12 +150,12 @@ def test_an_unsigned_or_changed_token_is_refused() -> None:
 
 def test_keys_named_in_the_header_are_never_looked_at() -> None:
     header = {"alg": "HS256", "kid": "../../dev/null", "jku": "http://127.0.0.1:1/", "jwk": {"kty": "oct"}}
-    assert auth.verify(forged(header, CLAIMS), NOW).sub == "asha"
+    assert tokens.verify(forged(header, CLAIMS), NOW).sub == "asha"
     assert refused(forged(header, CLAIMS, b""))
 
 
 def test_a_token_over_4_kb_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "SIGNATURES", None)
+    monkeypatch.setattr(tokens, "SIGNATURES", None)
     assert refused(signed(padding="x" * 4096))
 
 
@@ -165,7 +165,7 @@ def test_a_public_key_decides_the_one_algorithm(
 ) -> None:
     configured.setenv("JWT_PUBLIC_KEY", public_pem(key).replace("\n", "\\n"))
     private = private_pem(key)
-    assert auth.verify(jwt.encode(CLAIMS, private, algorithm), NOW).sub == "asha"
+    assert tokens.verify(jwt.encode(CLAIMS, private, algorithm), NOW).sub == "asha"
     assert refused(signed())
     # The classic confusion: the public key, known to all, taken for an HMAC secret.
     assert refused(forged({"alg": "HS256"}, CLAIMS, public_pem(key)))
@@ -181,16 +181,16 @@ def test_the_secret_before_this_one_is_still_taken_and_no_other(configured: pyte
     settings.load.cache_clear()
     keys.usable.cache_clear()
     configured.setenv("JWT_SECRET_PREVIOUS", SECRET)
-    assert auth.verify(signed(), NOW).sub == "asha"
-    assert auth.verify(forged({"alg": "HS256"}, CLAIMS, OTHER), NOW).sub == "asha"
+    assert tokens.verify(signed(), NOW).sub == "asha"
+    assert tokens.verify(forged({"alg": "HS256"}, CLAIMS, OTHER), NOW).sub == "asha"
     assert refused(forged({"alg": "HS256"}, CLAIMS, "a third secret of thirty-two bytes.."))
 
 
 def test_each_of_two_public_keys_has_its_own_algorithm(configured: pytest.MonkeyPatch) -> None:
     configured.setenv("JWT_PUBLIC_KEY", public_pem(EC))
     configured.setenv("JWT_PUBLIC_KEY_PREVIOUS", public_pem(RSA))
-    assert auth.verify(jwt.encode(CLAIMS, private_pem(EC), "ES256"), NOW).sub == "asha"
-    assert auth.verify(jwt.encode(CLAIMS, private_pem(RSA), "RS256"), NOW).sub == "asha"
+    assert tokens.verify(jwt.encode(CLAIMS, private_pem(EC), "ES256"), NOW).sub == "asha"
+    assert tokens.verify(jwt.encode(CLAIMS, private_pem(RSA), "RS256"), NOW).sub == "asha"
     assert refused(jwt.encode(CLAIMS, private_pem(RSA), "PS256"))
     assert refused(jwt.encode(CLAIMS, private_pem(rsa.generate_private_key(65537, 2048)), "RS256"))
     assert refused(signed())
@@ -199,10 +199,12 @@ def test_each_of_two_public_keys_has_its_own_algorithm(configured: pytest.Monkey
 
 
 def test_a_token_is_known_by_its_jti_or_by_what_it_signs() -> None:
-    assert auth.verify(signed(jti="one"), NOW).token_id == "one"
-    named = auth.verify(signed(), NOW).token_id
+    assert tokens.verify(signed(jti="one"), NOW).token_id == "one"
+    named = tokens.verify(signed(), NOW).token_id
     assert named.startswith("sha256:")
-    assert named == auth.verify(signed(), NOW).token_id != auth.verify(signed(exp=SECONDS + 1), NOW).token_id
+    assert (
+        named == tokens.verify(signed(), NOW).token_id != tokens.verify(signed(exp=SECONDS + 1), NOW).token_id
+    )
 
 
 @pytest.mark.parametrize("jti", ["", 7, None, ["one"], "o" * 256, "one\n", "ōne", "o n e"])
@@ -229,7 +231,7 @@ def test_an_unusable_public_key_ends_the_process_with_a_sentence(
 def test_the_issuer_must_be_ours_where_one_is_configured(issuer: Any, configured: pytest.MonkeyPatch) -> None:
     configured.setenv("JWT_ISSUER", "us")
     assert refused(signed(iss=issuer))
-    assert auth.verify(signed(iss="us"), NOW)
+    assert tokens.verify(signed(iss="us"), NOW)
 
 
 @pytest.mark.parametrize("audience", [NONE, "them", [], ["them"], {"us": 1}, "usa"])
@@ -238,8 +240,8 @@ def test_the_audience_must_name_us_where_one_is_configured(
 ) -> None:
     configured.setenv("JWT_AUDIENCE", "us")
     assert refused(signed(aud=audience))
-    assert auth.verify(signed(aud=["them", "us"]), NOW)
-    assert auth.verify(signed(aud="us"), NOW)
+    assert tokens.verify(signed(aud=["them", "us"]), NOW)
+    assert tokens.verify(signed(aud="us"), NOW)
 
 
 def fresh() -> str:
@@ -247,8 +249,8 @@ def fresh() -> str:
 
 
 def test_a_request_names_its_caller_in_one_bearer_header() -> None:
-    assert auth.of_request(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
-    assert auth.of_request(Headers({"Authorization": f"bearer {fresh()}"})).sub == "dev"
+    assert tokens.of_request(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
+    assert tokens.of_request(Headers({"Authorization": f"bearer {fresh()}"})).sub == "dev"
 
 
 @pytest.mark.parametrize(
@@ -271,51 +273,51 @@ def test_any_other_authorization_is_refused(values: list[str]) -> None:
     # As the server hands repeated lines over.
     headers = Headers({"Authorization": ",".join(values).format(fresh())} if values else {})
     with pytest.raises(Unauthenticated):
-        auth.of_request(headers)
+        tokens.of_request(headers)
 
 
 def test_a_token_that_was_taken_is_refused_once_it_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
     headers = Headers({"Authorization": f"Bearer {fresh()}"})
-    expires = auth.of_request(headers).expires_at
+    expires = tokens.of_request(headers).expires_at
 
     class Later(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> "Later":
             return cls.fromtimestamp(expires.timestamp(), tz)
 
-    monkeypatch.setattr(auth, "datetime", Later)
+    monkeypatch.setattr(tokens, "datetime", Later)
     with pytest.raises(Unauthenticated, match="expired"):
-        auth.of_request(headers)
+        tokens.of_request(headers)
 
 
 def test_so_many_tokens_are_remembered_and_none_that_is_refused() -> None:
-    assert auth.named_in.cache_info().maxsize == auth.MOST_TOKENS
-    auth.named_in.cache_clear()
+    assert tokens.named_in.cache_info().maxsize == tokens.MOST_TOKENS
+    tokens.named_in.cache_clear()
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            auth.of_request(Headers({"Authorization": "Bearer a.b.c"}))
-    assert auth.named_in.cache_info().currsize == 0
+            tokens.of_request(Headers({"Authorization": "Bearer a.b.c"}))
+    assert tokens.named_in.cache_info().currsize == 0
 
 
 def test_a_browser_names_its_caller_in_the_subprotocols() -> None:
-    assert auth.of_socket(Headers({"Sec-WebSocket-Protocol": f"bearer, {fresh()}"})).sub == "dev"
-    assert auth.of_socket(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
+    assert tokens.of_socket(Headers({"Sec-WebSocket-Protocol": f"bearer, {fresh()}"})).sub == "dev"
+    assert tokens.of_socket(Headers({"Authorization": f"Bearer {fresh()}"})).sub == "dev"
 
 
 @pytest.mark.parametrize("value", ["bearer", "bearer, ", "{0}", "{0}, bearer", "bearer, {0}, {0}", "chat"])
 def test_any_other_subprotocols_are_refused(value: str) -> None:
     with pytest.raises(Unauthenticated):
-        auth.of_socket(Headers({"Sec-WebSocket-Protocol": value.format(fresh())}))
+        tokens.of_socket(Headers({"Sec-WebSocket-Protocol": value.format(fresh())}))
 
 
 def test_two_tokens_in_two_places_are_refused() -> None:
     headers = Headers({"Sec-WebSocket-Protocol": f"bearer, {fresh()}", "Authorization": f"Bearer {fresh()}"})
     with pytest.raises(Unauthenticated):
-        auth.of_socket(headers)
+        tokens.of_socket(headers)
 
 
 def printed(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "web.token", *arguments]
+    command = [sys.executable, "-m", "web.identity.print_token", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -323,7 +325,7 @@ def test_the_command_prints_a_token_that_is_taken(configured: pytest.MonkeyPatch
     done = printed("ops", "olga", "--days", "2", JWT_ISSUER="us", JWT_AUDIENCE="weelo")
     configured.setenv("JWT_ISSUER", "us")
     configured.setenv("JWT_AUDIENCE", "weelo")
-    caller = auth.verify(done.stdout.strip())
+    caller = tokens.verify(done.stdout.strip())
     # Whoever starts the system shows all that the command says.
     assert done.stderr == ""
     assert (caller.sub, caller.role) == ("olga", "ops")

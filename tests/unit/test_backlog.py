@@ -2,8 +2,8 @@
 
 import pytest
 
-from web import backlog as module
-from web.backlog import ALWAYS, LOST_SECONDS, MEMORY_SECONDS, SILENT_SECONDS, Backlog
+from web.limits import backlog as module
+from web.limits.backlog import ALWAYS, LOST_SECONDS, MEMORY_SECONDS, SILENT_SECONDS, Backlog
 
 
 class Clock:

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from bench import cpu, nearest
-from bench.arrivals import CONNECTIONS, Arrivals, evenly
-from bench.figures import Figure, costs, percentile
-from bench.http import Connection, Record, request
-from bench.loop import Loop
-from bench.sockets import Heard, connect
 from models import geo
+from tools.bench import cpu, nearest
+from tools.bench.arrivals import CONNECTIONS, Arrivals, evenly
+from tools.bench.figures import Figure, costs, percentile
+from tools.bench.http import Connection, Record, request
+from tools.bench.loop import Loop
+from tools.bench.sockets import Heard, connect
 
 ORDER = b"0199a1b2-0000-7000-8000-000000000001"
 ANSWER = (

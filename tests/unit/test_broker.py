@@ -9,9 +9,9 @@ import redis
 from celery.concurrency.asynpool import AsynPool
 from kombu.exceptions import OperationalError
 
-from local import ports
 from tasks import app
 from tasks.celery_patches.broker import RETRY_SECONDS, ClosedAwareTransport, FastReconnectConnection
+from tools.local import ports
 
 
 def connection() -> FastReconnectConnection:

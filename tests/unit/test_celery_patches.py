@@ -19,9 +19,9 @@ from kombu.asynchronous import Hub
 from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
 
-from local import ports
 from tasks.celery_patches import child_tracking
 from tasks.celery_patches.broker import RETRY_SECONDS, FastReconnectConnection
+from tools.local import ports
 
 
 class Paused(Exception):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.system import until
-from web import combining
-from web.combining import MAX_BATCH, Abandoned, Batcher, BatchItem, never
+from web.admission import batching
+from web.admission.batching import MAX_BATCH, Abandoned, Batcher, BatchItem, never
 
 
 @dataclass(eq=False)
@@ -86,7 +86,7 @@ def simple(execute: Callable[[Sequence[Number]], None]) -> Batcher[Number]:
 
 @pytest.fixture
 def far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 60.0)
+    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 60.0)
 
 
 def test_one_alone_is_executed_at_once(batches: Batches) -> None:
@@ -136,7 +136,7 @@ def test_even_what_ends_threads_is_an_error_for_the_batch_and_the_next_one_is_ex
             raise Ended
 
     batcher = simple(execute)
-    for _ in range(combining.MAX_IN_FLIGHT + 1):
+    for _ in range(batching.MAX_IN_FLIGHT + 1):
         with pytest.raises(Ended):
             batcher.submit(Number(0))
     batcher.submit(Number(1))
@@ -147,7 +147,7 @@ def test_a_batch_whose_end_fails_does_not_stay_in_flight() -> None:
         raise ValueError("the end")
 
     batcher = Batcher[Number](lambda _: None, fail)
-    for value in range(combining.MAX_IN_FLIGHT + 1):
+    for value in range(batching.MAX_IN_FLIGHT + 1):
         batcher.submit(Number(value))
 
 
@@ -181,7 +181,7 @@ def test_a_batch_in_flight_holds_back_the_next_one_and_not_its_own_results(batch
 def test_while_one_batch_is_in_flight_the_next_one_starts_after_the_interval(
     batches: Batches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(combining, "INTERVAL_SECONDS", 0.3)
+    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 0.3)
     started = time.monotonic()
     batches.submit(0)
     batches.until_started(1)

@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 
 from models import settings
 from tests.conftest import forget_configuration
-from web import auth, create_app
+from web import create_app
 from web.console import pages
-from web.issuing import issue
+from web.identity import tokens as bearer_tokens
+from web.identity.issuing import issue
 
 PRODUCTION = {
     "APP_ENV": "production",
@@ -104,10 +105,10 @@ def test_in_development_the_page_gets_tokens_that_run_out_soon(configured: pytes
     assert 'data-development="yes"' in browser.get("/console").text
     tokens: dict[str, Any] = browser.post("/console/tokens", json={}).json["data"]["tokens"]  # type: ignore[index]
     for role, token in tokens.items():
-        who = auth.verify(token)
+        who = bearer_tokens.verify(token)
         assert who.role == role
     again = browser.post("/console/tokens").json["data"]["tokens"]  # type: ignore[index]
-    assert auth.verify(again["customer"]).sub != auth.verify(tokens["customer"]).sub
+    assert bearer_tokens.verify(again["customer"]).sub != bearer_tokens.verify(tokens["customer"]).sub
 
 
 REBOUND = {"Host": "evil.test:8000"}

@@ -3,7 +3,7 @@
 import gevent  # type: ignore[import-untyped]
 import pytest
 
-from server.turns import TargetTurns
+from server.fairness import TargetTurns
 
 ORDER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6a"
 ANOTHER = "/api/v1/orders/01a22820-9da6-74af-9160-6e2aebc0df6b"

@@ -5,9 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-from demo import demand, ledger, streets
-from demo.ledger import Ledger
-from replay.places import Place, distance_km
+from tools.demo import demand, ledger, streets
+from tools.demo.ledger import Ledger
+from tools.replay.places import Place, distance_km
 
 CORNERS = [(0, 0), (32, 32), (16, 16), (5, 29)]
 

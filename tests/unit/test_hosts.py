@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from werkzeug.sansio.utils import host_is_trusted
 
-from web import hosts
+from web.http import hosts
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from local.procfile import read as read_procfile
 from models.settings import Server, Settings
 from tests.conftest import ROOT
+from tools.local.procfile import read as read_procfile
 
 COMMANDS = read_procfile(ROOT / "Procfile")
 # Of compose's own services: the stores, and what runs once.

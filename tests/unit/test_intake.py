@@ -3,9 +3,9 @@
 import pytest
 
 from models.settings import load
-from web.intake import FLIGHT_SECONDS, SHORT_FLIGHT_SECONDS, Submission, _Flights
+from web.admission.group_commit import FLIGHT_SECONDS, SHORT_FLIGHT_SECONDS, Submission, _Flights
 from web.wakeups import wakeups
-from workers.admitting import AdmissionRequest
+from workers.orders.admitting import AdmissionRequest
 
 
 def submission(order_id: str, enqueued: bool = True) -> Submission:

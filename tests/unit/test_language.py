@@ -54,21 +54,9 @@ PAGES = (
     "SECURITY.md",
     "docs/*.md",
     "docs/decisions/*.md",
-    "bench/results/*.md",
+    "tools/bench/results/*.md",
 )
-FOLDERS = (
-    "audit",
-    "bench",
-    "clients",
-    "demo",
-    "local",
-    "models",
-    "replay",
-    "server",
-    "tasks",
-    "tests/way",
-    "workers",
-)
+FOLDERS = ("clients", "models", "server", "tasks", "tests/way", "workers", "tools")
 FILES = ("tests/film.py", "tests/unit/test_promises.py", "tests/unit/test_links_and_commands.py")
 
 

@@ -12,7 +12,7 @@ PAGES = sorted(
     {
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "bench").rglob("*.md"),
+        *(ROOT / "tools" / "bench").rglob("*.md"),
         *(ROOT / "clients").rglob("*.md"),
     }
 )
@@ -28,9 +28,9 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*##", MAKEFILE, re.MULTILINE))
 # Whose options stand in the sources of which package, for `make X ARGS="..."`.
 PACKAGES = {
-    "bench": "bench",
+    "bench": "tools/bench",
     "growth": "tests/growth",
-    "overload": "bench",
+    "overload": "tools/bench",
     "faults": "tests/faults",
     "fuzz": "tests/fuzz",
     "conform": "tests/conform",
@@ -39,7 +39,7 @@ PACKAGES = {
     "console-soak": "tests/soak",
     "test": "tests",
     "test-long": "tests",
-    "bench-against": "bench",
+    "bench-against": "tools/bench",
     "test-by-hand": "tests",
 }
 # pytest's own.

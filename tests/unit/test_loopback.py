@@ -2,7 +2,7 @@
 
 import pytest
 
-from web import hosts
+from web.http import hosts
 
 
 @pytest.mark.parametrize(

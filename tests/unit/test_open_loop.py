@@ -8,11 +8,11 @@ from random import Random
 
 import pytest
 
-from bench.against import CAPACITY, Side, in_turn, near
-from bench.arrivals import independent
-from bench.comparison import Limit, compared, table
-from bench.open_loop import FIRST_RATE, Step
-from bench.search import highest
+from tools.bench.against import CAPACITY, Side, in_turn, near
+from tools.bench.arrivals import independent
+from tools.bench.comparison import Limit, compared, table
+from tools.bench.open_loop import FIRST_RATE, Step
+from tools.bench.search import highest
 
 
 def test_independent_arrivals_have_the_rate_and_the_spread_of_a_poisson_process() -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from models.errors import RateLimitExceeded
-from web.auth import Caller
-from web.quotas import BURST_SECONDS, LONGEST_WAIT, Pace
+from web.identity.tokens import Caller
+from web.limits.quotas import BURST_SECONDS, LONGEST_WAIT, Pace
 
 RATE = 10
 ASHA = Caller("asha", "customer", datetime.now(UTC))

@@ -10,11 +10,11 @@ import pytest
 from models.live.driver_index import vehicle_key
 from models.messages import iso
 from tests import scenes
-from web.batches import sorted_out
-from web.errors import Invalid
-from web.fields import phone_number
-from web.parsing import validated
-from web.schemas import NewOrder, Place, Registration, ReportedPosition
+from web.http.errors import Invalid
+from web.http.parsing import validated
+from web.schemas.batches import sorted_out
+from web.schemas.bodies import NewOrder, Place, Registration, ReportedPosition
+from web.schemas.fields import phone_number
 
 HERE = {"latitude": 28.54, "longitude": 77.39}
 PEOPLE = {

@@ -8,9 +8,9 @@ from psycopg2 import OperationalError
 
 from models import db
 from models.live.driver_index import Position
-from web import positions
-from web.positions import Positions
-from workers import locating
+from web.positions import history
+from web.positions.history import Positions
+from workers.drivers import locating
 
 
 class Postgres:
@@ -38,7 +38,7 @@ class Quiet(Positions):
 def postgres(monkeypatch: pytest.MonkeyPatch) -> Postgres:
     made = Postgres()
     monkeypatch.setattr(locating, "save", made.save)
-    monkeypatch.setattr(positions, "AT_ONCE", 2)
+    monkeypatch.setattr(history, "AT_ONCE", 2)
     return made
 
 
@@ -107,7 +107,7 @@ def test_ways_are_written_each_time_and_last_positions_every_third_time(
     turns = iter([False] * 6 + [True])
 
     def wait(seconds: float) -> bool:
-        assert seconds == positions.FLUSH_SECONDS
+        assert seconds == history.FLUSH_SECONDS
         collected.record("a", at(1))
         return next(turns)
 

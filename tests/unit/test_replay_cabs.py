@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from replay.cabs import GRACE_S, RETURN_KMH, Track, Whereabouts, cabs, driver_id
-from replay.clock import Clock
-from replay.places import Place, between, distance_km, towards, within_km
-from replay.positions import Positions
-from replay.reading import Ping
-from replay.sockets import Socket
-from replay.window import Span
+from tools.replay.cabs import GRACE_S, RETURN_KMH, Track, Whereabouts, cabs, driver_id
+from tools.replay.clock import Clock
+from tools.replay.places import Place, between, distance_km, towards, within_km
+from tools.replay.positions import Positions
+from tools.replay.reading import Ping
+from tools.replay.sockets import Socket
+from tools.replay.window import Span
 
 HERE = Place(28.5, 77.3)
 NORTH = Place(28.6, 77.3)

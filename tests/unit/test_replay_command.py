@@ -6,10 +6,10 @@ from pathlib import Path
 import jwt
 import pytest
 
-from local import ports
-from replay.__main__ import main
-from replay.tokens import DEVELOPMENT_SECRET, LIFETIME_S, Tokens
 from tests.unit.test_javascript_gateways import gateway
+from tools.local import ports
+from tools.replay.__main__ import main
+from tools.replay.tokens import DEVELOPMENT_SECRET, LIFETIME_S, Tokens
 
 TRIPS = "requested_at,pickup_latitude,pickup_longitude,drop_latitude,drop_longitude,duration_s\n"
 PINGS = "at,driver,latitude,longitude\n"

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from replay import chart, session, table
-from replay.clock import Clock
-from replay.figures import Spread, figures, spread
-from replay.greedy import Ride, Shares
-from replay.ledger import Ledger, Order, Sample, State
-from replay.places import Place
-from replay.reading import BadRows, Trip
-from replay.verifying import Disagreement
+from tools.replay import chart, session, table
+from tools.replay.clock import Clock
+from tools.replay.figures import Spread, figures, spread
+from tools.replay.greedy import Ride, Shares
+from tools.replay.ledger import Ledger, Order, Sample, State
+from tools.replay.places import Place
+from tools.replay.reading import BadRows, Trip
+from tools.replay.verifying import Disagreement
 
 EQUAL = Shares(orders=4, system=2, greedy=2)
 

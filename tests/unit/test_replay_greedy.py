@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.settings import Settings
-from replay.api import Answer, Api
-from replay.cabs import RETURN_KMH, Cab, Track, Whereabouts
-from replay.clock import Clock
-from replay.driving import CITY_KMH, LOADING_S, UNLOADING_S, Job, drive
-from replay.greedy import REACH_KM, SEARCH_S, WAVE_EVERY_S, Ride, Shares, simulate
-from replay.ledger import Ledger, Order, Won
-from replay.places import KM_PER_DEGREE, ROAD_FACTOR, Place
-from replay.reading import Trip
-from replay.tokens import Tokens
-from replay.window import Span
-from replay.world import World
-from workers.matching import WAVE_RADII_KM, WAVE_SECONDS
+from tools.replay.api import Answer, Api
+from tools.replay.cabs import RETURN_KMH, Cab, Track, Whereabouts
+from tools.replay.clock import Clock
+from tools.replay.driving import CITY_KMH, LOADING_S, UNLOADING_S, Job, drive
+from tools.replay.greedy import REACH_KM, SEARCH_S, WAVE_EVERY_S, Ride, Shares, simulate
+from tools.replay.ledger import Ledger, Order, Won
+from tools.replay.places import KM_PER_DEGREE, ROAD_FACTOR, Place
+from tools.replay.reading import Trip
+from tools.replay.tokens import Tokens
+from tools.replay.window import Span
+from tools.replay.world import World
+from workers.offers.matching import WAVE_RADII_KM, WAVE_SECONDS
 
 ALWAYS = Span(0.0, float("inf"))
 HANDLING_S = LOADING_S + UNLOADING_S
@@ -177,7 +177,7 @@ def test_his_drivers_take_as_long_as_those_of_the_replay(monkeypatch: pytest.Mon
     async def sleep(seconds: float) -> None:
         wall[0] += seconds
 
-    monkeypatch.setattr("replay.driving.asyncio.sleep", sleep)
+    monkeypatch.setattr("tools.replay.driving.asyncio.sleep", sleep)
     recorded, waits_at = trip(2, 0.0, north(3), north(9), 700.0), standing("a", north(1))
     clock = Clock(0.0, 60.0, lambda: wall[0])
     clock.start()

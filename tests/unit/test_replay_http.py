@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from replay import api
-from replay.api import NO_ANSWER, Answer, Api
+from tools.replay import api
+from tools.replay.api import NO_ANSWER, Answer, Api
 
 Result = TypeVar("Result")
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from replay import offers
-from replay.api import Answer, Api
-from replay.offers import Offer, OpenOffers, Replies, Reply
-from replay.places import Place
-from replay.sockets import Socket
+from tools.replay import offers
+from tools.replay.api import Answer, Api
+from tools.replay.offers import Offer, OpenOffers, Replies, Reply
+from tools.replay.places import Place
+from tools.replay.sockets import Socket
 
 HERE = Place(28.5, 77.3)
 OFFER = Offer("o", "t", HERE, HERE, 0.0, 0.0)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from replay.cabs import Cab, Track
-from replay.greedy import Shares, simulate
-from replay.pace import ANSWER_S, SPEEDS, fitting
-from replay.places import Place
-from replay.reading import Trip
-from replay.window import Span
+from tools.replay.cabs import Cab, Track
+from tools.replay.greedy import Shares, simulate
+from tools.replay.pace import ANSWER_S, SPEEDS, fitting
+from tools.replay.places import Place
+from tools.replay.reading import Trip
+from tools.replay.window import Span
 
 HERE, THERE = Place(12.97, 77.59), Place(12.99, 77.61)
 

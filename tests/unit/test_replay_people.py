@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-from replay import customer, driving
-from replay.api import Answer, Api
-from replay.cabs import Track, Whereabouts
-from replay.clock import Clock
-from replay.customer import Customer, order_body
-from replay.driving import Job, drive
-from replay.ledger import Ledger, Order, State, Won
-from replay.places import Place
-from replay.reading import Trip
-from replay.sockets import Message
-from replay.tokens import Tokens
-from replay.world import World
+from tools.replay import customer, driving
+from tools.replay.api import Answer, Api
+from tools.replay.cabs import Track, Whereabouts
+from tools.replay.clock import Clock
+from tools.replay.customer import Customer, order_body
+from tools.replay.driving import Job, drive
+from tools.replay.ledger import Ledger, Order, State, Won
+from tools.replay.places import Place
+from tools.replay.reading import Trip
+from tools.replay.sockets import Message
+from tools.replay.tokens import Tokens
+from tools.replay.world import World
 
 PICKUP, DROP = Place(28.5355, 77.3910), Place(28.6139, 77.2090)
 TRIP = Trip(7, 1000.0, PICKUP, DROP, 600.0)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from replay import reading
-from replay.places import Place
-from replay.reading import BadRows, InputProblem, Ping, Trip
+from tools.replay import reading
+from tools.replay.places import Place
+from tools.replay.reading import BadRows, InputProblem, Ping, Trip
 
 TRIPS = "requested_at,pickup_latitude,pickup_longitude,drop_latitude,drop_longitude,duration_s\n"
 PINGS = "at,driver,latitude,longitude\n"

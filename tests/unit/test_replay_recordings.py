@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from replay import convert as command
-from replay import plan, reading
-from replay.convert import convert
-from replay.reading import PING_COLUMNS, TRIP_COLUMNS, BadRows, InputProblem
+from tools.replay import convert as command
+from tools.replay import plan, reading
+from tools.replay.convert import convert
+from tools.replay.reading import PING_COLUMNS, TRIP_COLUMNS, BadRows, InputProblem
 
 PINGS = ",".join(PING_COLUMNS) + "\n"
 TRIPS = ",".join(TRIP_COLUMNS) + "\n"

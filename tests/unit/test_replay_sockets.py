@@ -9,8 +9,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request
 
-from replay import sockets
-from replay.sockets import Message, Socket
+from tools.replay import sockets
+from tools.replay.sockets import Message, Socket
 
 Script = Callable[[ServerConnection], Awaitable[None]]
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from replay.ledger import TRIP_STEPS, Order, Won
-from replay.verifying import Seen, disagreements
+from tools.replay.ledger import TRIP_STEPS, Order, Won
+from tools.replay.verifying import Seen, disagreements
 
 ASKED = [{"driverId": "ann"}, {"driverId": "bob"}]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from replay.reading import InputProblem, moment
-from replay.window import Span, choose, span_of
+from tools.replay.reading import InputProblem, moment
+from tools.replay.window import Span, choose, span_of
 
 DAY = Span(moment("2008-05-21T00:00:03Z"), moment("2008-05-21T23:59:59Z"))
 AFTERNOON = Span(moment("2008-05-21T17:00:03Z"), moment("2008-05-21T18:29:36Z"))

@@ -9,9 +9,9 @@ from models.live import refusals
 from server.lag import INTERVAL_SECONDS, LOOKS, Lag
 from server.roles import Role
 from tests import raw
-from web import shedding
-from web.shedding import LIMITS, Shedder
-from web.traffic import SharedCounters
+from web.http.request_counters import SharedCounters
+from web.limits import shedding
+from web.limits.shedding import LIMITS, Shedder
 
 NOBODY_BELOW_SECONDS, EVERYBODY_ABOVE_SECONDS = LIMITS[Role.EVERYTHING]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from local import bootstrap, conditions, surroundings
-from local.conditions import Refusal
-from local.output import Output
-from local.supervisor import HOPELESS_AFTER, Process, Supervisor
 from models import settings
 from models.settings import WRONG_SETTING, Settings
 from tests.conftest import ROOT
+from tools.local import bootstrap, conditions, surroundings
+from tools.local.conditions import Refusal
+from tools.local.output import Output
+from tools.local.supervisor import HOPELESS_AFTER, Process, Supervisor
 
 STRANGERS = {
     "PGSSLMODE": "require",
@@ -241,7 +241,7 @@ def test_a_process_with_a_wrong_setting_is_not_started_again(capsys: pytest.Capt
 def test_a_process_that_the_others_need_and_that_never_runs_ends_the_start(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.supervisor.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("tools.local.supervisor.FIRST_PAUSE", 0.01)
     supervisor = supervised("web", f"import sys; sys.exit({status})")
     supervisor._processes[0]._pause = 0.01
     supervisor.start()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
 
-from web.auth import Caller
+from web.identity.tokens import Caller
 from web.socket.session import LOOK_SECONDS, Session
 from web.socket.timers import TICK_SECONDS, Timers
 

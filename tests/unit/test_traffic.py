@@ -11,7 +11,7 @@ import pytest
 
 from server import counts
 from tests.conftest import ROOT
-from web.traffic import UNMATCHED, SharedCounters
+from web.http.request_counters import UNMATCHED, SharedCounters
 
 SHOW = ("GET", "/api/v1/orders/<order_id>")
 REQUESTS = "weelo_http_requests_total"
@@ -55,7 +55,8 @@ class Processes:
         assert died.returncode == -signal.SIGKILL, died.stderr
 
     def _run(self, slot: int, code: str) -> subprocess.CompletedProcess[str]:
-        begin = f"from server import counts; counts.take_slot({slot})\nfrom web.traffic import board\n"
+        begin = f"from server import counts; counts.take_slot({slot})\n"
+        begin += "from web.http.request_counters import board\n"
         return subprocess.run(
             [sys.executable, "-c", begin + code],
             env={**os.environ, counts.DIRECTORY: str(self._directory)},

@@ -11,11 +11,11 @@ from flask import Blueprint, Response, request
 
 from models import settings
 from models.errors import DomainError
-from web import hosts
-from web.access import requires
-from web.answers import success
-from web.parsing import body, validated
-from web.schemas import CityWish
+from web.guards import requires
+from web.http import hosts
+from web.http.parsing import body, validated
+from web.http.responses import success
+from web.schemas.bodies import CityWish
 
 # Whoever has pressed the button waits; after this long he hears that it is starting.
 STARTED_WITHIN_S = 5.0
@@ -52,7 +52,7 @@ def change() -> Response:
 @lru_cache(maxsize=1)
 def _control() -> Any:
     """The city's own module, which no production image has: imported when development first asks."""
-    return import_module("demo.control")
+    return import_module("tools.demo.control")
 
 
 def _city() -> Any:

@@ -13,12 +13,12 @@ from werkzeug.routing import BaseConverter
 
 from models import settings
 from models.messages import iso
-from web import hosts
-from web.access import public
-from web.answers import success
-from web.issuing import issue
-from web.parsing import body, validated
-from web.schemas import Nothing
+from web.guards import public
+from web.http import hosts
+from web.http.parsing import body, validated
+from web.http.responses import success
+from web.identity.issuing import issue
+from web.schemas.bodies import Nothing
 
 HERE = Path(__file__).parent
 PAGE, LEAFLET = HERE / "page", HERE / "leaflet"

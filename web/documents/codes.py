@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from models.errors import DomainError
-from web import errors
+from web.http import errors
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from web.documents.shapes import (
     TruckState,
 )
 from web.documents.shapes_of_drivers import Broadcast, Trip
-from web.schemas import ReportedPosition
-from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
+from web.schemas.bodies import ReportedPosition
+from web.schemas.frames import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 
 
 class DriverConnected(Shape):

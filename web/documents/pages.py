@@ -8,8 +8,8 @@ import orjson
 from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from web.access import public
 from web.documents import asyncapi, frames_page, openapi
+from web.guards import public
 
 blueprint = Blueprint("documents", __name__)
 

@@ -12,9 +12,9 @@ from models.errors import (
 )
 from web.documents import shapes
 from web.documents.operations import Answer, Example, Operation, header, links, query
-from web.orders import MARK, MOST_STORY_ROWS, STATUSES
-from web.schemas import Cancel, NewOrder
-from workers.listing import STORY_ROWS
+from web.routes.orders import MARK, MOST_STORY_ROWS, STATUSES
+from web.schemas.bodies import Cancel, NewOrder
+from workers.reading.listing import STORY_ROWS
 
 _KEY = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!-)+-9;-~]{1,255}$"}
 _NOIDA: dict[str, Any] = {"latitude": 28.5355, "longitude": 77.3910, "address": "Sector 18, Noida"}

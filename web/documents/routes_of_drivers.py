@@ -12,7 +12,7 @@ from models.errors import (
 )
 from web.documents import shapes_of_drivers as shapes
 from web.documents.operations import Answer, Example, Operation, links, query
-from web.schemas import Accept, Availability, GiveBack, Nothing, Positions, Registration, TripStatus
+from web.schemas.bodies import Accept, Availability, GiveBack, Nothing, Positions, Registration, TripStatus
 
 _MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": 10_000, "default": 10_000}

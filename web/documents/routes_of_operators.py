@@ -7,7 +7,7 @@ from web.documents import shapes_of_console as console
 from web.documents import shapes_of_drivers as views
 from web.documents.operations import Answer, Example, Operation, query
 from web.documents.routes_of_customers import PAGE, STORY
-from web.schemas import CityWish, Nothing
+from web.schemas.bodies import CityWish, Nothing
 
 _EMPTY = (Example("empty", "An empty body", {}),)
 _DOCUMENT = "application/json"

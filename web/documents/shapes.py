@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.offers import STATES as OFFER_STATES
-from models.orders import ORDER_STATES, TRUCK_REQUEST_STATES
+from models.tables.offers import STATES as OFFER_STATES
+from models.tables.orders import ORDER_STATES, TRUCK_REQUEST_STATES
 
 Moment = Annotated[
     str,

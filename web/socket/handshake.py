@@ -16,11 +16,13 @@ from werkzeug.datastructures import Headers
 from models import settings
 from models.errors import RateLimitExceeded
 from models.live import mailbox
-from web import access, addresses, auth, keys, parsing, traffic
-from web.auth import Caller, Forbidden, Unauthenticated
-from web.errors import failure
-from web.positions import positions
-from web.revocations import revocations
+from web import guards
+from web.http import client_address, parsing, request_counters
+from web.http.errors import failure
+from web.identity import keys, tokens
+from web.identity.revocations import revocations
+from web.identity.tokens import Caller, Forbidden, Unauthenticated
+from web.positions.history import positions
 from web.socket.reader import Reader
 from web.socket.session import Session
 from web.socket.timers import timers
@@ -75,7 +77,7 @@ def serve(websocket: WebSocket, caller: Caller, last_event_id: int | None) -> No
     """Holds the conversation with a client whose upgrade has been answered, until it is over."""
     session = Session(websocket, caller, last_event_id)
     timers.add(session)
-    traffic.board.connected(caller.role, +1)
+    request_counters.board.connected(caller.role, +1)
     try:
         session.open()
         if _leaving.is_set():
@@ -85,7 +87,7 @@ def serve(websocket: WebSocket, caller: Caller, last_event_id: int | None) -> No
             session.close(*REVOKED)
         Reader(websocket, session).read()
     finally:
-        traffic.board.connected(caller.role, -1)
+        request_counters.board.connected(caller.role, -1)
         session.end()
         timers.discard(session)
 
@@ -131,11 +133,11 @@ def _admit() -> Visitor:
     """Opens the socket of a customer or a driver."""
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
-    caller = access.admit(_named_in)
+    caller = guards.admit(_named_in)
     if caller.role not in ROLES:
         raise Forbidden
     parsing.check_query()
-    address = addresses.of_request(request)
+    address = client_address.of_request(request)
     if address and _held[address] >= settings.load().sockets_per_address > 0:
         raise RateLimitExceeded("Too many sockets from this address.", {"retryAfter": FULL_RETRY_SECONDS})
     return Visitor(caller, address, _last_event_id())
@@ -144,7 +146,7 @@ def _admit() -> Visitor:
 def _named_in(headers: Headers) -> Caller:
     if TOKEN_PARAMETERS & {name.lower() for name in request.args}:
         raise Unauthenticated("Send the token in a header, never in the URL.")
-    return auth.of_socket(headers)
+    return tokens.of_socket(headers)
 
 
 _admit.roles, _admit.counted = ROLES, True  # type: ignore[attr-defined]

@@ -17,15 +17,15 @@ from models.live import mailbox
 from models.live.driver_index import Moved, Position
 from models.messages import Message
 from tasks import offers, trips
-from web.errors import Invalid
-from web.parsing import validated
-from web.positions import positions
-from web.reports import reports
-from web.schemas import ReportedPosition
+from web.http.errors import Invalid
+from web.http.parsing import validated
+from web.positions.history import positions
+from web.positions.live import reports
+from web.schemas.bodies import ReportedPosition
+from web.schemas.frames import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
 from web.socket.session import UNAVAILABLE, Session
 from web.socket.websocket import WebSocket
-from web.socket_schemas import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
-from workers import locating
+from workers.drivers import locating
 
 log = structlog.get_logger()
 

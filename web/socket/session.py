@@ -20,11 +20,11 @@ from models import clock
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
 from models.messages import Message, iso
-from web.auth import Caller
+from web.identity.tokens import Caller
 from web.socket import snapshots
 from web.socket.websocket import WebSocket
 from web.wakeups import wakeups
-from workers import reading
+from workers.reading import current
 
 log = structlog.get_logger()
 
@@ -218,8 +218,8 @@ class Session:
 
     def _snapshot(self) -> tuple[dict[str, Any], list[Message]]:
         if self.caller.role == "customer":
-            return snapshots.of_customer(reading.customer_opening(self.caller.sub)), []
-        opening = reading.driver_opening(self.caller.sub)
+            return snapshots.of_customer(current.customer_opening(self.caller.sub)), []
+        opening = current.driver_opening(self.caller.sub)
         return snapshots.of_driver(opening.data), opening.open_messages
 
     def _take(self, message: Live | Replaced) -> None:

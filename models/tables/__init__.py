@@ -1,0 +1,1 @@
+"""The tables, one file each, and the rules that Postgres itself keeps."""

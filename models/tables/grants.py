@@ -1,0 +1,23 @@
+"""What the application's own role may do in Postgres, where another role owns the tables."""
+
+from sqlalchemy import Connection, Table, text
+
+from models.tables.all import TABLES
+from models.tables.orders import order_events
+from models.tables.secrets import secrets
+
+# The audit is only ever added to, a secret never changes, and the version is the migrations' business.
+ADDED_TO = frozenset({order_events, secrets})
+
+
+def grant(connection: Connection, role: str) -> None:
+    """Gives the role what it needs and takes away everything else; to be run after each migration."""
+    name = connection.dialect.identifier_preparer.quote_identifier(role)
+    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {name}"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
+    for table in TABLES:
+        connection.execute(text(f'GRANT {_rights(table)} ON "{table.name}" TO {name}'))
+
+
+def _rights(table: Table) -> str:
+    return "SELECT, INSERT" if table in ADDED_TO else "SELECT, INSERT, UPDATE, DELETE"

@@ -1,0 +1,1 @@
+"""What is no part of the product: bench, replay, the simulated city, audits, the launcher."""

@@ -1,0 +1,1 @@
+"""The door for new orders: checked, committed in groups, answered."""

@@ -1,0 +1,132 @@
+"""Admits the orders that were submitted at once: one question to Redis, one commit, one task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.live import order_gate
+from models.live.idempotency import CachedAnswer
+from models.live.order_gate import Entrant, Gate, RateLimited
+from tasks import orders
+from web.admission.batching import Abandoned, Batcher, BatchItem
+from web.http.request_counters import board
+from web.limits import shedding
+from web.limits.backlog import backlog
+from web.wakeups import wakeups
+from workers.orders import admitting
+
+# A batch is in flight until the workers have answered it, at most for so long. Where no worker answers, the
+# next ones wait for the short time only, until one answers again.
+FLIGHT_SECONDS = 0.1
+SHORT_FLIGHT_SECONDS = 0.005
+
+
+@dataclass(eq=False)
+class Submission(BatchItem):
+    """A request for an order on its way to being admitted.
+
+    ``gate`` is what Redis said, ``None`` without Redis. ``admitted``: its row is committed; ``enqueued``: its
+    task is published, else the sweep places it. ``commit_error`` is that of the commit, for all that were
+    in it.
+    """
+
+    request: admitting.AdmissionRequest
+    gate: Gate | RateLimited | CachedAnswer | None = None
+    admitted: bool = False
+    enqueued: bool = False
+    commit_error: SQLAlchemyError | None = None
+
+    @property
+    def may_be_admitted(self) -> bool:
+        return self.gate in (Gate.ACQUIRED, None)
+
+
+def _execute(submissions: Sequence[Submission]) -> None:
+    _acquire(submissions)
+    passed = [each for each in submissions if each.may_be_admitted]
+    try:
+        _commit(passed)
+    except BaseException:
+        for each in passed:
+            undo(each)
+        raise
+
+
+def _acquire(submissions: Sequence[Submission]) -> None:
+    requests = [each.request for each in submissions]
+    entrants = [Entrant(each.order_id, each.customer_id, each.key) for each in requests]
+    try:
+        answers = order_gate.acquire(entrants)
+    except redis.RedisError:
+        for _ in submissions:
+            board.let_through("orders")
+        return
+    for each, answer in zip(submissions, answers, strict=True):
+        each.gate = answer
+
+
+def _commit(submissions: Sequence[Submission]) -> None:
+    """Commits the rows of these and enqueues those that are admitted."""
+    if not submissions:
+        return
+    try:
+        admitted_ids = admitting.admit([each.request for each in submissions])
+    except SQLAlchemyError as error:
+        for each in submissions:
+            each.commit_error = error
+        return
+    admitted = [each for each in submissions if each.request.order_id in admitted_ids]
+    enqueued = bool(admitted) and orders.enqueue([each.request.order_id for each in admitted])
+    for each in admitted:
+        each.admitted, each.enqueued = True, enqueued
+        if enqueued:
+            backlog.committed(each.request.order_id, (each.request.customer_id, each.request.key))
+
+
+class _Flights:
+    """Keeps a batch in flight until the workers have answered it, or have had the time to."""
+
+    def __init__(self) -> None:
+        self._seconds = FLIGHT_SECONDS
+
+    def wait(self, submissions: Sequence[Submission]) -> None:
+        enqueued = next((each for each in submissions if each.enqueued), None)
+        if enqueued:
+            answered = wakeups.outcome_within(enqueued.request.order_id, self._seconds)
+            self._seconds = FLIGHT_SECONDS if answered else SHORT_FLIGHT_SECONDS
+
+
+_batcher = Batcher(_execute, on_finished=_Flights().wait)
+
+
+def submit(
+    request: admitting.AdmissionRequest, is_repeat: bool, has_hung_up: Callable[[], bool]
+) -> Submission:
+    """Submits a request with the others that come at once; a repeat goes before them.
+
+    Raises ``ServiceUnavailable``, without having done anything, if its client has hung up before.
+    """
+    submission = Submission(request, urgent=is_repeat, is_abandoned=has_hung_up)
+    with backlog.entered((request.customer_id, request.key)):
+        try:
+            _batcher.submit(submission)
+        except Abandoned:
+            shedding.count("gone")
+            raise shedding.overloaded() from None
+    return submission
+
+
+def commit_alone(submission: Submission) -> None:
+    """Commits one whose commit has failed together with others'. Raises SQLAlchemy's errors."""
+    submission.commit_error = None
+    _commit([submission])
+    if submission.commit_error is not None:
+        raise submission.commit_error
+
+
+def undo(submission: Submission) -> None:
+    """Gives back what a request acquired at the gate, unless it is admitted."""
+    if submission.gate is Gate.ACQUIRED and not submission.admitted:
+        order_gate.undo(submission.request.customer_id, submission.request.order_id)

@@ -1,0 +1,95 @@
+"""Headers of every answer: what a browser may do with it, and which pages may read it (CORS)."""
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import BadRequest, NotFound
+
+from models import settings
+from web.http import hosts
+
+# An answer is data: nothing to run, to frame, to guess the type of, or to keep in a cache.
+SECURITY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+}
+
+# What a page of an allowed origin may send, and what it may read beside the body.
+ASKED = (
+    *("Authorization", "Content-Type", "X-Idempotency-Key", "Idempotency-Key", "Prefer", "X-Request-ID"),
+    # Tracing (W3C Trace Context and Baggage) adds these to each request of a page.
+    *("Traceparent", "Tracestate", "Baggage"),
+)
+SHOWN = (
+    "Location",
+    "Retry-After",
+    "Idempotent-Replayed",
+    "Preference-Applied",
+    "X-Request-ID",
+    "RateLimit",
+    "RateLimit-Policy",
+    "WWW-Authenticate",
+)
+# Platforms ask these by the address of a machine.
+PROBES = frozenset({"health.health", "health.ready", "metrics.metrics"})
+# Chromium asks again after two hours in any case.
+PREFLIGHT_SECONDS = "7200"
+
+
+def register(app: Flask) -> None:
+    """Answers OPTIONS, and adds the headers; a view that sets one of them keeps its own."""
+    app.request_class = hosts.HostRequest
+    app.before_request(_check_host)
+    app.before_request(_check_path)
+    app.before_request(_options)
+    app.after_request(_add)
+
+
+def _check_host() -> None:
+    if not request.host:
+        raise BadRequest("The Host header names no host.")
+    trusted = settings.load().hosts
+    if trusted and request.endpoint not in PROBES and not hosts.is_among(request.host, trusted):
+        raise BadRequest("The Host header names a host that is not served here.")
+
+
+def _check_path() -> None:
+    # Werkzeug takes any number of slashes at the beginning for one; what is in front of us may not.
+    if "//" in request.environ["PATH_INFO"]:
+        raise NotFound
+
+
+def _options() -> Response | None:
+    """What may be done here (RFC 9110, 9.3.7); the same answer serves a preflight of the Fetch standard."""
+    if request.method != "OPTIONS" or request.routing_exception:
+        return None
+    adapter = current_app.create_url_adapter(request)
+    methods = sorted(adapter.allowed_methods()) if adapter else []
+    answer = Response(status=204, headers={"Allow": ", ".join(methods)})
+    del answer.headers["Content-Type"]
+    if _allowed() and "Access-Control-Request-Method" in request.headers:
+        answer.headers["Access-Control-Allow-Methods"] = ", ".join(methods)
+        answer.headers["Access-Control-Allow-Headers"] = ", ".join(ASKED)
+        answer.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return answer
+
+
+def _add(answer: Response) -> Response:
+    given = {name.lower() for name, _ in answer.headers}
+    for name, value in SECURITY.items():
+        if name.lower() not in given:
+            answer.headers.add(name, value)
+    origins = settings.load().origins
+    if not origins:
+        return answer
+    answer.vary.add("Origin")
+    if origin := _allowed():
+        # Tokens travel in a header that pages set themselves, so no credentials are allowed along.
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Expose-Headers"] = ", ".join(SHOWN)
+    return answer
+
+
+def _allowed() -> str | None:
+    origin = request.headers.get("Origin")
+    return origin if origin in settings.load().origins else None

@@ -1,0 +1,221 @@
+"""Request bodies and queries: strict JSON, strict types, every wrong field by its name."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+from flask import Flask, Request, current_app, request
+from gevent import Timeout  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import (
+    ClientDisconnected,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    UnsupportedMediaType,
+    abort,
+)
+
+from models.errors import DomainError
+from web.http.errors import MOST_DETAILS, Invalid
+
+# Larger than the largest honest order (20 requirements, 10 route points, long addresses).
+MAXIMUM_BODY_BYTES = 64 * 1024
+# An honest body is a packet or two. The server lets a slow client wait for ever, and this process
+# has room for a certain number of them.
+BODY_SECONDS = 5.0
+JSON = "application/json"
+# No coding at all.
+IDENTITY = "identity"
+# Where the application keeps the query parameters of its endpoints.
+QUERIES = "queries"
+Model = TypeVar("Model", bound=BaseModel)
+
+UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Invalid([("body", f"{name} is not JSON")])
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise Invalid([("body", "a number is too large")])
+    return number
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Invalid([(_first_twice(name for name, _ in pairs), "appears twice in one object")])
+    return found
+
+
+def _first_twice(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    raise AssertionError("every name is there once")
+
+
+def body(req: Request = request) -> dict[str, Any]:
+    """The request's JSON object. Raises ``Invalid`` and what :func:`sent` raises."""
+    return content(sent(req))
+
+
+class UnsupportedEncoding(UnsupportedMediaType):
+    """A body that is compressed, or says so; RFC 9110, 15.5.16, has us say what is read."""
+
+    description = "Send the body as it is, without a Content-Encoding."
+
+    def get_headers(self, *arguments: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*arguments), ("Accept-Encoding", IDENTITY)]
+
+
+def sent(req: Request = request) -> bytes:
+    """The request's body as it came, which says of itself that it is JSON.
+
+    Raises the HTTP errors 400, 408, 413, 415 and 501.
+    """
+    if req.environ.get("HTTP_CONTENT_ENCODING", IDENTITY).strip().lower() not in ("", IDENTITY):
+        raise UnsupportedEncoding
+    raw = _read(req)
+    if raw and req.environ.get("CONTENT_TYPE") != JSON and req.mimetype != JSON:
+        raise UnsupportedMediaType("Send application/json.")
+    return raw
+
+
+def _read(req: Request) -> bytes:
+    coding = req.environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    if coding not in ("", "chunked"):
+        abort(501, "Of the transfer codings only chunked is read.")
+    # The server has refused what is no number, and both at once.
+    length = int(req.environ.get("CONTENT_LENGTH") or 0)
+    if length > MAXIMUM_BODY_BYTES:
+        raise RequestEntityTooLarge
+    try:
+        with Timeout(BODY_SECONDS, False):
+            return _chunks(req) if coding else _bytes(req, length)
+    except (OSError, ParseException):
+        raise ClientDisconnected from None
+    raise RequestTimeout(f"The body did not come within {BODY_SECONDS:.0f} s.")
+
+
+def _bytes(req: Request, length: int) -> bytes:
+    # The server ends this stream where the body ends, so nothing has to watch over it.
+    raw: bytes = req.input_stream.read(length)
+    # A body that was cut off is no request.
+    if len(raw) < length:
+        raise ClientDisconnected
+    return raw
+
+
+def _chunks(req: Request) -> bytes:
+    raw: bytes = req.environ["wsgi.input"].read(MAXIMUM_BODY_BYTES + 1)
+    if len(raw) > MAXIMUM_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return raw
+
+
+def content(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a body; an empty body is an empty object. Raises ``Invalid``."""
+    return parse(raw) if raw else {}
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """One JSON object (RFC 8259) without duplicate names, NaN, infinities or endless depth, in time that
+    grows with its length.
+    """
+    try:
+        parsed = json.loads(
+            raw.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_duplicates,
+        )
+    except RecursionError:
+        raise Invalid([("body", "is nested too deeply")]) from None
+    except UnicodeDecodeError:
+        raise Invalid([("body", "is not UTF-8")]) from None
+    except json.JSONDecodeError as error:
+        raise Invalid([("body", f"is not JSON: {error}")]) from None
+    except ValueError:
+        # Python converts integers of up to 4,300 digits: longer ones take quadratic time.
+        raise Invalid([("body", "a number has too many digits")]) from None
+    if not isinstance(parsed, dict):
+        raise Invalid([("body", "must be a JSON object")])
+    return parsed
+
+
+def validated(model: type[Model], data: dict[str, Any]) -> Model:
+    """The model filled with the data; raises ``Invalid`` with a row for each wrong field."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def faults(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, in the order of the fields."""
+    # With input and links each row would cost twice as much.
+    return error.errors(include_url=False, include_context=False, include_input=False)
+
+
+def invalid(error: ValidationError) -> Invalid:
+    """The same with a row for each wrong field."""
+    found = faults(error)
+    first = found[:MOST_DETAILS]
+    return Invalid([named(each) for each in first], more=len(found) - len(first))
+
+
+def named(fault: ErrorDetails) -> tuple[str, str]:
+    """``(field, message)``."""
+    return _field(fault["loc"]), fault["msg"].removeprefix("Value error, ")
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "body"
+
+
+def identifier(value: str, missing: type[DomainError]) -> str:
+    """The id in its one spelling; what is no UUID does not exist."""
+    if not UUID_SHAPE.fullmatch(value):
+        raise missing
+    return str(UUID(value))
+
+
+def whole_number(name: str, default: int, least: int, most: int) -> int:
+    """A query parameter between two limits."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+        raise Invalid([(name, f"must be a whole number from {least} to {most}")])
+    return int(text)
+
+
+def declare_queries(app: Flask, declared: Mapping[str, Collection[str]]) -> None:
+    """``declared`` has the query parameters of each endpoint, as the published documents name them."""
+    app.extensions[QUERIES] = declared
+
+
+def check_query() -> None:
+    """Raises ``Invalid`` for query parameters that the route does not declare, or that come twice.
+
+    Pages, files and probes that anybody may read take any query: nothing in them depends on it, and
+    browsers, caches and probes add their own.
+    """
+    if not request.query_string:
+        return
+    known = current_app.extensions[QUERIES][request.endpoint]
+    wrong = [(name, "is no parameter of this address") for name in request.args if name not in known]
+    wrong += [(name, "is given more than once") for name, values in request.args.lists() if len(values) > 1]
+    if wrong:
+        raise Invalid(wrong)

@@ -1,0 +1,1 @@
+"""Drivers' positions on their way into the live index and into Postgres."""

@@ -1,0 +1,103 @@
+"""Whether the process lives, and whether the main job could run."""
+
+from collections.abc import Callable
+
+import redis
+import structlog
+from flask import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from models import db, outbox
+from models.live import alive
+from web.guards import probe
+from web.http.errors import failure
+from web.http.responses import success
+
+blueprint = Blueprint("health", __name__)
+log = structlog.get_logger()
+
+# Without either of these queues an order is neither placed nor ended.
+QUEUES = ("orders", "sweeps")
+
+
+# Of no order: the row is never committed.
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+
+
+def _postgres() -> str:
+    """Writes as an order does, and takes it back: a standby, a full disk and lost rights only refuse that."""
+    with db.engine().connect() as connection:
+        outbox.add(connection, NOBODYS, ())
+        connection.rollback()
+    return "ok"
+
+
+def _redis() -> str:
+    """Writes: a replica, and a Redis without memory or disk, answer a PING."""
+    alive.say(alive.READY)
+    return "ok"
+
+
+def _worker() -> str:
+    found = dict(zip(QUEUES, alive.heard(*(alive.queue(name) for name in QUEUES)), strict=True))
+    silent = [name for name, heard in found.items() if not heard]
+    return f"no worker for the queue {' and '.join(silent)}" if silent else "ok"
+
+
+def _beat() -> str:
+    return "ok" if alive.heard(alive.BEAT)[0] else "no sweep has run for 15 s"
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "postgres": _postgres,
+    "redis": _redis,
+    "worker": _worker,
+    "beat": _beat,
+}
+
+
+# What only Redis knows.
+OF_REDIS = ("worker", "beat")
+
+
+def _run(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except (redis.RedisError, SQLAlchemyError) as error:
+        return _what_it_says(error)
+
+
+def _what_it_says(error: Exception) -> str:
+    """Whether it is away, or answers and refuses, and the name of the error: no address, no password."""
+    cause = getattr(error, "orig", None) or error.__cause__ or error
+    name = getattr(cause, "status_code", None) or type(cause).__name__
+    if type(cause) is redis.ResponseError:
+        name = str(cause).partition(" ")[0]
+    answers = isinstance(cause, redis.ResponseError) or getattr(cause, "pgcode", None)
+    return f"{'refuses' if answers else 'away'} ({name})"
+
+
+def _states() -> dict[str, str]:
+    found = {name: _run(check) for name, check in CHECKS.items() if name not in OF_REDIS}
+    if found["redis"] == "ok":
+        return found | {name: _run(CHECKS[name]) for name in OF_REDIS}
+    return found | dict.fromkeys(OF_REDIS, "not known without Redis")
+
+
+@blueprint.get("/health")
+@probe
+def health() -> Response:
+    """The process lives."""
+    return success({"status": "alive"})
+
+
+@blueprint.get("/ready")
+@probe
+def ready() -> Response:
+    """The main job can run: one line for each part it needs."""
+    found = _states()
+    if all(state == "ok" for state in found.values()):
+        return success(dict(found))
+    return failure(
+        503, "NOT_READY", "The main job cannot run.", data=dict(found), headers={"Retry-After": "2"}
+    )

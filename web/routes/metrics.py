@@ -1,0 +1,150 @@
+"""Figures for Prometheus.
+
+Of the whole system, read from Postgres and Redis while the scrape waits, so that every process gives
+the same ones: ``weelo_admissions``, ``weelo_orders_searching``, ``weelo_offers_open``,
+``weelo_outbox_rows``, ``weelo_outbox_oldest_age_seconds``, ``weelo_failed_rows``, ``weelo_drivers``,
+``weelo_queue_length``, ``weelo_unacked_tasks``, ``weelo_worker_up``, ``weelo_last_sweep_age_seconds``.
+Of this web server, all its processes together, counted since its start:
+``weelo_http_requests_total``, ``weelo_http_request_duration_seconds``, ``weelo_sockets``,
+``weelo_limit_uncounted_total``, ``weelo_orders_refused_total``.
+
+A part that does not answer in time is missing, and ``weelo_up`` says so. Anybody in the network may
+read this, as ``/health``: there is nothing of a person in it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import redis
+import structlog
+from flask import Blueprint, Response, request
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.live import alive, queues
+from web.guards import probe
+from web.http.request_counters import board
+from web.routes.health import QUEUES
+from workers.reading import figures
+
+blueprint = Blueprint("metrics", __name__)
+log = structlog.get_logger()
+
+# A scrape has to end within 2 s, however dead the stores are.
+DEADLINE_SECONDS = 1.5
+# A more frequent scrape gets the same figures again, since everybody may read them.
+FRESH_SECONDS = 1.0
+
+
+class Reading:
+    """One look at one part, in a thread of its own, since a frozen store answers after many seconds."""
+
+    def __init__(self, part: str, read: Callable[[], list[Metric]]) -> None:
+        self._part, self._read = part, read
+        self._metrics: list[Metric] | None = None
+        self._done = threading.Event()
+        self._begun = time.monotonic()
+        threading.Thread(target=self._run, name=f"metrics-{part}", daemon=True).start()
+
+    @property
+    def usable(self) -> bool:
+        """Whether a scrape that begins now may take this one: it is under way or just done."""
+        return not self._done.is_set() or time.monotonic() - self._begun < FRESH_SECONDS
+
+    def wait(self, until: float) -> list[Metric] | None:
+        """The figures, or ``None`` if there are none by then (on the monotonic clock)."""
+        self._done.wait(max(0.0, until - time.monotonic()))
+        return self._metrics
+
+    def _run(self) -> None:
+        try:
+            self._metrics = self._read()
+        except (redis.RedisError, SQLAlchemyError) as error:
+            log.warning("no figures", part=self._part, error=type(error).__name__)
+        except Exception:
+            log.exception("no figures", part=self._part)
+        finally:
+            self._done.set()
+
+
+class Figures(Collector):
+    """Everything that ``/metrics`` says. At most one reading of each part is under way at a time."""
+
+    def __init__(self) -> None:
+        self._parts = {"postgres": _of_postgres, "redis": _of_redis}
+        self._readings: dict[str, Reading] = {}
+        self._lock = threading.Lock()
+
+    def collect(self) -> Iterator[Metric]:
+        until = time.monotonic() + DEADLINE_SECONDS
+        with self._lock:
+            for part, read in self._parts.items():
+                if part not in self._readings or not self._readings[part].usable:
+                    self._readings[part] = Reading(part, read)
+            readings = dict(self._readings)
+        found = {part: reading.wait(until) for part, reading in readings.items()}
+        up = {part: int(metrics is not None) for part, metrics in found.items()}
+        yield _gauges("weelo_up", "Whether this part has answered within 1.5 s.", "part", up)
+        for metrics in found.values():
+            yield from metrics or ()
+        yield from board.collect()
+
+
+def _of_postgres() -> list[Metric]:
+    found = figures.figures_of(figures.heard())
+    oldest = GaugeMetricFamily(
+        "weelo_outbox_oldest_age_seconds", "Age of the oldest outbox row; 0 without one."
+    )
+    oldest.add_metric([], found.outbox_oldest_seconds)
+    return [
+        _gauges("weelo_admissions", "Admissions that wait or were given up.", "state", found.admissions),
+        _gauges("weelo_orders_searching", "Orders searching for trucks.", "status", found.searching),
+        _gauges("weelo_drivers", "Registered drivers.", "state", found.drivers),
+        GaugeMetricFamily("weelo_offers_open", "Offers that can be accepted.", found.open_offers),
+        _gauges(
+            "weelo_failed_rows",
+            "Rows that failed by themselves within the last hour, and are left behind for a while.",
+            "batch",
+            found.failed_rows,
+        ),
+        GaugeMetricFamily("weelo_outbox_rows", "Commits that people must hear of.", found.outbox_waiting),
+        oldest,
+    ]
+
+
+def _of_redis() -> list[Metric]:
+    depths = queues.depths(QUEUES)
+    workers = dict(zip(QUEUES, map(int, alive.heard(*map(alive.queue, QUEUES))), strict=True))
+    return [
+        _gauges("weelo_queue_length", "Tasks that wait for a worker.", "queue", depths.waiting),
+        GaugeMetricFamily("weelo_unacked_tasks", "Tasks that workers have taken.", depths.unacked),
+        _gauges("weelo_worker_up", "Whether a worker of this queue was heard within 15 s.", "queue", workers),
+        GaugeMetricFamily(
+            "weelo_last_sweep_age_seconds",
+            "Time since the last sweep; infinite after 15 s.",
+            alive.age_seconds(alive.BEAT),
+        ),
+    ]
+
+
+def _gauges(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for state, value in values.items():
+        family.add_metric([state], value)
+    return family
+
+
+_registry = CollectorRegistry()
+_registry.register(Figures())
+
+
+@blueprint.get("/metrics")
+@probe
+def metrics() -> Response:
+    """Figures for Prometheus, in its text format or as OpenMetrics, as the client prefers."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(_registry), content_type=content_type)

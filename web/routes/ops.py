@@ -1,0 +1,81 @@
+"""The operators' view of all orders and drivers, and what they may do to an order."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
+from tasks import operating
+from web.guards import caller, requires
+from web.http.parsing import body, identifier, validated
+from web.http.responses import success
+from web.routes.orders import page_of, story_of
+from web.schemas.bodies import Nothing
+from workers.reading import current, operators
+
+blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
+
+
+@blueprint.get("/overview")
+@requires("ops")
+def overview() -> Response:
+    """The state of the whole: counters, drivers by state, and where everybody is."""
+    return success(operators.overview())
+
+
+@blueprint.get("/orders")
+@requires("ops")
+def index() -> Response:
+    """Everybody's orders, newest first."""
+    return success(page_of(None))
+
+
+@blueprint.get("/orders/<order_id>")
+@requires("ops")
+def show(order_id: str) -> Response:
+    """One order with its truck requests, its search, and a page of its story."""
+    known = identifier(order_id, OrderNotFound)
+    return success(_whole(known) | story_of(known))
+
+
+@blueprint.post("/orders/<order_id>/expire")
+@requires("ops")
+def expire(order_id: str) -> Response:
+    """Ends the order's search now, as if its time were over; doing it again changes nothing."""
+    validated(Nothing, body())
+    known = identifier(order_id, OrderNotFound)
+    done = operating.expire(known, caller().sub)
+    order = _whole(known)
+    if not done and not _search_expired(order):
+        raise _refusal(order)
+    return success(order | {"done": done})
+
+
+@blueprint.post("/orders/<order_id>/rebroadcast")
+@requires("ops")
+def rebroadcast(order_id: str) -> Response:
+    """Asks the next drivers at once; within 2 s of a wave there is nothing more to ask."""
+    validated(Nothing, body())
+    known = identifier(order_id, OrderNotFound)
+    done = operating.rebroadcast(known, caller().sub)
+    order = _whole(known)
+    if not done and not order["search"]["searching"]:
+        raise OrderExpired if _search_expired(order) else _refusal(order)
+    return success(order | {"done": done})
+
+
+def _whole(order_id: str) -> dict[str, Any]:
+    """``{order, truckRequests, search}``. Raises ``OrderNotFound``."""
+    return current.order(order_id) | {"search": operators.search(order_id)}
+
+
+def _search_expired(order: dict[str, Any]) -> bool:
+    """Whether the search of this order has ended with trucks missing."""
+    return any(truck["status"] == "expired" for truck in order["truckRequests"])
+
+
+def _refusal(order: dict[str, Any]) -> OrderCancelled | InvalidTransition:
+    status = order["order"]["status"]
+    if status == "cancelled":
+        return OrderCancelled()
+    return InvalidTransition("This order is not searching for trucks.", data={"status": status})

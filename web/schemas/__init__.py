@@ -1,0 +1,1 @@
+"""What may be sent: bodies, queries, headers and frames, field by field."""

@@ -1,0 +1,1 @@
+"""Drivers: who they are, where they are, their trips."""

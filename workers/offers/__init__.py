@@ -1,0 +1,1 @@
+"""Whom to ask, in which wave, and who gets the truck."""

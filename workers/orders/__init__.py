@@ -1,0 +1,1 @@
+"""An order from its admission to its end."""

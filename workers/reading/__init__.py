@@ -1,0 +1,1 @@
+"""What is read and changes nothing: orders, lists, figures, the operators' overview."""
