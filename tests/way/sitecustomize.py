@@ -14,13 +14,14 @@ CHECKOUT = str(Path(__file__).parent.parent.parent) + os.sep
 SKIPPED = tuple(CHECKOUT + folder + os.sep for folder in (".venv", "tests"))
 # Loops that run without any order. What they call is on the way only if the order calls it too.
 BESIDE = {
-    "lag.py",
-    "revocations.py",
-    "clock.py",
-    "event_buffer.py",
-    "__main__.py",
-    "gunicorn.py",
     "gunicornconfig.py",
+    "models/clock.py",
+    "server/__main__.py",
+    "server/lag.py",
+    # A worker's signs of life.
+    "tasks/__init__.py",
+    "tasks/celery_patches/event_buffer.py",
+    "web/identity/revocations.py",
 }
 
 _noted: set[str] = set()
@@ -38,7 +39,7 @@ def _begun_by(frame: FrameType) -> str:
         if _is_ours(caller.f_code.co_filename):
             found = caller.f_code.co_filename
         caller = caller.f_back
-    return os.path.basename(found)
+    return found.removeprefix(CHECKOUT)
 
 
 def _note(frame: FrameType, event: str, arg: object) -> None:
