@@ -169,7 +169,7 @@ CLOSE_CODES = {
     1001: "This server is going away: connect again at once.",
     1003: "A binary frame; send text.",
     1007: "This is not JSON, or not UTF-8. A mistake in the app.",
-    1008: "Too many messages, no answer to pings, or a reader that is too slow.",
+    1008: "Too many messages, or no answer to pings.",
     1009: "A message of more than 64 KiB.",
     1011: "Something went wrong on our side: connect again after a pause.",
     4401: "The token has run out: connect with a new one.",
