@@ -51,24 +51,24 @@ backlog = listener.BACKLOG
 limit_request_line = 4094
 limit_request_field_size = 8190
 limit_request_fields = 64
-# Nobody in front of us is trusted with a caller's address or scheme.
+# No proxy is trusted with a caller's address or scheme.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 accesslog = None
-# A second way in, through a file that all gunicorns of one account would share.
+# It would open a file that every gunicorn of one account shares.
 control_socket_disable = True
 
-# gunicorn joins repeated lines with a comma, which is a character of keys; a line feed is none.
+# gunicorn joins repeated lines with a comma, which a key may contain; a line feed it may not.
 KEY_HEADERS = ("X-IDEMPOTENCY-KEY", "IDEMPOTENCY-KEY")
 BETWEEN_LINES = "\n"
 
-# A client that takes none of our bytes for this long is as good as gone.
+# A client that reads no byte for this long is treated as gone.
 STALLED_SECONDS = 10.0
 
-# Several times within the silence after which another process serves in its place.
+# Several beats fit into the silence after which another process serves in this one's place.
 BEAT_SECONDS = 0.1
 
-# So often a full collection reads every object.
+# How often a full collection reads every object.
 ALL_OBJECTS_SECONDS = 3600.0
 _all_objects_due = 0.0
 
@@ -125,8 +125,8 @@ def post_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def pre_request(worker: "GeventWorker", req: "Request") -> None:
-    """Has a client wait for its turn, refuses a request without a host, keeps two keys apart that would be
-    joined to one, and gives up a client that does not read its answer.
+    """Makes a client wait for its turn, refuses a request without a host, keeps two keys apart that would be
+    joined to one, and limits how long a client may not read its answer.
     """
     _clients.wait(req.unreader.sock)
     _targets.wait(req.path)
@@ -167,7 +167,7 @@ def post_worker_init(worker: "GeventWorker") -> None:
 
 
 def _beat(slot: int) -> None:
-    """Tells the other processes that this one is alive."""
+    """Shows the other processes that this one is alive."""
     while True:
         _roles.beat(slot, lag.seconds)
         gevent.sleep(BEAT_SECONDS)

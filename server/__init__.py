@@ -1,3 +1,3 @@
-"""How the web server shares its connections out between its processes, and how answers leave. gunicorn's
-master imports it before the workers patch the standard library, so it knows nothing of the application.
+"""How the web server divides its connections between its processes and reads requests. gunicorn's master
+imports it before the workers patch the standard library, so it imports nothing of the application.
 """

@@ -1,6 +1,6 @@
-"""Where the processes of one web server count together: files of prometheus-client, some for each slot.
+"""The counters that the processes of one web server share: files of prometheus-client, a set for each slot.
 
-A new worker goes on in the files of the one before it in its slot, so counters never fall.
+A new worker continues the files of the worker that had its slot before, so counters never fall.
 """
 
 import os
@@ -18,7 +18,7 @@ slot = str(os.getpid())
 
 
 def make_directory(port: int) -> None:
-    """For a server that starts. What one on this port has left that was killed is removed."""
+    """Called when the server starts. Removes what a killed server on this port has left."""
     where = MEMORY if os.access(MEMORY, os.W_OK) else tempfile.gettempdir()
     prefix = f"weelo-counts-{port}-"
     for left in Path(where).glob(prefix + "*"):
@@ -32,12 +32,12 @@ def directory() -> str | None:
 
 
 def remove_directory() -> None:
-    """For a server that has stopped."""
+    """Called when the server has stopped."""
     if made := os.environ.pop(DIRECTORY, None):
         shutil.rmtree(made, ignore_errors=True)
 
 
 def take_slot(number: int | None) -> None:
-    """For a worker that starts; ``None`` for one that found no slot free, which then counts apart."""
+    """Called when a worker starts; with ``None``, no slot was free, it counts in files of its own."""
     global slot
     slot = str(os.getpid() if number is None else number)

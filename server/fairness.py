@@ -1,4 +1,4 @@
-"""Fairness between requests: no client and no target of many requests holds the others up."""
+"""Fairness between requests: no client and no target of many requests delays the others."""
 
 import re
 from collections import deque

@@ -15,7 +15,7 @@ from gevent.socket import wait_write
 from server.lag import lag
 from server.roles import Role, Roles
 
-# When the receiver takes nothing for so long, the sender serves the connection itself.
+# When the receiver takes nothing for this long, the sender serves the connection itself.
 FULL_SECONDS = 1.0
 ONE_BYTE = b"\0"
 # A process that is later than this with its work gets no more, unless the sender is even later.
@@ -70,7 +70,7 @@ class DescriptorQueue:
 
 
 class Handover:
-    """What one process knows of the others: made before the fork, told its ``role`` after it."""
+    """What one process knows of the others: made before the fork, given its ``role`` after it."""
 
     def __init__(self, new_orders: re.Pattern[bytes], roles: Roles) -> None:
         self._new_orders, self._roles = new_orders, roles

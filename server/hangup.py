@@ -1,4 +1,4 @@
-"""Whether a client has hung up while it waits: then nobody hears the answer."""
+"""Whether a client has hung up while it waits: then nobody reads the answer."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from gevent.monkey import get_original  # type: ignore[import-untyped]
 
-# A request is looked at only when it has waited for so long: before that hardly any client gives up.
+# A request is checked only when it has waited for this long: before that hardly any client gives up.
 LOOKED_AT_AFTER_SECONDS = 0.25
 
 # gevent's own poll would switch to other greenlets; this one looks and returns.
@@ -22,7 +22,7 @@ def has_hung_up(client: Any) -> bool:
 
 
 def watch(environ: Mapping[str, Any]) -> Callable[[], bool]:
-    """Tells, whenever it is called, whether the client of this request has hung up."""
+    """A function that says whether the client of this request has hung up by now."""
     begun, sock = time.monotonic(), environ.get("gunicorn.socket")
 
     def hung_up() -> bool:

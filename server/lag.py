@@ -1,4 +1,4 @@
-"""How late this process is with its own work. Every request and every response waits for so long.
+"""How late this process is with its work. Every request and every response waits as long.
 
 A thread (under gunicorn a greenlet) wakes up at fixed intervals and measures how late it is.
 """
@@ -40,14 +40,14 @@ class Lag:
         while True:
             self._due = time.monotonic() + INTERVAL_SECONDS
             time.sleep(INTERVAL_SECONDS)
-            # Timers go before the line of those who are ready (gevent's callbacks): this is its end.
+            # gevent runs timers before the callbacks that are ready: this waits for those too.
             time.sleep(0)
             late = time.monotonic() - self._due
             self._looks.extend(_looks(late) or [0.0])
 
 
 def _looks(late: float) -> list[float]:
-    """What a look counts for that is so late; nothing before it is due."""
+    """The values of a look that is this late (s); none before it is due."""
     return [late] * min(LOOKS, 1 + int(late / INTERVAL_SECONDS)) if late > 0 else []
 
 

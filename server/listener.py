@@ -13,9 +13,9 @@ from server.lag import lag
 
 # As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
 BACKLOG = 2048
-# So many are accepted at a time (gevent's default).
+# Connections accepted at a time (gevent's default).
 AT_ONCE = 100
-# So long a process for new orders comes first at the door: most requests at the peak are new orders.
+# For this long the process for new orders accepts first: most requests at the peak are new orders.
 NEW_ORDERS_FIRST_SECONDS = 0.1
 # While connections wait for longer than this, their clients give up.
 GIVEN_UP_SECONDS = 0.25
@@ -25,7 +25,7 @@ class Listener(StreamServer):  # type: ignore[misc]
     """gevent's server, which also takes the connections that other processes hand over.
 
     Closing a listening socket resets the connections that the kernel has accepted already, and the client of
-    a request on one does not know its fate: so they are taken first.
+    a request on one cannot know whether it was read: so they are accepted first.
     """
 
     handover: Handover
@@ -36,7 +36,7 @@ class Listener(StreamServer):  # type: ignore[misc]
         super().set_handle(partial(self._serve, handle))
 
     def start_accepting(self) -> None:
-        # gunicorn's one at a time starves those at the door while those inside keep the process at work.
+        # gunicorn accepts one at a time, which starves new connections while open ones keep the process busy.
         self.max_accept = AT_ONCE
         super().start_accepting()
         if self._arrivals is None and (queue := self.handover.incoming):
@@ -108,6 +108,6 @@ class Listener(StreamServer):  # type: ignore[misc]
 
     def _serve(self, handle: Callable[..., None], client: Any, address: Any) -> None:
         if lag.seconds > GIVEN_UP_SECONDS and has_hung_up(client):
-            # A client that waited for so long and hung up does not read the answer, and sends again.
+            # A client that waited this long and hung up does not read the answer, and repeats the request.
             return
         handle(client, address)

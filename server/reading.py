@@ -1,8 +1,8 @@
 """How a request is read from its connection: gunicorn's parser, with limits in time, size and work.
 
 gunicorn 27.0.1 has one setting for the time between two requests and the time for the headers of one,
-bounds headers by their number and each by its size only, looks at all it has with every packet that
-comes, and takes any number of chunks. `tests/e2e/test_reading_requests.py` fails without these.
+limits the number of headers and the size of each but not their sum, scans its whole buffer with every
+packet, and accepts any number of chunks. `tests/e2e/test_reading_requests.py` fails without these.
 """
 
 import os
@@ -22,16 +22,16 @@ from server.handover import PEEKED_BYTES, Handover
 
 # The time for the head of a request from its first byte on; of a new connection, for the first byte too.
 HEAD_SECONDS = 3.0
-# All headers together; what is in front of us takes 8 to 64 KB.
+# All headers together; proxies accept 8 to 64 KB.
 HEADERS_BYTES = 32 * 1024
 # A chunk costs some 10 µs to read, however short. Clients send chunks of 4 KB and more.
 MOST_CHUNKS = 1024
 # What is read and thrown away of a body that was refused, so that its client reads the answer.
 DRAINED_BYTES = 1024 * 1024
 END = b"\r\n\r\n"
-# Of a body as long as the application takes one at most; others are refused there.
+# The length of a body, up to what the application accepts; it refuses longer ones itself.
 BODY_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})(?=\r\n|$)", re.IGNORECASE)
-# What says in another way how a body is sent.
+# Headers that say in another way how a body is sent.
 UNUSUAL = re.compile(
     rb"\r\n(expect|transfer-encoding)|content-length(?!:[ \t]*[0-9]{1,5}(\r\n|$))", re.IGNORECASE
 )
@@ -85,7 +85,7 @@ def _end(client: Any) -> None:
 
 
 class Chunks(ChunkedReader):  # type: ignore[misc]
-    """A chunked body of at most so many chunks."""
+    """A chunked body of at most ``MOST_CHUNKS`` chunks."""
 
     _count = 0
 
@@ -148,7 +148,7 @@ class Request(message.Request):  # type: ignore[misc]
         return first, is_refused
 
     def _has_refused(self, unreader: Any, got: bytes) -> bool:
-        """Answers a request of which so much has been read, unless it has to be parsed."""
+        """Answers a request from what has been read of it, unless the application must see it."""
         head, end, body = got.partition(END)
         lengths = BODY_LENGTH.findall(head)
         if not end or len(lengths) != 1 or UNUSUAL.search(head) or _has_bare_feed(bytearray(head), 0):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from math import inf
 
-# A process that has said nothing for so long is frozen or gone: others serve what is meant for it.
+# A process without a beat for this long is frozen or gone: others serve in its place.
 SILENT_SECONDS = 1.0
 
 
@@ -31,7 +31,7 @@ def next_role(processes: int, others: Iterable[Role]) -> Role:
 
 
 class Roles:
-    """A row for each process: its role, when it was last heard of (``time.monotonic``), and its lag (s)."""
+    """A row for each process: its role, its last beat (``time.monotonic``), and its lag (s)."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -45,7 +45,7 @@ class Roles:
         self.beat(slot, 0.0)
 
     def beat(self, slot: int, lag: float) -> None:
-        """The process is alive, and so late with its work (s)."""
+        """The process is alive, and its work is ``lag`` seconds late."""
         self._heard[slot], self._lags[slot] = time.monotonic(), lag
 
     def leave(self, slot: int) -> None:

@@ -27,10 +27,6 @@ PATCHES = ("tasks/celery_patches/", "server/", "web/socket/websocket.py")
 DOCUMENTED = {"_asdict", "_replace", "_fields", "_mapping", "_typeshed"}
 # Functions of workers that are given a function: they run it for rows, and it is one of workers or web.
 TAKE_FUNCTIONS = {"apart", "readable", "_batches"}
-# To be emptied: modules that give methods of an object of theirs as functions.
-ALIASES_LEFT = set[str]()
-# To be emptied: class names that mean two things.
-NAMES_LEFT = {"Accept", "Frame", "Nothing", "OrderCancelled", "Positions", "TripStep"}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -132,7 +128,7 @@ def aliases(tree: ast.Module) -> list[str]:
 def test_no_module_gives_a_bound_method_as_its_own_function() -> None:
     assert aliases(ast.parse("_x = X()\ntake = _x.take")) == ["take = _x.take"]
     found = {path: names for path, tree in parsed(*PRODUCT).items() if (names := aliases(tree))}
-    assert set(found) <= ALIASES_LEFT, found
+    assert found == {}
 
 
 def test_a_class_name_has_one_meaning() -> None:
@@ -142,7 +138,7 @@ def test_a_class_name_has_one_meaning() -> None:
             if isinstance(node, ast.ClassDef):
                 where.setdefault(node.name, []).append(path)
     twice = {name: paths for name, paths in where.items() if len(paths) > 1}
-    assert set(twice) <= NAMES_LEFT, twice
+    assert twice == {}
 
 
 def test_only_the_settings_read_the_environment() -> None:

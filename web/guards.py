@@ -1,4 +1,4 @@
-"""Who may call a route: every view says it, and a test refuses views that do not."""
+"""Access to a route: every view declares who may call it, and a test fails for one that does not."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -54,8 +54,8 @@ def admit(named_in: Callable[[Headers], Caller]) -> Caller:
 
 
 def _refuse_a_rebound_name() -> None:
-    """Everybody knows the development secret. A page that has pointed its own name at this machine could sign
-    tokens with it and read the answers.
+    """Everybody knows the development secret. A page that has pointed its own name at this machine (DNS
+    rebinding) could sign tokens with it and read the answers.
     """
     configured = settings.load()
     if not configured.takes_development_tokens or configured.hosts:
@@ -87,6 +87,6 @@ def probe(view: View[Arguments]) -> View[Arguments]:
 
 
 def caller() -> Caller:
-    """Who is calling; only inside a view that requires a role."""
+    """The caller; only inside a view that requires a role."""
     who: Caller = g.caller
     return who

@@ -1,7 +1,7 @@
 """One Redis subscription per web process: it wakes sockets, and requests that wait for an order.
 
-A wake-up is never the truth: sockets read their mailbox, requests read Postgres. A lost connection costs
-time only: it is made again, and then every socket is told to look.
+A wake-up is only a hint: sockets read their mailbox, requests read Postgres. A lost connection costs time
+only: after the reconnect every socket reads its mailbox.
 """
 
 import threading
@@ -28,7 +28,7 @@ Callback = Callable[[str | None], None]
 CONFIRM_SECONDS = 1.0
 FIRST_CONNECT_SECONDS = 0.2
 RECONNECT_PAUSE = 0.5
-# A silent Redis is sent a PING after this time and given up after twice as long.
+# After this much silence a PING is sent; after twice as long the connection is replaced.
 SILENCE_SECONDS = 10.0
 
 
@@ -36,7 +36,7 @@ SILENCE_SECONDS = 10.0
 class Topic:
     """One channel: its subscribers, whether Redis has confirmed it, whether a message may have been missed.
 
-    ``confirmation`` exists only while somebody waits for it: thousands of topics would each hold an event.
+    ``confirmation`` exists only while a caller waits for it: thousands of topics would each hold an event.
     """
 
     callbacks: list[Callback] = field(default_factory=list)

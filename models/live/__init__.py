@@ -4,10 +4,10 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 
 | key | type | TTL | written by | read by | rebuilt by | without Redis |
 |---|---|---|---|---|---|---|
-| `idempotency:{customer}:{key}` | string | 300 s | tasks.orders | order_entry | Postgres admission row | open: Postgres is asked |
-| `order:create:{customer}` | string | 10 s | order_entry, workers.orders.placing | the same | next order | open: unique indexes decide |
+| `idempotency:{customer}:{key}` | string | 300 s | tasks.orders | order_gate | Postgres admission row | open: Postgres is asked |
+| `order:create:{customer}` | string | 10 s | order_gate, workers.orders.placing | the same | next order | open: unique indexes decide |
 | `order:{id}` | string | 300 s | web.routes.orders | web.routes.orders | next read | open: Postgres is asked |
-| `orders:rate:{customer}` | list | 60 s | order_entry | order_entry | next order | open: no limit |
+| `orders:rate:{customer}` | list | 60 s | order_gate | order_gate | next order | open: no limit |
 | `orders:refused` | string | 60 s | refusals | workers.reading.operators | next refusal | open: the console shows none |
 | `reads:rate:{subject}:{minute}` | string | 60 s | read_rate | web.limits.quotas | next read | open: no limit |
 | `drivers:where:{vehicle}` | zset | none: members leave with `drivers:heard` | driver_index | driver_search | next heartbeat | closed: no driver found, later waves try again |

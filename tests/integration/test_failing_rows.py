@@ -24,7 +24,7 @@ from tests import scenes
 from tests.conftest import ROOT
 from web import create_app
 from web.positions import live as reports
-from web.positions.history import Positions
+from web.positions.history import PositionHistory
 from workers import failing
 from workers.drivers import locating, tracking
 from workers.drivers.tracking import Way
@@ -199,7 +199,7 @@ def test_cleaning_does_all_that_can_be_done(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_of_positions_that_are_saved_together_the_wrong_one_is_left_out() -> None:
     drivers = [scenes.driver(f"driver-{number}") for number in range(20)]
-    now_ms, collected = clock.now_ms(), Positions()
+    now_ms, collected = clock.now_ms(), PositionHistory()
     for number, driver in enumerate(drivers):
         collected.record(driver, Position(91.0 if number == 7 else 28.0, 77.0, now_ms))
     collected.record_trips([], [])
@@ -213,7 +213,7 @@ def test_of_positions_that_are_saved_together_the_wrong_one_is_left_out() -> Non
 def test_a_time_that_nobody_can_have_meant_is_not_saved(at_ms: int) -> None:
     for driver in ("one", "two"):
         scenes.driver(driver)
-    collected, now_ms = Positions(), clock.now_ms()
+    collected, now_ms = PositionHistory(), clock.now_ms()
     collected.record("one", Position(28.0, 77.0, now_ms))
     collected.record("two", Position(28.0, 77.0, at_ms))
     collected.stop()
@@ -227,7 +227,7 @@ def test_a_time_that_nobody_can_have_meant_is_not_saved(at_ms: int) -> None:
 def test_of_ways_that_are_saved_together_the_wrong_one_is_left_out() -> None:
     scenes.driver("one")
     truck = offers.accept("one", scenes.placed().order_id)["truckRequestId"]
-    now_ms, collected = clock.now_ms(), Positions()
+    now_ms, collected = clock.now_ms(), PositionHistory()
     collected._ways = {
         (Way("no such id", "one"), now_ms // 1000): (now_ms, 28.0, 77.0, 0),
         (Way(truck, "one"), now_ms // 1000): (now_ms, 28.0, 77.0, 0),

@@ -16,7 +16,7 @@ from tasks import app as celery
 from tests import scenes
 from tests.conftest import forget_configuration
 from web import create_app
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.routes import metrics
 from web.routes.health import QUEUES
 from workers.offers import accepting
@@ -145,9 +145,9 @@ class TestServer:
 
     def test_sockets_are_counted_by_role(self) -> None:
         before = by_label(scrape(), "weelo_sockets")
-        board.connected("driver", +1)
+        counters.connected("driver", +1)
         assert by_label(scrape(), "weelo_sockets")["driver"] == before["driver"] + 1
-        board.connected("driver", -1)
+        counters.connected("driver", -1)
         assert by_label(scrape(), "weelo_sockets") == before
 
     def test_nothing_but_known_names_and_states_is_in_a_label(self) -> None:

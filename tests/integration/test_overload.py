@@ -16,7 +16,7 @@ from server.hangup import LOOKED_AT_AFTER_SECONDS
 from tasks import orders
 from tests import scenes
 from tests.clients import Caller
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.limits import shedding
 from web.limits.backlog import Backlog, backlog
 
@@ -53,7 +53,7 @@ def admissions() -> int:
 
 def refusals_for(reason: str) -> float:
     """How many orders were refused for this reason, as ``/metrics`` tells it."""
-    samples = [one for metric in board.collect() for one in metric.samples]
+    samples = [one for metric in counters.collect() for one in metric.samples]
     return next(
         one.value
         for one in samples

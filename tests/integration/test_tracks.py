@@ -19,7 +19,7 @@ from tasks import trips as trip_tasks
 from tests import scenes
 from tests.integration.test_trips import assigned_ago
 from web.positions import history
-from web.positions.history import Positions
+from web.positions.history import PositionHistory
 from workers.drivers import tracking
 from workers.drivers.tracking import Way
 
@@ -36,10 +36,10 @@ def truck(clean: None) -> str:
     return str(offers.accept("d", scenes.placed().order_id)["truckRequestId"])
 
 
-def sent(*times_ms: int, through: Positions | None = None) -> None:
+def sent(*times_ms: int, through: PositionHistory | None = None) -> None:
     """The driver's phone sends positions of these times in one batch, and they are written."""
     reports = [("d", Position(*HERE, at_ms)) for at_ms in times_ms]
-    collected = through or Positions()
+    collected = through or PositionHistory()
     collected.record_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
     collected.stop()
 
@@ -55,7 +55,7 @@ def test_a_track_keeps_a_point_a_second_whoever_sends_how_many(truck: str) -> No
     whole = begun - begun % 1000
     sent(*(whole + ms for ms in range(0, 3000, 50)))
     # Again, in between, and through another process.
-    sent(*(whole + ms for ms in range(25, 3000, 50)), through=Positions())
+    sent(*(whole + ms for ms in range(25, 3000, 50)), through=PositionHistory())
     assert seen(truck) == [whole, whole + 1000, whole + 2000]
 
 
@@ -128,7 +128,7 @@ def test_positions_that_wait_for_postgres_are_a_point_a_second_and_bounded(
 ) -> None:
     monkeypatch.setattr(history, "MAX_WAITING", 5)
     begun = assigned_ago(truck, minutes=10)
-    collected = Positions()
+    collected = PositionHistory()
     reports = [("d", Position(*HERE, begun + ms)) for ms in range(0, 10_000, 100)]
     collected.record_trips(reports, drivers.report_positions(reports, scenes.now_ms()))
     assert len(collected._ways) == 5

@@ -16,7 +16,7 @@ from models.tables.orders import NEXT_TRIP_STATUS, RUNNING, TRUCK_REQUEST_STATES
 from tasks import drivers, followups, offers, sweeps
 from tasks import trips as trip_tasks
 from tests import scenes
-from web.positions.history import Positions
+from web.positions.history import PositionHistory
 from workers.drivers import locating, tracking, trips
 from workers.drivers.tracking import Way
 from workers.offers import waves
@@ -245,7 +245,7 @@ def test_late_and_impossible_positions_are_in_the_history_of_the_trip_and_marked
     moves = drivers.report_positions(reports, now)
     assert [moved.outcome for moved in moves] == ["kept_out", "live", "kept_out", "kept_out"]
     assert [moved.jumped for moved in moves] == [False, True, False, False]
-    collected = Positions()
+    collected = PositionHistory()
     collected.record_trips(reports, moves)
     collected.stop()
     found = tracking.track(truck_id, "customer", "asha")
@@ -291,7 +291,7 @@ def test_what_postgres_did_not_take_is_kept_and_written_later(monkeypatch: pytes
     _, truck_id = won()
     assigned_ago(truck_id, minutes=5)
     now = scenes.now_ms()
-    collected = Positions()
+    collected = PositionHistory()
     moved = move("d", NEAR, now, now)
     with monkeypatch.context() as broken:
         broken.setattr(tracking, "record", _fail)

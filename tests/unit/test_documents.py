@@ -22,7 +22,7 @@ from web.socket import handshake, reader, session, websocket
 ASYNCAPI = Path(__file__).parent / "data/asyncapi-3.1.0.json.gz"
 
 # What puts a frame on its way, with the frame's name among its first three arguments.
-SENDERS = {"Message", "tell", "_send_own", "_confirm", "offer_ended"}
+SENDERS = {"Message", "notify", "_send_own", "_confirm", "offer_ended"}
 
 
 def kinds(kind: type[DomainError] = DomainError) -> list[type[DomainError]]:

@@ -24,7 +24,7 @@ from web.http import hosts
     ],
 )
 def test_a_host_of_rfc_3986_is_one(host: str) -> None:
-    assert hosts.is_one(host)
+    assert hosts.is_valid(host)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_host_of_rfc_3986_is_one(host: str) -> None:
     ],
 )
 def test_what_is_none_is_refused(host: str) -> None:
-    assert not hosts.is_one(host)
+    assert not hosts.is_valid(host)
 
 
 @pytest.mark.parametrize(

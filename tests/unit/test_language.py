@@ -56,7 +56,7 @@ PAGES = (
     "docs/decisions/*.md",
     "tools/bench/results/*.md",
 )
-FOLDERS = ("clients", "models", "server", "tasks", "tests/way", "workers", "tools")
+FOLDERS = ("clients", "models", "server", "tasks", "tests/way", "tools", "web", "workers")
 FILES = ("tests/film.py", "tests/unit/test_promises.py", "tests/unit/test_links_and_commands.py")
 
 

@@ -12,7 +12,7 @@ from models.messages import iso
 from tests import scenes
 from web.http.errors import Invalid
 from web.http.parsing import validated
-from web.schemas.batches import sorted_out
+from web.schemas.batches import read_batch
 from web.schemas.bodies import NewOrder, Place, Registration, ReportedPosition
 from web.schemas.fields import phone_number
 
@@ -231,7 +231,7 @@ def test_a_batch_takes_its_right_rows_and_names_the_others() -> None:
     rows[3] = HERE | {"at": "2999-01-01T00:00:00Z"}
     rows[7] = {"latitude": 77.39}
     rows[99] = "here"
-    batch = sorted_out({"locations": rows})
+    batch = read_batch({"locations": rows})
     assert len(batch.positions) == 97
     assert [(one["row"], one["field"]) for one in batch.refused] == [
         (3, "locations.3.at"),
@@ -257,11 +257,11 @@ def test_a_batch_takes_its_right_rows_and_names_the_others() -> None:
 )
 def test_a_batch_without_a_right_row_or_with_a_wrong_body_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
-        sorted_out(body)
+        read_batch(body)
 
 
 def test_at_most_50_refused_rows_are_named_and_the_others_counted() -> None:
-    batch = sorted_out({"locations": [HERE, *({"latitude": 91, "longitude": 1} for _ in range(60))]})
+    batch = read_batch({"locations": [HERE, *({"latitude": 91, "longitude": 1} for _ in range(60))]})
     told = batch.answer()
     assert (len(told["refused"]), told["moreRefused"]) == (50, 10)
-    assert sorted_out({"locations": [HERE]}).answer() == {"refused": []}
+    assert read_batch({"locations": [HERE]}).answer() == {"refused": []}

@@ -1,4 +1,4 @@
-"""Positions are written some at a time, and none is lost while Postgres is away."""
+"""PositionHistory are written some at a time, and none is lost while Postgres is away."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from psycopg2 import OperationalError
 from models import db
 from models.live.driver_index import Position
 from web.positions import history
-from web.positions.history import Positions
+from web.positions.history import PositionHistory
 from workers.drivers import locating
 
 
@@ -27,7 +27,7 @@ class Postgres:
         return len(latest)
 
 
-class Quiet(Positions):
+class Quiet(PositionHistory):
     """Without its thread."""
 
     def _begin(self) -> None:

@@ -25,7 +25,7 @@ class Behind:
 @pytest.fixture
 def behind(monkeypatch: pytest.MonkeyPatch) -> Behind:
     made = Behind()
-    monkeypatch.setattr(shedding, "board", SharedCounters())
+    monkeypatch.setattr(shedding, "counters", SharedCounters())
     monkeypatch.setattr(shedding, "lag", made)
     monkeypatch.setattr(refusals, "add", lambda _: None)
     return made

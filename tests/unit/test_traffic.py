@@ -20,7 +20,7 @@ LIMITS = ("0.01", "0.025", "10.0", "+Inf")
 
 TELL = """
 import json
-samples = [one for metric in board.collect() for one in metric.samples]
+samples = [one for metric in counters.collect() for one in metric.samples]
 print(json.dumps([(one.name, sorted(one.labels.items()), one.value) for one in samples]))
 """
 
@@ -56,7 +56,7 @@ class Processes:
 
     def _run(self, slot: int, code: str) -> subprocess.CompletedProcess[str]:
         begin = f"from server import counts; counts.take_slot({slot})\n"
-        begin += "from web.http.request_counters import board\n"
+        begin += "from web.http.request_counters import counters\n"
         return subprocess.run(
             [sys.executable, "-c", begin + code],
             env={**os.environ, counts.DIRECTORY: str(self._directory)},
@@ -94,8 +94,8 @@ def test_statuses_that_are_unknown_are_counted_together() -> None:
 
 
 def test_every_process_tells_of_all(processes: Processes) -> None:
-    processes.count(0, f"board.count({SHOW}, 200, 0.01); board.connected('driver', +1)")
-    found = processes.count(1, f"board.count({SHOW}, 200, 0.01); board.connected('customer', +1)")
+    processes.count(0, f"counters.count({SHOW}, 200, 0.01); counters.connected('driver', +1)")
+    found = processes.count(1, f"counters.count({SHOW}, 200, 0.01); counters.connected('customer', +1)")
     method, route = SHOW
     assert figure(found, REQUESTS, method=method, route=route, status="200") == 2
     assert figure(found, DURATIONS + "_count", method=method, route=route) == 2
@@ -106,8 +106,8 @@ def test_every_process_tells_of_all(processes: Processes) -> None:
 def test_a_new_process_goes_on_counting_where_the_dead_one_ended_and_has_none_of_its_sockets(
     processes: Processes,
 ) -> None:
-    count = f"board.count({SHOW}, 200, 0.01); board.let_through('reads'); board.refused('full')"
-    processes.count_and_die(0, count + "; board.connected('driver', +1)")
+    count = f"counters.count({SHOW}, 200, 0.01); counters.let_through('reads'); counters.refused('full')"
+    processes.count_and_die(0, count + "; counters.connected('driver', +1)")
     found = processes.count(0, count)
     method, route = SHOW
     assert figure(found, REQUESTS, method=method, route=route, status="200") == 2

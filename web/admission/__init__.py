@@ -1,1 +1,1 @@
-"""The door for new orders: checked, committed in groups, answered."""
+"""Admission of new orders: checks, group commit, answer."""

@@ -1,4 +1,4 @@
-"""Executes together what several requests submit at once (group commit)."""
+"""Group commit: executes what several requests submit at the same time as one batch."""
 
 import math
 import threading
@@ -11,9 +11,9 @@ import structlog
 
 log = structlog.get_logger()
 
-# With more of them the first one would wait for the last.
+# In a larger batch the first item would wait too long for the last.
 MAX_BATCH = 32
-# Each batch has a cost of its own. While one is in flight, the next one starts so much later than it.
+# Each batch has a fixed cost. While one is in flight, the next starts at least this long after it.
 INTERVAL_SECONDS = 0.015
 MAX_IN_FLIGHT = 2
 
@@ -31,7 +31,7 @@ class Abandoned(Exception):
 class BatchItem:
     """One request's part of a batch.
 
-    An ``urgent`` one goes before the others. ``is_abandoned`` is asked when the batch starts. ``error`` is
+    An ``urgent`` item goes before the others. ``is_abandoned`` is asked when the batch starts. ``error`` is
     what the execution raised, for all of the batch.
     """
 
@@ -119,7 +119,7 @@ class Batcher(Generic[Item]):
             items = [item for item in batch if item.error is None]
             if items:
                 self._execute(items)
-        # Whatever it is, the requests must hear of it.
+        # Every request of the batch must get the error, whatever it is.
         except BaseException as error:
             for item in batch:
                 item.error = item.error or error

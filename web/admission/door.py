@@ -1,6 +1,6 @@
 """Admits new orders: look the key up, take the lock, commit one row, enqueue, wait, answer.
 
-From the commit on the order is durable; what follows only decides how soon the customer hears of it.
+From the commit on the order is durable; what follows only decides how soon the customer gets the answer.
 """
 
 import hashlib
@@ -101,8 +101,9 @@ def _canonical(value: Any) -> Any:
 
 
 def _refuse_if_full(customer_id: str, key: str | None) -> Admission | None:
-    """Where too many orders wait: what was answered under this key. Raises ``ServiceUnavailable`` if it is
-    new; without Redis every key is.
+    """The earlier answer to this key if too many orders wait, ``None`` if there is room.
+
+    Raises ``ServiceUnavailable`` for a new key; without Redis every key counts as new.
     """
     if not backlog.is_full():
         return None
@@ -149,7 +150,7 @@ def _from_cache(cached: CachedAnswer) -> Admission:
 
 
 def _settle_commit(submission: group_commit.Submission, error: SQLAlchemyError) -> None:
-    """A commit whose result is lost may have happened: that is asked before a 503."""
+    """A commit whose result was lost may have happened: Postgres is asked before a 503 is given."""
     if not isinstance(error, DBAPIError):
         raise error
     if db.refused(error):
@@ -169,7 +170,7 @@ def _replay_or_raise(asked: AdmissionRequest, refusal: Exception) -> Admission:
 
 
 def _answer_repeat(earlier: Admission, asked: AdmissionRequest, preference: Preference) -> Response:
-    """The key is known: answers what was answered then, once that is decided."""
+    """Gives the first answer to this key again, as soon as there is one."""
     if earlier.fingerprint != asked.fingerprint:
         raise IdempotencyKeyReused
     deadline = time.monotonic() + preference.wait
@@ -204,14 +205,14 @@ def _wait(asked: AdmissionRequest, waiter: OutcomeWaiter, seconds: float) -> Res
 
 
 def _answer_outcome(asked: AdmissionRequest, outcome: dict[str, Any]) -> Response:
-    """What the worker's wake-up says."""
+    """The answer in the worker's wake-up."""
     if outcome["answer"] is None:
         raise _refusal(asked, outcome["rejection"], outcome["errorData"])
     return _answer(asked.order_id, 201, outcome["answer"])
 
 
 def _answer_admission(asked: AdmissionRequest, admission: Admission) -> Response:
-    """What Postgres says."""
+    """The answer in the committed admission."""
     if admission.answer_status is None or admission.answer is None:
         raise _refusal(asked, admission.rejection, None)
     return _answer(asked.order_id, admission.answer_status, admission.answer)

@@ -1,4 +1,4 @@
-"""Admits the orders that were submitted at once: one question to Redis, one commit, one task."""
+"""Admits a batch of orders with one Redis script, one commit and one task."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from models.live.idempotency import CachedAnswer
 from models.live.order_gate import Entrant, Gate, RateLimited
 from tasks import orders
 from web.admission.batching import Abandoned, Batcher, BatchItem
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.limits import shedding
 from web.limits.backlog import backlog
 from web.wakeups import wakeups
 from workers.orders import admitting
 
-# A batch is in flight until the workers have answered it, at most for so long. Where no worker answers, the
-# next ones wait for the short time only, until one answers again.
+# A batch is in flight until the workers have answered it, at most this long. After a batch without an answer
+# the next ones are in flight for the short time only, until a worker answers again.
 FLIGHT_SECONDS = 0.1
 SHORT_FLIGHT_SECONDS = 0.005
 
@@ -27,9 +27,9 @@ SHORT_FLIGHT_SECONDS = 0.005
 class Submission(BatchItem):
     """A request for an order on its way to being admitted.
 
-    ``gate`` is what Redis said, ``None`` without Redis. ``admitted``: its row is committed; ``enqueued``: its
-    task is published, else the sweep places it. ``commit_error`` is that of the commit, for all that were
-    in it.
+    ``gate`` is the answer of Redis, ``None`` without Redis. ``admitted``: its row is committed; ``enqueued``:
+    its task is published, else the sweep places it. ``commit_error`` is the commit's error, the same for
+    every order in it.
     """
 
     request: admitting.AdmissionRequest
@@ -61,7 +61,7 @@ def _acquire(submissions: Sequence[Submission]) -> None:
         answers = order_gate.acquire(entrants)
     except redis.RedisError:
         for _ in submissions:
-            board.let_through("orders")
+            counters.let_through("orders")
         return
     for each, answer in zip(submissions, answers, strict=True):
         each.gate = answer
@@ -86,7 +86,7 @@ def _commit(submissions: Sequence[Submission]) -> None:
 
 
 class _Flights:
-    """Keeps a batch in flight until the workers have answered it, or have had the time to."""
+    """Keeps a batch in flight until the workers have answered it, or the time is over."""
 
     def __init__(self) -> None:
         self._seconds = FLIGHT_SECONDS
@@ -104,9 +104,9 @@ _batcher = Batcher(_execute, on_finished=_Flights().wait)
 def submit(
     request: admitting.AdmissionRequest, is_repeat: bool, has_hung_up: Callable[[], bool]
 ) -> Submission:
-    """Submits a request with the others that come at once; a repeat goes before them.
+    """Submits a request to the next batch; a repeat goes before the others.
 
-    Raises ``ServiceUnavailable``, without having done anything, if its client has hung up before.
+    Raises ``ServiceUnavailable`` if the client hung up before the batch started; nothing was done then.
     """
     submission = Submission(request, urgent=is_repeat, is_abandoned=has_hung_up)
     with backlog.entered((request.customer_id, request.key)):
@@ -119,7 +119,7 @@ def submit(
 
 
 def commit_alone(submission: Submission) -> None:
-    """Commits one whose commit has failed together with others'. Raises SQLAlchemy's errors."""
+    """Commits one submission of a batch whose commit has failed. Raises SQLAlchemy's errors."""
     submission.commit_error = None
     _commit([submission])
     if submission.commit_error is not None:
@@ -127,6 +127,6 @@ def commit_alone(submission: Submission) -> None:
 
 
 def undo(submission: Submission) -> None:
-    """Gives back what a request acquired at the gate, unless it is admitted."""
+    """Releases what a request acquired at the gate, unless it was admitted."""
     if submission.gate is Gate.ACQUIRED and not submission.admitted:
         order_gate.undo(submission.request.customer_id, submission.request.order_id)

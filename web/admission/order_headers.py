@@ -9,7 +9,7 @@ from models import settings
 from web.http.errors import Invalid
 
 KEY_HEADER = "X-Idempotency-Key"
-# As WSGI names both of its names.
+# Both of its names, as WSGI spells them.
 KEY_HEADERS = ("HTTP_X_IDEMPOTENCY_KEY", "HTTP_IDEMPOTENCY_KEY")
 # Visible ASCII without ':' (separates the parts of Redis keys) and '*'.
 KEY_SHAPE = re.compile(r"[!-)+-9;-~]{1,255}")

@@ -1,5 +1,5 @@
 """The button of the simulated city. It runs in a process of its own and is known by its files, so
-whichever web process is asked can start it, stop it and say how it is doing.
+any web process can start it, stop it and report on it.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ from web.http.parsing import body, validated
 from web.http.responses import success
 from web.schemas.bodies import CityWish
 
-# Whoever has pressed the button waits; after this long he hears that it is starting.
+# The operator who pressed the button waits this long; then the answer is that it is starting.
 STARTED_WITHIN_S = 5.0
 COUNTS = ("drivers", "busy", "orders", "searching", "underWay", "filled", "expired")
 

@@ -13,7 +13,7 @@ from web.documents.frames import (
     FROM_DRIVERS,
     TO_CUSTOMERS,
     TO_DRIVERS,
-    Frame,
+    FrameType,
 )
 from web.documents.openapi import CONTACT, plain
 from web.documents.responses import REFERENCE
@@ -45,7 +45,7 @@ def document(host: str, secure: bool) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def of_every_host() -> dict[str, Any]:
-    """What does not depend on the host: anybody may ask, and the schemas take 12 ms to make."""
+    """What does not depend on the host: it is cached, since the schemas take 12 ms to make."""
     roles = {"driver": (TO_DRIVERS, FROM_DRIVERS), "customer": (TO_CUSTOMERS, FROM_CUSTOMERS)}
     return {
         "info": {
@@ -78,7 +78,7 @@ def of_every_host() -> dict[str, Any]:
     }
 
 
-def _channel(role: str, to: Sequence[Frame], received: Sequence[Frame]) -> dict[str, Any]:
+def _channel(role: str, to: Sequence[FrameType], received: Sequence[FrameType]) -> dict[str, Any]:
     names = [f"to_{role}.{frame.name}" for frame in to] + [f"from_{role}.{frame.name}" for frame in received]
     query = {"type": "object", "properties": {"lastEventId": {"type": "integer", "minimum": 0}}}
     return {
@@ -90,7 +90,7 @@ def _channel(role: str, to: Sequence[Frame], received: Sequence[Frame]) -> dict[
     }
 
 
-def _operation(role: str, action: str, frames: Sequence[Frame]) -> dict[str, Any]:
+def _operation(role: str, action: str, frames: Sequence[FrameType]) -> dict[str, Any]:
     direction = "to" if action == "send" else "from"
     return {
         "action": action,
@@ -103,7 +103,7 @@ def _operation(role: str, action: str, frames: Sequence[Frame]) -> dict[str, Any
     }
 
 
-def _message(frame: Frame, direction: str) -> dict[str, Any]:
+def _message(frame: FrameType, direction: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": frame.name,
         "summary": frame.meaning,
@@ -114,7 +114,7 @@ def _message(frame: Frame, direction: str) -> dict[str, Any]:
     return shown
 
 
-def _payload(frame: Frame, direction: str) -> dict[str, Any]:
+def _payload(frame: FrameType, direction: str) -> dict[str, Any]:
     """Frames to people carry an id and a time; apps may leave both out."""
     return {
         "type": "object",

@@ -67,7 +67,7 @@ _HTTP = (
 
 def table() -> dict[str, Code]:
     """All codes in alphabetical order."""
-    found = {one.code: one for one in _HTTP}
+    found = {code.code: code for code in _HTTP}
     for kind in _kinds(DomainError):
         # The base class is the answer to a mistake of ours.
         status = 500 if kind is DomainError else errors.STATUS.get(kind.code, errors.CONFLICT)
@@ -82,7 +82,7 @@ def waits(code: str) -> bool:
 
 def markdown() -> str:
     """The table as the documents show it."""
-    rows = [f"| `{one.code}` | {one.status} | {one.meaning} | {one.advice} |" for one in table().values()]
+    rows = [f"| `{row.code}` | {row.status} | {row.meaning} | {row.advice} |" for row in table().values()]
     return "\n".join(["| code | status | meaning | what the app should do |", "|---|---|---|---|", *rows])
 
 

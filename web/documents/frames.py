@@ -20,8 +20,8 @@ from web.documents.shapes import (
     TruckState,
 )
 from web.documents.shapes_of_drivers import Broadcast, Trip
-from web.schemas.bodies import ReportedPosition
-from web.schemas.frames import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
+from web.schemas.bodies import Nothing, ReportedPosition
+from web.schemas.frames import AcceptBroadcast, Acknowledge, Decline, TripReturn, UpdateTripStatus
 
 
 class DriverConnected(Shape):
@@ -71,7 +71,7 @@ class OrderNamed(Shape):
     orderId: Id
 
 
-class OrderCancelled(OrderNamed):
+class Cancellation(OrderNamed):
     reason: str
 
 
@@ -103,7 +103,7 @@ class Refusal(Shape):
 
 
 @dataclass(frozen=True)
-class Frame:
+class FrameType:
     """One type of frame: what it says, the model of its ``data``; of those from apps, data that works."""
 
     name: str
@@ -112,15 +112,15 @@ class Frame:
     example: Mapping[str, Any] | None = None
 
 
-_REMAINING = Frame(
+_REMAINING = FrameType(
     "trucks_remaining_update",
     "So many trucks of this kind are still missing; sent after a change, every half second at most. "
     "Not repeated after a reconnect: `connected` has the present number.",
     TrucksRemaining,
 )
-_ERROR = Frame("error", "What was sent could not be done. Not repeated after a reconnect.", Refusal)
-_HEARTBEAT = Frame("heartbeat", "The app is there; every 20 s or so.", Nothing, {})
-_ACKNOWLEDGE = Frame(
+_ERROR = FrameType("error", "What was sent could not be done. Not repeated after a reconnect.", Refusal)
+_HEARTBEAT = FrameType("heartbeat", "The app is there; every 20 s or so.", Nothing, {})
+_ACKNOWLEDGE = FrameType(
     "broadcast_ack",
     "Everything up to this id has been seen and need not be sent again.",
     Acknowledge,
@@ -130,37 +130,45 @@ _ACKNOWLEDGE = Frame(
 _STEP = {"truckRequestId": EXAMPLE_ID, "status": "en_route_pickup"}
 
 TO_DRIVERS = (
-    Frame("connected", "The first frame, and again when the server had to begin anew.", DriverConnected),
-    Frame("new_broadcast", "An offer. Sent again after each reconnect until it closes.", Broadcast),
-    Frame("accept_confirmation", "The answer to `accept_broadcast`.", AcceptConfirmation),
-    Frame("trip_confirmation", "The answer to `update_trip_status` and `cancel_trip`.", TripConfirmation),
-    Frame("trip_assigned", "The truck is yours.", Trip),
+    FrameType(
+        "connected", "The first frame, and again when the server has lost the mailbox.", DriverConnected
+    ),
+    FrameType("new_broadcast", "An offer. Sent again after each reconnect until it closes.", Broadcast),
+    FrameType("accept_confirmation", "The answer to `accept_broadcast`.", AcceptConfirmation),
+    FrameType("trip_confirmation", "The answer to `update_trip_status` and `cancel_trip`.", TripConfirmation),
+    FrameType("trip_assigned", "The truck is yours.", Trip),
     _REMAINING,
-    Frame("request_no_longer_available", "The offer is closed.", NoLongerAvailable),
-    Frame("order_expired", "Nobody took the order in time.", OrderNamed),
-    Frame("order_cancelled", "The customer has called the order off.", OrderCancelled),
+    FrameType("request_no_longer_available", "The offer is closed.", NoLongerAvailable),
+    FrameType("order_expired", "Nobody took the order in time.", OrderNamed),
+    FrameType("order_cancelled", "The customer has called the order off.", Cancellation),
     _ERROR,
 )
 TO_CUSTOMERS = (
-    Frame("connected", "The first frame, and again when the server had to begin anew.", CustomerConnected),
-    Frame("truck_confirmed", "A driver has accepted.", TruckConfirmed),
+    FrameType(
+        "connected", "The first frame, and again when the server has lost the mailbox.", CustomerConnected
+    ),
+    FrameType("truck_confirmed", "A driver has accepted.", TruckConfirmed),
     _REMAINING,
-    Frame("assignment_status_changed", "A trip has moved a step on, or was given back.", AssignmentChanged),
-    Frame("location_updated", "Where the truck of a trip is; once a second at most.", LocationUpdated),
-    Frame("broadcast_expired", "The search is over; the order goes on with the trucks it has.", SearchEnded),
-    Frame("order_expired", "The search is over and nobody took the order.", SearchEnded),
-    Frame("order_no_supply", "No driver was in reach in any wave so far.", OrderNamed),
+    FrameType(
+        "assignment_status_changed", "A trip has moved a step on, or was given back.", AssignmentChanged
+    ),
+    FrameType("location_updated", "Where the truck of a trip is; once a second at most.", LocationUpdated),
+    FrameType(
+        "broadcast_expired", "The search is over; the order goes on with the trucks it has.", SearchEnded
+    ),
+    FrameType("order_expired", "The search is over and nobody took the order.", SearchEnded),
+    FrameType("order_no_supply", "No driver was in reach in any wave so far.", OrderNamed),
     _ERROR,
 )
 FROM_DRIVERS = (
-    Frame(
+    FrameType(
         "update_location", "Where the driver is.", ReportedPosition, {"latitude": 28.54, "longitude": 77.39}
     ),
     _HEARTBEAT,
-    Frame("accept_broadcast", "Takes one truck of an order.", Accept, {"orderId": EXAMPLE_ID}),
-    Frame("decline_broadcast", "Turns an offer down.", Decline, {"orderId": EXAMPLE_ID}),
-    Frame("update_trip_status", "Moves the trip one step on.", TripStep, _STEP),
-    Frame("cancel_trip", "Gives the truck back.", TripReturn, {"truckRequestId": EXAMPLE_ID}),
+    FrameType("accept_broadcast", "Takes one truck of an order.", AcceptBroadcast, {"orderId": EXAMPLE_ID}),
+    FrameType("decline_broadcast", "Turns an offer down.", Decline, {"orderId": EXAMPLE_ID}),
+    FrameType("update_trip_status", "Moves the trip one step on.", UpdateTripStatus, _STEP),
+    FrameType("cancel_trip", "Gives the truck back.", TripReturn, {"truckRequestId": EXAMPLE_ID}),
     _ACKNOWLEDGE,
 )
 FROM_CUSTOMERS = (_HEARTBEAT, _ACKNOWLEDGE)

@@ -16,16 +16,16 @@ from web.documents.responses import REFERENCE
 OPERATIONS: Mapping[str, Operation] = (
     routes_of_customers.ROUTES | routes_of_drivers.ROUTES | routes_of_operators.ROUTES
 )
-# What the browser and the framework add to a route by themselves.
+# Methods that the framework adds to a route.
 UNSAID = frozenset({"HEAD", "OPTIONS"})
 EXAMPLE_FILES = {"asset": "console.css", "name": "swagger-ui.css"}
 EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
-# No person and no address: SECURITY.md says how to reach whoever keeps a copy.
+# No person and no address: SECURITY.md says how to reach the maintainers.
 CONTACT = {"name": "The maintainers of Weelo"}
 
 _INTRODUCTION = """\
-Trucks are ordered by customers, offered to the nearest drivers, and go to whoever accepts first.
+Trucks are ordered by customers, offered to the nearest drivers, and go to the first driver who accepts.
 
 Every answer is `{"success": true, "data": …}` or `{"success": false, "error": {"code", "message",
 "details"?, "data"?}}`. Times are ISO 8601 in UTC with milliseconds, coordinates WGS84 degrees, distances
@@ -50,7 +50,7 @@ def document(app: Flask) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(one.tag for one in OPERATIONS.values())],
+        "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in OPERATIONS.values())],
         "paths": dict(_paths(app)),
         "components": {
             "schemas": dict(sorted(schemas.items())),
@@ -63,26 +63,26 @@ def document(app: Flask) -> dict[str, Any]:
 def query_parameters() -> dict[str, frozenset[str]]:
     """The query parameters of each endpoint."""
     return {
-        endpoint: frozenset(one.name for one in declared.parameters if one.place == "query")
+        endpoint: frozenset(each.name for each in declared.parameters if each.place == "query")
         for endpoint, declared in OPERATIONS.items()
     }
 
 
 def _models() -> set[tuple[type[BaseModel], JsonSchemaMode]]:
     """What is sent as it is read, what is answered as it is written."""
-    sent = {(one.body, "validation") for one in OPERATIONS.values() if one.body}
-    answers = [answer for one in OPERATIONS.values() for answer in one.answers.values()]
+    sent = {(each.body, "validation") for each in OPERATIONS.values() if each.body}
+    answers = [answer for each in OPERATIONS.values() for answer in each.answers.values()]
     return sent | {(answer.data, "serialization") for answer in answers if answer.data}  # type: ignore[return-value]
 
 
 def plain(schema: Any) -> Any:
     """Without the titles that pydantic makes of names."""
     if isinstance(schema, list):
-        return [plain(one) for one in schema]
+        return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: {key: plain(one) for key, one in value.items()} if name == "properties" else plain(value)
+        name: {key: plain(field) for key, field in value.items()} if name == "properties" else plain(value)
         for name, value in schema.items()
         if name != "title" or not isinstance(value, str)
     }
@@ -131,16 +131,25 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": _camel(name), "in": "path", "required": True, "schema": schema, "example": example}
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
-    shown = {"name": one.name, "in": one.place, "description": one.meaning, "schema": one.schema}
-    return shown if one.example is None else shown | {"example": one.example}
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    shown = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "description": parameter.meaning,
+        "schema": parameter.schema,
+    }
+    return shown if parameter.example is None else shown | {"example": parameter.example}
 
 
 def _body(declared: Operation) -> dict[str, Any]:
     assert declared.body
     examples = {
-        one.name: {"summary": one.summary, "value": one.body, "x-answered-with": one.status}
-        for one in declared.examples
+        example.name: {
+            "summary": example.summary,
+            "value": example.body,
+            "x-answered-with": example.status,
+        }
+        for example in declared.examples
     }
     content = {"schema": {"$ref": REFERENCE.format(model=declared.body.__name__)}, "examples": examples}
     return {"required": declared.body_required, "content": {"application/json": content}}

@@ -121,7 +121,7 @@ def _success(answer: Answer, always: tuple[str, ...]) -> dict[str, Any]:
     elif answer.media:
         shown["content"] = {answer.media: {}}
     if answer.links:
-        shown["links"] = {operation_id(one.endpoint): _link(one) for one in answer.links}
+        shown["links"] = {operation_id(link.endpoint): _link(link) for link in answer.links}
     return shown
 
 
@@ -136,17 +136,17 @@ def _link(link: Link) -> dict[str, Any]:
 
 
 def _failure(found: list[Code], always: tuple[str, ...]) -> dict[str, Any]:
-    names = [one.code for one in found]
+    names = [code.code for code in found]
     own = ["Retry-After"] if any(codes.waits(name) for name in names) else []
     own += OF_STATUS.get(found[0].status, [])
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": names}}}}}
     schema = {"allOf": [{"$ref": REFERENCE.format(model="Error")}, narrowed]}
     examples = {
-        one.code: {"value": {"success": False, "error": {"code": one.code, "message": one.meaning}}}
-        for one in found
+        code.code: {"value": {"success": False, "error": {"code": code.code, "message": code.meaning}}}
+        for code in found
     }
     return {
-        "description": "\n".join(f"`{one.code}`: {one.meaning}  " for one in found),
+        "description": "\n".join(f"`{code.code}`: {code.meaning}  " for code in found),
         "headers": _headers([*always, *own]),
         "content": {"application/json": {"schema": schema, "examples": examples}},
     }

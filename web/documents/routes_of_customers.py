@@ -60,7 +60,7 @@ ROUTES = {
                 links=_MADE,
             ),
             202: Answer(
-                "Accepted and durable, not placed yet; `GET` tells the rest.",
+                "Accepted and durable, not placed yet; `GET` shows the outcome.",
                 shapes.OrderQueued,
                 ("Location", "Idempotent-Replayed", "Preference-Applied"),
                 links=_MADE,
@@ -152,7 +152,7 @@ ROUTES = {
         errors=(OrderNotFound,),
         text="The event of a wave names at most 10 of its drivers, and in `driversAsked` how many there were;"
         " `offers` has all of them, page by page. Drivers who never had a truck of this order"
-        " appear under an id that means nothing elsewhere, and no distance is told.",
+        " appear under an id that means nothing elsewhere, and no distance is shown.",
     ),
     "orders.cancel": Operation(
         "Orders",

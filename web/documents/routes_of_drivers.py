@@ -24,7 +24,7 @@ _OF_TRIPS = ("drivers.trip_status", "drivers.trip_track", "drivers.trip_cancel")
 ROUTES = {
     "drivers.register": Operation(
         "Drivers",
-        {200: Answer("The driver as he is known now.", shapes.DriverKnown)},
+        {200: Answer("The driver as registered now.", shapes.DriverKnown)},
         body=Registration,
         examples=(
             Example(
@@ -40,19 +40,19 @@ ROUTES = {
             ),
         ),
         errors=(DriverBusy,),
-        text="A new driver is unavailable until he says that he wants work. Another vehicle withdraws the "
+        text="A new driver is unavailable until they say that they want work. Another vehicle withdraws the "
         "open offers of the one before; during a trip it is refused.",
     ),
     "drivers.me": Operation(
-        "Drivers", {200: Answer("The driver.", shapes.DriverHimself)}, errors=(DriverNotRegistered,)
+        "Drivers", {200: Answer("The driver.", shapes.DriverWithTrip)}, errors=(DriverNotRegistered,)
     ),
     "drivers.availability": Operation(
         "Drivers",
-        {200: Answer("The driver as he is known now.", shapes.DriverKnown)},
+        {200: Answer("The driver as registered now.", shapes.DriverKnown)},
         body=Availability,
         examples=(
             Example("work", "Wants work", {"available": True}),
-            Example("home", "Goes home", {"available": False}),
+            Example("home", "Ends work", {"available": False}),
         ),
         errors=(DriverNotRegistered,),
     ),
@@ -85,15 +85,15 @@ ROUTES = {
         ),
         errors=(DriverNotRegistered,),
         text="Wrong rows are refused by their number and the others taken; 400 if none is right. What else "
-        "a phone knows of a position (accuracy, altitude, ...) is ignored. A driver who has not been heard "
-        "of for 60 s is not asked.",
+        "a phone knows of a position (accuracy, altitude, ...) is ignored. A driver without a position or "
+        "heartbeat for 60 s gets no offers.",
     ),
     "drivers.broadcasts": Operation("Drivers", {200: Answer("The open offers.", shapes.Broadcasts)}),
     "orders.accept": Operation(
         "Drivers",
         {
             200: Answer(
-                "The truck is this driver's; so it is if he asks again.",
+                "The truck is this driver's; a repeat gets the same answer.",
                 shapes.Accepted,
                 links=links(_TRUCK, "/truckRequestId", *_OF_TRIPS),
             )

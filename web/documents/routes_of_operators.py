@@ -1,4 +1,4 @@
-"""The routes of operators, of machines that look after this one, and of whoever reads documents."""
+"""The routes of operators, of monitoring, and of the documents."""
 
 from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
 from web.console.city import CityNotStarted
@@ -93,7 +93,7 @@ ROUTES = {
         body=CityWish,
         examples=(
             Example("start", "Let there be a city", {"running": True}),
-            Example("stop", "Send everybody home", {"running": False}),
+            Example("stop", "Stop the city", {"running": False}),
         ),
         errors=(CityNotStarted,),
         codes=("NOT_FOUND",),

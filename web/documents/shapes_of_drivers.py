@@ -55,7 +55,7 @@ class Trip(Shape):
     assignedAt: Moment
 
 
-class DriverHimself(Shape):
+class DriverWithTrip(Shape):
     driver: Driver
     currentTrip: Trip | None
 

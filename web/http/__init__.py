@@ -1,1 +1,1 @@
-"""Requests and answers, whatever they are about: parsing, errors, headers, ids, addresses."""
+"""Requests and answers of every kind: parsing, errors, headers, ids, addresses."""

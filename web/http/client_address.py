@@ -1,4 +1,4 @@
-"""Which address a request comes from, for limits: nothing else may rest on it."""
+"""The address that a request comes from. For limits only: nothing else may depend on it."""
 
 import re
 from functools import lru_cache
@@ -10,9 +10,9 @@ from models import settings
 
 Address = IPv4Address | IPv6Address
 
-# One household or host has all the addresses of such a network, of /64.
+# A household or a host has a whole /64 network.
 IPV6_HOST_BITS = 64
-# More proxies than any deployment has one behind the other.
+# More proxies in a row than any deployment has.
 MOST_PROXIES = 8
 # An IPv6 address in brackets, with a zone and a port, is shorter.
 LONGEST = 64

@@ -1,4 +1,4 @@
-"""Every failure in the contract's one shape, whoever raised it."""
+"""Every failure in the contract's one shape, wherever it was raised."""
 
 import redis
 import structlog
@@ -42,11 +42,11 @@ HTTP_CODES = {
 }
 
 
-# What Werkzeug's errors say in headers that is passed on.
+# Headers of Werkzeug's errors that are passed on.
 PASSED_ON = frozenset({"Allow", "Retry-After", "Accept-Encoding"})
 # Longer lists of wrong fields help nobody, and a body of 64 KB can have 8,000 of them.
 MOST_DETAILS = 50
-# What is shown of a name or a text that a client made up (characters).
+# A client's own name or text is cut to this length in errors (characters).
 LONGEST_SHOWN = 200
 
 
@@ -80,7 +80,7 @@ def failure(
     data: dict[str, object] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """The contract's answer to what failed."""
+    """An error in the contract's shape."""
     error: dict[str, object] = {"code": code, "message": message}
     if details:
         error["details"] = [{"field": field, "message": text} for field, text in details]
@@ -113,7 +113,7 @@ def _invalid(error: Invalid) -> Response:
 
 def _http(error: HTTPException) -> Response:
     if error.code is None or error.code < 400:
-        # A redirection would have HTML, and an address that the client's Host has made.
+        # A redirection would have an HTML body, and an address made from the client's Host header.
         return failure(404, "NOT_FOUND", NotFound.description)
     code = HTTP_CODES.get(error.code, error.name.upper().replace(" ", "_"))
     headers = {name: value for name, value in error.get_headers() if name in PASSED_ON}
@@ -128,7 +128,7 @@ def _database(error: SQLAlchemyError) -> Response:
 
 
 def _redis(error: redis.RedisError) -> Response:
-    """For the few routes that cannot do without; the others catch this themselves."""
+    """For the few routes that need Redis; the others catch this themselves."""
     log.warning("redis away", error=str(error))
     return _domain(ServiceUnavailable())
 

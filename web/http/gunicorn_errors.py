@@ -1,4 +1,4 @@
-"""What the server itself refuses, before the application sees it, in the shape of all our errors."""
+"""Refusals by gunicorn itself, before the application sees the request, in the contract's shape."""
 
 import logging
 import socket
@@ -20,22 +20,22 @@ LONGEST = 200
 
 
 def register() -> None:
-    """Takes the place of gunicorn's HTML, and of its lines about clients in the log."""
+    """Replaces gunicorn's HTML errors, and filters its log lines about clients."""
     util.write_error = _write_error
     logging.getLogger("gunicorn.error").addFilter(_wanted)
 
 
 def _wanted(record: logging.LogRecord) -> bool:
-    """Without what quotes a client, and without a traceback for each client that has stopped reading."""
+    """Drops lines that quote a client, and the traceback of each client that stopped reading."""
     if str(record.msg).startswith(FAILED) and isinstance(record.args, tuple):
         # The method and the address, whose query may hold a token.
-        record.args = tuple(str(one).partition("?")[0][:LONGEST] for one in record.args)
+        record.args = tuple(str(value).partition("?")[0][:LONGEST] for value in record.args)
     stalled = record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
     return not stalled and not str(record.msg).startswith(QUOTES)
 
 
 def _write_error(sock: socket.socket, number: int, reason: str, message: str) -> None:
-    """Answers and says so in the log; ``message`` quotes what was sent and is left out of both."""
+    """Answers and logs the refusal; ``message`` quotes the request and is left out of both."""
     status, request_id = HTTPStatus(number), uuid4().hex
     log.info("refused by the server", status=number, request_id=request_id)
     code = HTTP_CODES.get(number, status.name)

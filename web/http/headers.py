@@ -6,7 +6,7 @@ from werkzeug.exceptions import BadRequest, NotFound
 from models import settings
 from web.http import hosts
 
-# An answer is data: nothing to run, to frame, to guess the type of, or to keep in a cache.
+# An answer is data: it must not be run, framed, sniffed or cached.
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -30,9 +30,9 @@ SHOWN = (
     "RateLimit-Policy",
     "WWW-Authenticate",
 )
-# Platforms ask these by the address of a machine.
+# Platforms call these by a machine's address, so their Host is not checked.
 PROBES = frozenset({"health.health", "health.ready", "metrics.metrics"})
-# Chromium asks again after two hours in any case.
+# Chromium keeps a preflight for two hours at most.
 PREFLIGHT_SECONDS = "7200"
 
 
@@ -54,13 +54,13 @@ def _check_host() -> None:
 
 
 def _check_path() -> None:
-    # Werkzeug takes any number of slashes at the beginning for one; what is in front of us may not.
+    # Werkzeug reads several leading slashes as one; a proxy in front of it may not.
     if "//" in request.environ["PATH_INFO"]:
         raise NotFound
 
 
 def _options() -> Response | None:
-    """What may be done here (RFC 9110, 9.3.7); the same answer serves a preflight of the Fetch standard."""
+    """The allowed methods (RFC 9110, 9.3.7); the same answer serves a preflight of the Fetch standard."""
     if request.method != "OPTIONS" or request.routing_exception:
         return None
     adapter = current_app.create_url_adapter(request)
@@ -84,7 +84,7 @@ def _add(answer: Response) -> Response:
         return answer
     answer.vary.add("Origin")
     if origin := _allowed():
-        # Tokens travel in a header that pages set themselves, so no credentials are allowed along.
+        # Pages send the token in a header that they set themselves, so credentials need not be allowed.
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Expose-Headers"] = ", ".join(SHOWN)
     return answer

@@ -1,5 +1,5 @@
-"""The host that a request was sent to: whether it is one (RFC 3986), whether it is trusted, and whether it is
-this machine itself, to which alone development opens some routes.
+"""The host that a request names: whether it is valid (RFC 3986), whether it is trusted, and whether it is
+this machine itself, for which alone development opens some routes.
 """
 
 import re
@@ -19,13 +19,13 @@ from models import settings
 REG_NAME = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2}){1,255}"
 HOST = re.compile(rf"(?P<name>{REG_NAME}|\[(?P<v6>[0-9A-Fa-f:.]{{2,45}})\])(?::(?P<port>[0-9]{{0,5}}))?")
 STANDARD_PORTS = {"http": ":80", "https": ":443"}
-# A proxy or a tunnel passes on what comes from elsewhere.
+# A proxy or a tunnel sets these: the request may come from another machine.
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host")
 SHUT = "Only with the development secret, and only for this machine itself: open http://localhost:{port}."
 
 
 class HostRequest(flask.Request):
-    """Flask's request with that idea of a host."""
+    """Flask's request, with its host read by RFC 3986."""
 
     @property
     def host(self) -> str:
@@ -33,14 +33,14 @@ class HostRequest(flask.Request):
         sent = self.environ.get("HTTP_HOST")
         if sent is None:
             return get_host(self.environ)
-        return sent.removesuffix(STANDARD_PORTS.get(self.scheme, "")) if is_one(sent) else ""
+        return sent.removesuffix(STANDARD_PORTS.get(self.scheme, "")) if is_valid(sent) else ""
 
     @host.setter
     def host(self, _: Any) -> None:
         """Flask sets what Werkzeug has read."""
 
 
-def is_one(text: str) -> bool:
+def is_valid(text: str) -> bool:
     """Whether this is ``uri-host [":" port]`` (RFC 9110, 7.2)."""
     match = HOST.fullmatch(text)
     if match is None or int(match["port"] or 0) > 65535:
@@ -54,11 +54,11 @@ def is_among(host: str, trusted: Collection[str]) -> bool:
     """
     name = _name(host)
     wanted = map(_name, trusted)
-    return any(name == one or (one.startswith(".") and f".{name}".endswith(one)) for one in wanted)
+    return any(name == each or (each.startswith(".") and f".{name}".endswith(each)) for each in wanted)
 
 
 def _name(host: str) -> str:
-    """In the one spelling that is compared."""
+    """The name in the spelling that is compared."""
     if not host.isascii():
         dot = "." if host.startswith(".") else ""
         host = dot + host.removeprefix(".").encode("idna").decode()
@@ -87,7 +87,7 @@ def is_own_machine(request: flask.Request) -> bool:
     """Whether the client is a program on this machine, or a page that this server sent to a browser on it.
 
     A foreign page can point a name of its own at this machine (DNS rebinding) and is then of the same origin
-    as this server; its ``Host`` still gives it away.
+    as this server; its ``Host`` still has its own name.
     """
     origin = request.headers.get("Origin")
     return (

@@ -25,11 +25,10 @@ from web.http.errors import MOST_DETAILS, Invalid
 
 # Larger than the largest honest order (20 requirements, 10 route points, long addresses).
 MAXIMUM_BODY_BYTES = 64 * 1024
-# An honest body is a packet or two. The server lets a slow client wait for ever, and this process
-# has room for a certain number of them.
+# A usual body is a packet or two. gunicorn sets no limit of time, and slow clients would fill this process.
 BODY_SECONDS = 5.0
 JSON = "application/json"
-# No coding at all.
+# The content coding that means none.
 IDENTITY = "identity"
 # Where the application keeps the query parameters of its endpoints.
 QUERIES = "queries"
@@ -71,7 +70,7 @@ def body(req: Request = request) -> dict[str, Any]:
 
 
 class UnsupportedEncoding(UnsupportedMediaType):
-    """A body that is compressed, or says so; RFC 9110, 15.5.16, has us say what is read."""
+    """A body that is compressed or declared so. By RFC 9110, 15.5.16, the answer names what is accepted."""
 
     description = "Send the body as it is, without a Content-Encoding."
 
@@ -80,7 +79,7 @@ class UnsupportedEncoding(UnsupportedMediaType):
 
 
 def sent(req: Request = request) -> bytes:
-    """The request's body as it came, which says of itself that it is JSON.
+    """The request's body in bytes; its type must be declared as JSON.
 
     Raises the HTTP errors 400, 408, 413, 415 and 501.
     """
@@ -96,7 +95,7 @@ def _read(req: Request) -> bytes:
     coding = req.environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
     if coding not in ("", "chunked"):
         abort(501, "Of the transfer codings only chunked is read.")
-    # The server has refused what is no number, and both at once.
+    # gunicorn has refused a length that is no number, and both headers at once.
     length = int(req.environ.get("CONTENT_LENGTH") or 0)
     if length > MAXIMUM_BODY_BYTES:
         raise RequestEntityTooLarge
@@ -109,7 +108,7 @@ def _read(req: Request) -> bytes:
 
 
 def _bytes(req: Request, length: int) -> bytes:
-    # The server ends this stream where the body ends, so nothing has to watch over it.
+    # gunicorn ends this stream at the end of the body, so it needs no other bound.
     raw: bytes = req.input_stream.read(length)
     # A body that was cut off is no request.
     if len(raw) < length:
@@ -169,7 +168,7 @@ def faults(error: ValidationError) -> list[ErrorDetails]:
 
 
 def invalid(error: ValidationError) -> Invalid:
-    """The same with a row for each wrong field."""
+    """The error, with a row for each wrong field."""
     found = faults(error)
     first = found[:MOST_DETAILS]
     return Invalid([named(each) for each in first], more=len(found) - len(first))
@@ -185,7 +184,7 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 
 def identifier(value: str, missing: type[DomainError]) -> str:
-    """The id in its one spelling; what is no UUID does not exist."""
+    """The id in lower case. Raises ``missing`` for what is no UUID."""
     if not UUID_SHAPE.fullmatch(value):
         raise missing
     return str(UUID(value))

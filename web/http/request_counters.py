@@ -1,4 +1,4 @@
-"""What the processes of one web server count together, for Prometheus (where: `server/counts.py`)."""
+"""Counters that the processes of one web server share, for Prometheus (files: `server/counts.py`)."""
 
 import time
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import counts
 
-# Every status that this server gives; whatever else is one label, since labels must be bounded.
+# Every status that this server gives; all others share one label, since labels must be bounded.
 STATUSES = frozenset(
     {101, 200, 201, 202, 204, 302, 304, 308, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 417, 422}
     | {426, 429, 431, 500, 503}
@@ -19,17 +19,17 @@ STATUSES = frozenset(
 # Upper limits in seconds. An order is answered within 5 s; nothing should take longer than 10.
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROLES = ("customer", "driver")
-# Limits that are counted in Redis, and are none while it is away.
+# Limits that are counted in Redis; they do not apply while it is away.
 LIMITS = ("orders", "reads")
 # Why a new order was refused without any work: more waited than could be answered in time, the process was
 # behind with its work, or the client had hung up meanwhile.
 REFUSALS = ("full", "behind", "gone")
-# For what no route has taken, whatever its path and method were.
+# The labels of a request that matched no route.
 UNMATCHED = ("ANY", "unmatched")
 
 if counts.directory():
     values.ValueClass = values.MultiProcessValue(lambda: counts.slot)  # type: ignore[no-untyped-call]
-# When a counter began is of no use here, and no file has it.
+# The shared files do not keep when a counter was created.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
@@ -67,7 +67,7 @@ class SharedCounters:
             registry=registry,
         )
         for role in ROLES:
-            # Those of the process that had this slot before are gone with it.
+            # The sockets of the process that had this slot before have ended.
             self._sockets.labels(role).set(0)
         for limit in LIMITS:
             self._uncounted.labels(limit)
@@ -80,11 +80,11 @@ class SharedCounters:
         self._durations.labels(*route).observe(seconds)
 
     def connected(self, role: str, change: int) -> None:
-        """One socket more or less."""
+        """One socket opened (1) or closed (-1)."""
         self._sockets.labels(role).inc(change)
 
     def let_through(self, limit: str) -> None:
-        """One request that this limit could not count: it has passed."""
+        """One request passed a limit that could not be counted."""
         self._uncounted.labels(limit).inc()
 
     def refused(self, reason: str) -> None:
@@ -98,7 +98,7 @@ class SharedCounters:
         return self._registry.collect()
 
 
-board = SharedCounters()
+counters = SharedCounters()
 
 
 def _begin() -> None:
@@ -108,7 +108,7 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     rule = request.url_rule
     route = (request.method, rule.rule) if rule else UNMATCHED
-    board.count(route, response.status_code, time.perf_counter() - g.begun)
+    counters.count(route, response.status_code, time.perf_counter() - g.begun)
     return response
 
 

@@ -1,4 +1,4 @@
-"""What every request carries: an id of its own, in the answer and in every log line."""
+"""Every request has an id, in its answer and in every log line."""
 
 import re
 

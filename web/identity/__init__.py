@@ -1,1 +1,1 @@
-"""Who is calling: tokens, their keys, and what was called back."""
+"""Authentication: tokens, their keys, and revocations."""

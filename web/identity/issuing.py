@@ -1,4 +1,4 @@
-"""Tokens of our own, for trying things out; in a product whoever signs people in has the key."""
+"""Issues tokens for trying things out; in production the sign-in service has the key."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What tokens are checked with: one family of algorithms, and each key with its own algorithm only."""
+"""The keys that verify tokens: one family of algorithms, and each key with its own algorithm only."""
 
 import sys
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Key:
 
 @lru_cache(maxsize=1)
 def usable() -> tuple[Key, ...]:
-    """The key in use, then the one before it while tokens of both are about.
+    """The key in use, then the one before it while tokens of both are valid.
 
-    Ends the process with a sentence if one cannot be used.
+    Ends the process with a message if a key cannot be used.
     """
     configured = settings.load()
     if configured.jwt_public_key:

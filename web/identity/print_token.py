@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--days", type=_days, default=tokens.LIFETIME.days, help="lifetime (%(default)s)")
     arguments = parser.parse_args()
     if settings.load().jwt_public_key:
-        parser.error("JWT_PUBLIC_KEY is set, so tokens come from whoever holds its private key")
+        parser.error("JWT_PUBLIC_KEY is set, so only the holder of its private key can issue tokens")
     print(issue(arguments.role, arguments.sub, timedelta(days=arguments.days)))
 
 

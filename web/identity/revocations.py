@@ -1,6 +1,6 @@
 """Revoked tokens: this process's copy of the list in Postgres.
 
-A request costs one look into a dictionary, and a Redis that is lost or emptied lets nobody in.
+A check is one dictionary lookup. Redis has no part in it, so its loss makes no revoked token valid again.
 """
 
 import threading
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 # A revoked token is refused, and its socket closed, within this and the time of a query.
 RENEW_SECONDS = 2.0
-# A process that has just started knows nothing yet; the first caller waits this long for it.
+# A process that has just started has no list yet; the first caller waits this long for it.
 FIRST_SECONDS = 1.0
 
 # Gets the ids of revoked tokens; must not block.
@@ -53,9 +53,9 @@ class Revocations:
     def renew(self, now: datetime | None = None) -> None:
         """Reads the new ones and forgets those that have expired. Raises ``SQLAlchemyError``."""
         found = revoking.since(self._newest)
-        new = [one.token_id for one in found if one.token_id not in self._expires_at]
+        new = [revoked.token_id for revoked in found if revoked.token_id not in self._expires_at]
         now = now or datetime.now(UTC)
-        current = self._expires_at | {one.token_id: one.expires_at for one in found}
+        current = self._expires_at | {revoked.token_id: revoked.expires_at for revoked in found}
         self._expires_at = {token_id: at for token_id, at in current.items() if at > now}
         if found:
             self._newest = found[-1].revoked_at

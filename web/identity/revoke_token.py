@@ -1,6 +1,6 @@
-"""Calls a token back: ``python -m web.identity.revoke_token < token``.
+"""Revokes a token: ``python -m web.identity.revoke_token < token``.
 
-It is read from standard input, since a command's words are shown to every account of the machine.
+It is read from standard input, since a command's arguments are visible to every account of the machine.
 """
 
 import sys
@@ -13,7 +13,7 @@ from workers import revoking
 
 
 def main() -> None:
-    """Exits with 1 and a sentence if the token is not valid anyway, or cannot be stored."""
+    """Exits with 1 and a message if the token is not valid anyway, or cannot be stored."""
     try:
         caller = tokens.verify(sys.stdin.read().strip())
         revoking.revoke(caller.token_id, caller.expires_at)

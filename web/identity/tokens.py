@@ -1,4 +1,4 @@
-"""Who is calling: bearer tokens to RFC 8725, checked before anything else is looked at."""
+"""Bearer tokens by RFC 8725, verified before anything else of a request is read."""
 
 import hashlib
 import math
@@ -20,10 +20,10 @@ from models.errors import DomainError
 from models.messages import Role
 from web.identity import keys
 
-# A token of ours is some 200 bytes; parsing more would be work for whoever sends it.
+# A token of ours is some 200 bytes; parsing much more would let a client cause work.
 MAX_TOKEN_BYTES = 4096
-# Who asks again is known by the text of the header: a check costs half as much as an empty request.
-# A longer header, which spaces can make of a short token, is looked at anew each time: 4 MB at most.
+# Callers are cached by the text of the header: a check costs half as much as an empty request. A longer
+# header (spaces can lengthen it) is verified each time, so the cache takes 4 MB at most.
 MOST_TOKENS = 4000
 REMEMBERED_CHARACTERS = 1000
 # Clocks of other machines: for "not before" and "issued at". Expired is expired.
@@ -32,8 +32,8 @@ LIFETIME = timedelta(days=30)
 
 
 class _Hmac(HMACAlgorithm):
-    """The library's own, which would look at the key anew for each token: whether it is a certificate, or
-    JSON, which takes longer than the signature.
+    """PyJWT's HMAC with the prepared key cached: for each token it would check whether the key is a
+    certificate or JSON, which takes longer than the signature.
     """
 
     @lru_cache(maxsize=4)  # noqa: B019
@@ -94,7 +94,7 @@ def of_request(headers: Headers) -> Caller:
 
 @lru_cache(maxsize=MOST_TOKENS)
 def named_in(header: str) -> Caller:
-    """Whom the token speaks for, which stays so until it runs out. What is refused is not remembered."""
+    """The token's caller, the same until it expires. Refusals are not cached."""
     return _named_in(header)
 
 

@@ -1,1 +1,1 @@
-"""How much one caller, one address and the whole process may ask for."""
+"""Limits of one caller, of one address and of the whole process."""

@@ -1,4 +1,4 @@
-"""Tells when more new orders wait than can be answered in time: the next ones are refused at once.
+"""Whether more new orders wait than can be answered in time; then the next ones are refused at once.
 
 Little's law: the last of N waiting orders is answered after N / (answers a second). So as many may wait as
 were answered in the best of the last seconds; on a machine that gets slower fewer may. A refusal costs no
@@ -14,12 +14,12 @@ from contextlib import contextmanager
 
 # Apps give up after a few seconds, and an answer takes longer than the wait alone.
 QUEUE_SECONDS = 1.0
-# So many may always wait, since on an idle system nothing was answered lately: four batches, which take a
+# This many may always wait, since an idle system has answered nothing lately: four batches, which take a
 # second on a slow machine.
 ALWAYS = 128
-# The answers of so many seconds are known, which bridges the restart of a worker.
+# Answers are counted over this many seconds, which bridges the restart of a worker.
 MEMORY_SECONDS = 10
-# After so long without an outcome no worker is there. New orders are then accepted (202): they wait for a
+# After this long without an outcome no worker is running. New orders are then accepted (202): they wait for a
 # worker and not for each other.
 SILENT_SECONDS = 1.0
 # An outcome that has not arrived by then was lost; Postgres has it.
@@ -38,7 +38,7 @@ class Backlog:
         self.forget()
 
     def forget(self) -> None:
-        """Begins anew, without any order."""
+        """Starts again without any order."""
         # How many orders are not committed yet.
         self._waiting = 0
         # Those that are committed and enqueued, oldest first: when, and for which owner.

@@ -1,4 +1,4 @@
-"""Limits of one caller and of one address: so many requests a minute, and so many a second.
+"""Limits of one caller and of one address: requests a minute, and requests a second.
 
 The minute is counted in Redis, over all web processes, and stands in the headers of
 draft-ietf-httpapi-ratelimit-headers. Without Redis there is no such limit, and a metric counts what passed.
@@ -18,7 +18,7 @@ from models.errors import RateLimitExceeded
 from models.live import read_rate
 from models.live.read_rate import WINDOW_SECONDS
 from web.http import client_address
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.identity.tokens import Caller
 
 log = structlog.get_logger()
@@ -32,7 +32,7 @@ COUNTED = {
     "sockets": "sockets",
 }
 # A flood sends its next request when the answer to the last one comes. The pause costs an idle greenlet and
-# leaves the processor to others. It is random, or all of a flood would come back at once.
+# leaves the processor to others. It is random, so that clients do not repeat at once.
 PAUSE_SECONDS = (0.5, 1.5)
 # An app that starts sends several requests at once.
 BURST_SECONDS = 2.0
@@ -44,7 +44,7 @@ MANY_CALLERS = 10_000
 
 @dataclass(frozen=True)
 class Quota:
-    """One limit, what is left of it, and in how many seconds it begins anew."""
+    """One limit, what is left of it, and in how many seconds the next minute begins."""
 
     name: str
     limit: int
@@ -100,7 +100,7 @@ def count(caller: Caller | None) -> None:
         used = read_rate.add(list(limits), window)
     except redis.RedisError as error:
         log.warning("reads not counted", error=str(error).partition("\n")[0])
-        board.let_through("reads")
+        counters.let_through("reads")
         return
     reset = max(1, round((window + 1) * WINDOW_SECONDS - now))
     g.quotas = []

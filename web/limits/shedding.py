@@ -1,4 +1,4 @@
-"""Refuses new orders before any work while this process is behind with what it has, and counts all refusals.
+"""Load shedding: refuses new orders before any work while this process is behind, and counts all refusals.
 
 Two queues are kept short: that of orders which wait to be placed (`web/limits/backlog.py`), and that of the
 process itself, in which accepts, cancels and `/health` would wait behind new orders. The share that is
@@ -23,7 +23,7 @@ from models.live import refusals
 from server.lag import lag
 from server.roles import Role
 from web.http.headers import SECURITY
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.http.request_ids import SHAPE
 
 log = structlog.get_logger()
@@ -37,15 +37,14 @@ LIMITS = {
     Role.ALL_BUT_NEW_ORDERS: (0.02, 0.08),
 }
 # What the console shows is brought up to date this often, so that a refusal costs no round trip.
-TELL_SECONDS = 1.0
-# So many keys of orders that were admitted last are known.
+PUBLISH_SECONDS = 1.0
+# This many keys of the orders admitted last are known.
 KEYS = 20_000
 ORDERS = ("POST", "/api/v1/orders")
 HEADER = re.compile(rb"\r\n(origin|x-request-id|x-idempotency-key|idempotency-key):[ \t]*([^\r]*)")
 KEY_NAMES = (b"x-idempotency-key", b"idempotency-key")
 
-# When a client that was refused should come again: drawn, so that those who were refused together do not come
-# back together.
+# When a refused client should repeat: random, so that clients refused together do not repeat together.
 RETRY_SECONDS = (2, 6)
 
 
@@ -81,7 +80,7 @@ class Shedder:
         begun = time.perf_counter()
         response = _response(headers.get(b"x-request-id", b""))
         count("behind")
-        board.count(ORDERS, 503, time.perf_counter() - begun)
+        counters.count(ORDERS, 503, time.perf_counter() - begun)
         return response
 
 
@@ -126,7 +125,7 @@ def _response(sent_id: bytes) -> bytes:
 
 
 class _Unsent:
-    """Refusals that the console has not heard of."""
+    """Refusals that are not in the console's figure yet."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -138,7 +137,7 @@ class _Unsent:
         now = time.monotonic()
         with self._lock:
             self._count += 1
-            if now - self._sent < TELL_SECONDS:
+            if now - self._sent < PUBLISH_SECONDS:
                 return 0
             self._sent, count, self._count = now, self._count, 0
             return count
@@ -149,7 +148,7 @@ _unsent = _Unsent()
 
 def count(reason: str) -> None:
     """One new order was refused."""
-    board.refused(reason)
+    counters.refused(reason)
     if not (due := _unsent.add()):
         return
     log.warning("orders refused: more come than can be answered in time", orders=due)

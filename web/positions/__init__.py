@@ -1,1 +1,1 @@
-"""Drivers' positions on their way into the live index and into Postgres."""
+"""Writes drivers' positions to the live index and to Postgres."""

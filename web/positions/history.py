@@ -1,5 +1,5 @@
-"""Drivers' positions on their way to Postgres, for all of this process: every 5 s the ways of running trips,
-every 15 s everybody's last position, some hundred drivers at a time.
+"""Writes the drivers' positions of this process to Postgres: every 5 s the ways of running trips, every 15 s
+each driver's last position, some hundred drivers at a time.
 """
 
 import itertools
@@ -18,17 +18,17 @@ from workers.drivers.tracking import Point, Way
 log = structlog.get_logger()
 
 FLUSH_SECONDS = 5.0
-# Postgres keeps the last position for a Redis that has lost it; whoever drives reports again within seconds.
+# Postgres keeps the last position in case Redis loses it; drivers at work report again within seconds.
 LAST_EVERY = 3
 # Ten thousand at once stopped the process for 60 to 100 ms, and kept a core of Postgres busy for as long.
 AT_ONCE = 500
 # Short, since the ways wait meanwhile.
 PAUSE_SECONDS = 0.05
-# So many positions of trips wait for a Postgres that is away; what is older is given up.
+# This many positions of trips wait while Postgres is away; older ones are dropped.
 MAX_WAITING = 50_000
 
 
-class Positions:
+class PositionHistory:
     """Collects positions and writes them from a thread of its own, started by the first one."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Positions:
         return saved
 
     def _take_some(self) -> dict[str, Position]:
-        """Those who have waited longest."""
+        """The drivers that have waited longest."""
         with self._lock:
             first = list(itertools.islice(self._latest, AT_ONCE))
             return {driver: self._latest.pop(driver) for driver in first}
@@ -153,4 +153,4 @@ def _point(position: Position, moved: Moved, now_ms: int) -> Point:
     return min(position.at_ms, now_ms), position.latitude, position.longitude, int(moved.jumped)
 
 
-positions = Positions()
+positions = PositionHistory()

@@ -1,4 +1,4 @@
-"""Drivers' positions on their way into the live index, batched: no sender waits for the outcome."""
+"""Writes drivers' positions to the live index in batches; no sender waits for the outcome."""
 
 import threading
 import time
@@ -17,10 +17,10 @@ log = structlog.get_logger()
 
 # How long a position waits for others of its batch. A position of 0.1 s ago is still right.
 BATCH_SECONDS = 0.02
-# More at once would hold Redis up for longer than a millisecond.
+# More at once would block Redis for longer than a millisecond.
 MAX_BATCH = 50
 
-# Gets what became of a position. Must neither wait nor raise.
+# Gets the outcome of a position. Must neither wait nor raise.
 Callback: TypeAlias = Callable[[Moved | Exception], None]
 
 
@@ -57,7 +57,7 @@ def _outcomes(batch: list[tuple[str, Position, Callback]]) -> Sequence[Moved | E
     except Exception as error:
         if len(batch) == 1 or failing.store_away(error):
             return [error] * len(batch)
-        # One of them is at fault, and the others must not go without.
+        # One of them is at fault; the others must still be published.
         middle = len(batch) // 2
         return [*_outcomes(batch[:middle]), *_outcomes(batch[middle:])]
     return moves

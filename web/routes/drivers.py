@@ -1,4 +1,4 @@
-"""Drivers: who they are, whether they want work, where they are, what is open to them, their trips."""
+"""Drivers: registration, availability, positions, open offers, trips."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from web.guards import caller, requires
 from web.http.parsing import body, identifier, validated, whole_number
 from web.http.responses import success
 from web.positions.history import positions
-from web.schemas.batches import sorted_out
+from web.schemas.batches import read_batch
 from web.schemas.bodies import After, Availability, GiveBack, Registration, TripStatus
 from workers.drivers import locating, registering, tracking
 from workers.reading import current
@@ -26,7 +26,7 @@ blueprint = Blueprint("drivers", __name__, url_prefix="/api/v1")
 @blueprint.put("/drivers/me")
 @requires("driver")
 def register() -> Response:
-    """Registers the caller, or changes what is known of him."""
+    """Registers the caller, or changes what is known of them."""
     wanted = validated(Registration, body())
     me = drivers.register(
         caller().sub,
@@ -42,7 +42,7 @@ def register() -> Response:
 @blueprint.get("/drivers/me")
 @requires("driver")
 def me() -> Response:
-    """The caller as we know him: availability, last position, current trip."""
+    """The caller as registered: availability, last position, current trip."""
     driver = registering.read(caller().sub)
     opening = current.driver_opening(caller().sub)
     return success({"driver": driver | _live_position(), "currentTrip": opening.data["currentTrip"]})
@@ -60,10 +60,10 @@ def availability() -> Response:
 @requires("driver")
 def locations() -> Response:
     """A batch of positions in any order, for clients without a socket; wrong rows cost only themselves."""
-    batch = sorted_out(body())
+    batch = read_batch(body())
     now_ms = clock.now_ms()
-    in_order = sorted(batch.positions, key=lambda one: one.at_ms(now_ms))
-    sent = [one.position(now_ms) for one in in_order]
+    in_order = sorted(batch.positions, key=lambda reported: reported.at_ms(now_ms))
+    sent = [reported.position(now_ms) for reported in in_order]
     reports = [(caller().sub, position) for position in sent]
     moves = drivers.report_positions(reports, now_ms)
     if moves[0].outcome == "unknown":

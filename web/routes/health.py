@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether the main job could run."""
+"""Liveness of this process, and whether the main job can run."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ NOBODYS = "00000000-0000-0000-0000-000000000000"
 
 
 def _postgres() -> str:
-    """Writes as an order does, and takes it back: a standby, a full disk and lost rights only refuse that."""
+    """Writes as an order does, and rolls back: a standby, a full disk and lost rights refuse only writes."""
     with db.engine().connect() as connection:
         outbox.add(connection, NOBODYS, ())
         connection.rollback()
@@ -68,7 +68,7 @@ def _run(check: Callable[[], str]) -> str:
 
 
 def _what_it_says(error: Exception) -> str:
-    """Whether it is away, or answers and refuses, and the name of the error: no address, no password."""
+    """Whether the store is away or refuses, and the name of the error; no address, no password."""
     cause = getattr(error, "orig", None) or error.__cause__ or error
     name = getattr(cause, "status_code", None) or type(cause).__name__
     if type(cause) is redis.ResponseError:

@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models.live import alive, queues
 from web.guards import probe
-from web.http.request_counters import board
+from web.http.request_counters import counters
 from web.routes.health import QUEUES
 from workers.reading import figures
 
@@ -91,7 +91,7 @@ class Figures(Collector):
         yield _gauges("weelo_up", "Whether this part has answered within 1.5 s.", "part", up)
         for metrics in found.values():
             yield from metrics or ()
-        yield from board.collect()
+        yield from counters.collect()
 
 
 def _of_postgres() -> list[Metric]:

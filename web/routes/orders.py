@@ -116,7 +116,7 @@ def story_of(order_id: str) -> dict[str, Any]:
 
 
 def _mark(cursor: str) -> Mark:
-    """Raises ``Invalid`` for what no page has ended with."""
+    """Raises ``Invalid`` for a cursor that no page has given."""
     found = MARK.fullmatch(cursor)
     if found is None:
         raise Invalid([NO_CURSOR])
@@ -124,13 +124,13 @@ def _mark(cursor: str) -> Mark:
 
 
 def _own(order_id: str) -> str:
-    """The JSON text of the caller's order. Raises ``OrderNotFound`` for anybody else's."""
+    """The JSON text of the caller's order. Raises ``OrderNotFound`` for an order of anybody else."""
     known = identifier(order_id, OrderNotFound)
     view = _cached(known)
     if view is None:
         order = current.order(known)
         view = orjson.dumps(order).decode()
-        # What waits to be placed changes without telling the cache.
+        # An order that is not placed yet changes without an update of the cache.
         if order["truckRequests"]:
             _fill(known, view)
     if orjson.loads(view)["order"]["customerId"] != caller().sub:

@@ -20,12 +20,12 @@ class Batch:
     refused: list[dict[str, Any]]
 
     def answer(self) -> dict[str, Any]:
-        """What the sender is told of the refused rows: the first 50, and how many there are beside these."""
+        """What is answered about the refused rows: the first 50, and how many there are beside these."""
         more = len(self.refused) - MOST_DETAILS
         return {"refused": self.refused[:MOST_DETAILS]} | ({"moreRefused": more} if more > 0 else {})
 
 
-def sorted_out(data: dict[str, Any]) -> Batch:
+def read_batch(data: dict[str, Any]) -> Batch:
     """The batch of a body. Raises ``Invalid`` if the body itself is wrong, or no row is right."""
     try:
         return Batch(Positions.model_validate(data).locations, [])

@@ -9,7 +9,7 @@ from web.schemas.bodies import Body, GiveBack, TripStatus
 from web.schemas.fields import WHOLE, Id
 
 
-class Accept(Body):
+class AcceptBroadcast(Body):
     orderId: Id
     truckRequestId: Id | None = None
 
@@ -18,7 +18,7 @@ class Decline(Body):
     orderId: Id
 
 
-class TripStep(TripStatus):
+class UpdateTripStatus(TripStatus):
     truckRequestId: Id
 
 
@@ -28,7 +28,3 @@ class TripReturn(GiveBack):
 
 class Acknowledge(Body):
     id: Annotated[int, Field(ge=0, le=mailbox.LARGEST_ID), WHOLE]
-
-
-class Nothing(Body):
-    pass

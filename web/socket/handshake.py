@@ -48,7 +48,7 @@ _leaving = threading.Event()
 
 
 class Visitor(NamedTuple):
-    """Whose upgrade was admitted."""
+    """A client whose upgrade was admitted."""
 
     caller: Caller
     address: str | None
@@ -77,7 +77,7 @@ def serve(websocket: WebSocket, caller: Caller, last_event_id: int | None) -> No
     """Holds the conversation with a client whose upgrade has been answered, until it is over."""
     session = Session(websocket, caller, last_event_id)
     timers.add(session)
-    request_counters.board.connected(caller.role, +1)
+    request_counters.counters.connected(caller.role, +1)
     try:
         session.open()
         if _leaving.is_set():
@@ -87,7 +87,7 @@ def serve(websocket: WebSocket, caller: Caller, last_event_id: int | None) -> No
             session.close(*REVOKED)
         Reader(websocket, session).read()
     finally:
-        request_counters.board.connected(caller.role, -1)
+        request_counters.counters.connected(caller.role, -1)
         session.end()
         timers.discard(session)
 

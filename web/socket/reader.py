@@ -1,4 +1,4 @@
-"""What comes in from one person's socket: read, checked, carried out, and answered when it fails."""
+"""Reads the messages of one person's socket, checks them, carries them out, and answers failures."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -21,8 +21,8 @@ from web.http.errors import Invalid
 from web.http.parsing import validated
 from web.positions.history import positions
 from web.positions.live import reports
-from web.schemas.bodies import ReportedPosition
-from web.schemas.frames import Accept, Acknowledge, Decline, Nothing, TripReturn, TripStep
+from web.schemas.bodies import Nothing, ReportedPosition
+from web.schemas.frames import AcceptBroadcast, Acknowledge, Decline, TripReturn, UpdateTripStatus
 from web.socket.session import UNAVAILABLE, Session
 from web.socket.websocket import WebSocket
 from workers.drivers import locating
@@ -92,7 +92,7 @@ class Reader:
             self._storage_away(kind, error)
         else:
             log.error("message failed", person=self._session.person, exc_info=error)
-            self._session.tell("error", FAILED)
+            self._session.notify("error", FAILED)
 
     def _do(self, message: Any) -> None:
         if not isinstance(message, dict):
@@ -106,14 +106,14 @@ class Reader:
 
     def _storage_away(self, kind: str, error: Exception) -> None:
         if kind in REPEATED:
-            # Looking tells its person too, but once.
+            # The look reports this failure too, but once.
             self._session.look()
         else:
             log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
-            self._session.tell("error", UNAVAILABLE)
+            self._session.notify("error", UNAVAILABLE)
 
     def _refuse(self, code: str, message: str) -> None:
-        self._session.tell("error", {"code": code, "message": message})
+        self._session.notify("error", {"code": code, "message": message})
 
     def _heartbeat(self, data: dict[str, Any]) -> None:
         validated(Nothing, data)
@@ -149,7 +149,7 @@ class Reader:
         offers.decline(self._person_id, validated(Decline, data).orderId.lower())
 
     def _accept(self, data: dict[str, Any]) -> None:
-        wanted = validated(Accept, data)
+        wanted = validated(AcceptBroadcast, data)
         order_id, truck_id = wanted.orderId.lower(), wanted.truckRequestId
 
         def accept() -> dict[str, Any]:
@@ -159,7 +159,7 @@ class Reader:
         self._confirm("accept_confirmation", {"orderId": order_id, "truckRequestId": truck_id}, accept)
 
     def _advance(self, data: dict[str, Any]) -> None:
-        wanted = validated(TripStep, data)
+        wanted = validated(UpdateTripStatus, data)
         truck_id = wanted.truckRequestId.lower()
         asked = {"truckRequestId": truck_id, "status": wanted.status}
         self._confirm(
@@ -182,14 +182,14 @@ class Reader:
         try:
             mailbox.put([Message(self._session.person, kind, answer)], clock.now())
         except redis.RedisError:
-            self._session.tell(kind, answer)
+            self._session.notify(kind, answer)
 
     def _done(self, act: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         try:
             return {**act(), "result": "accepted"}
         except DomainError as error:
             return {"result": "refused", "code": error.code}
-        # It is always answered; whether it was stored is found out by asking again.
+        # Always answered; the app finds out by a repeat whether it was stored.
         except (redis.RedisError, SQLAlchemyError) as error:
             log.warning("storage away", person=self._session.person, error=str(error).partition("\n")[0])
             return {"result": "refused", "code": UNAVAILABLE["code"]}

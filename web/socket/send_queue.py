@@ -27,7 +27,7 @@ class SendQueue:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._unsent = bytearray()
-        # There while a thread sends what is unsent; set when it ends.
+        # Exists while a thread sends what is unsent; set when the thread ends.
         self._flushed: threading.Event | None = None
         # Whether the peer was cut off because it does not read.
         self.slow = False

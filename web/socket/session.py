@@ -1,4 +1,4 @@
-"""What one person's socket is sent.
+"""The messages that one person's socket is sent.
 
 Pub/sub wakes it and is not trusted: every message names the one before it, and the mailbox is read
 whenever one is missing, at every heartbeat, and every 20 s in any case.
@@ -46,7 +46,7 @@ UNAVAILABLE = {
 
 
 class Session:
-    """One socket of one person. Everything may be called from anywhere, and only :meth:`open` waits."""
+    """One socket of one person. Every method may be called from any thread; only :meth:`open` waits."""
 
     __slots__ = (
         *("person", "caller", "schedule", "scheduled_for", "_websocket", "_lock"),
@@ -63,7 +63,7 @@ class Session:
         self._opened = self._opening = self._subscribed = self._unavailable = False
         self._holder = self._sent = 0
         now = time.monotonic()
-        # Thousands reconnect together when a server has gone: their timers must not stay together.
+        # Thousands reconnect at once when a server has stopped: their timers must not stay in step.
         early = random.random() / 2
         self._look_at, self._ping_at = now + LOOK_SECONDS * (1 - early), now + PING_SECONDS * (1 - early)
         self._pinged_at = -math.inf
@@ -133,9 +133,9 @@ class Session:
         if not self._unavailable:
             self._unavailable = True
             log.warning("storage away", person=self.person, error=str(error).partition("\n")[0])
-            self.tell("error", UNAVAILABLE)
+            self.notify("error", UNAVAILABLE)
 
-    def tell(self, kind: str, data: dict[str, Any]) -> None:
+    def notify(self, kind: str, data: dict[str, Any]) -> None:
         """Sends a frame to this socket alone; it is not kept."""
         with self._lock:
             # Mailboxes leave room after each id for frames that only this socket sees.

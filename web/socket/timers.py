@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 # How late anything due may be.
 TICK_SECONDS = 0.1
-# Mailboxes that are read in one round trip; more would hold Redis up for longer than a millisecond.
+# Mailboxes that are read in one round trip; more would block Redis for longer than a millisecond.
 BATCH = 50
 
 
@@ -109,7 +109,7 @@ def _read_mailboxes(sessions: Sequence[Session]) -> None:
         looks = mailbox.since_all([session.place for session in sessions])
     except redis.RedisError as error:
         if len(sessions) > 1 and not failing.store_away(error):
-            # One mailbox is at fault, and the others must not go without.
+            # One mailbox is at fault; the others must still be read.
             for session in sessions:
                 _read_mailboxes([session])
             return

@@ -104,8 +104,8 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
         self._connection = environ["gunicorn.socket"]
         self._connection.settimeout(None)
         self.heard_at = time.monotonic()
-        # The request is built anew from these. Other headers may hold what h11 refuses with an exception, and
-        # an offer to compress would be accepted (#11): no message may unpack into a larger one.
+        # The handshake reads these headers only. Others may hold what h11 refuses with an exception, and an
+        # offer to compress would be accepted (#11): no message may unpack into a larger one.
         checked = {
             "gunicorn.socket": SendQueue(self._connection),
             "HTTP_HOST": "weelo",
@@ -133,7 +133,7 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
                 self.connected = False
                 raise simple_websocket.ConnectionClosed(self.close_reason, self.close_message)
             self.ws.receive_data(data)
-            # Somebody else may have closed meanwhile.
+            # Another thread may have closed meanwhile.
             if self.connected and not self._handle_events():
                 self.connected = False
         message: str = self.input_buffer.pop(0)
@@ -160,7 +160,7 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
             self.ws.receive_data(data)
 
     def cut(self) -> None:
-        """Ends the connection at once, also under whoever is reading or writing."""
+        """Ends the connection at once, also while another thread reads or writes."""
         self.connected = False
         self.sock.cut()
 
@@ -249,7 +249,7 @@ class _Frames(Connection):
         if isinstance(event, CloseConnection):
             # Not the peer's own, which would have changed the state.
             self._unreadable = True
-            # Its size is unknown, since nothing is unpacked, and taken for too much.
+            # Nothing is unpacked, so its size is unknown: it counts as too large.
             compressed = event.reason == COMPRESSED
             return CloseConnection(1009, "compressed messages are not read") if compressed else None
         if isinstance(event, BytesMessage):
