@@ -44,7 +44,7 @@ class Stores:
 
 
 def forget_configuration() -> None:
-    """Makes this process read its settings anew."""
+    """Makes this process read its settings again."""
     for cached in (
         settings.load,
         db.engine,

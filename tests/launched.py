@@ -51,7 +51,7 @@ class Launched:
         return "Ready after" in self.log.read_text()
 
     def stop(self) -> float:
-        """Presses Ctrl-C, as it were; how many seconds the end has taken it."""
+        """Sends what Ctrl-C sends; how many seconds the stop took."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(30)
         [line] = [one for one in self.log.read_text().splitlines() if "stopped in" in one]

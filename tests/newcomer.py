@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.e2e.console import launch, visit
 from tests.launched import Launched, folder
 
-# The promise; who is slower than this is told so.
+# The promise; a slower run is reported.
 WITHIN_S = 300.0
 SHORTLY_MS = 60_000
 

@@ -70,7 +70,7 @@ def admitted(customer: str, key: str | None = None, **changes: Any) -> str:
 
 
 def locked(customer: str, token: str) -> bool:
-    """Takes a customer's lock as the door does, for whoever holds this token; false if somebody has it."""
+    """Takes a customer's lock as an admission does, under this token; false if it is held."""
     return bool(live.commands().set(order_lock.key(customer), token, nx=True, ex=10))
 
 

@@ -193,7 +193,7 @@ class Person:
 def on_duty(
     url: str, sub: str, km_north: float = 1.0, vehicle: tuple[str, str] = ("TRUCK", "TATA_ACE")
 ) -> Person:
-    """A driver who has registered, is available, and has said where he is."""
+    """A driver who has registered, is available, and has sent a position."""
     driver = Person(url, "driver", sub)
     registration = {
         "name": sub.title(),

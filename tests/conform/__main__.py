@@ -1,7 +1,7 @@
 """`make conform`: requests drawn from `/openapi.json` by Schemathesis, and every answer held against it.
 
-Customer, driver and operator ask, each for himself and each for what is the others'; the links of the
-document lead from an order to its trip. A company around them keeps offers coming.
+Customer, driver and operator send requests, for their own and for each other's data; the links of the
+document lead from an order to its trip. Other clients around them keep offers coming.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Life around the one who draws requests: offers for his driver, room for his customer's next order."""
+"""Traffic around the generated requests: offers for the driver, room for the customer's next order."""
 
 import threading
 from http import HTTPStatus

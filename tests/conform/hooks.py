@@ -1,4 +1,4 @@
-"""What Schemathesis is told about us, in its process: who asks, what no schema can say, what to count."""
+"""What Schemathesis gets from us, in its process: the callers, what no schema can say, what to count."""
 
 import copy
 import itertools
@@ -46,7 +46,7 @@ schemathesis.openapi.format("date-time", strategies.integers(0, WEEK_SECONDS).ma
 
 @schemathesis.auth(refresh_interval=None)
 class Tokens:
-    """The token of whoever asks; none for what anybody may ask."""
+    """The token of the caller; none for an operation that is open to everybody."""
 
     def get(self, case: Case, _: schemathesis.AuthContext) -> str | None:
         security: list[dict[str, list[str]]] = case.operation.definition.raw["security"]

@@ -14,7 +14,7 @@ CONNECTED = b'"type":"connected"'
 
 @dataclass
 class Cuts:
-    """What was cut so far; ``sockets`` by the request line, which tells people apart by their token."""
+    """What was cut so far; ``sockets`` by the request line, in which people differ by their token."""
 
     orders: int = 0
     sockets: set[bytes] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""The bench in its shortest form: whoever changes the product learns here that it can still be measured."""
+"""The bench in its shortest form: shows after a change that the product can still be measured."""
 
 import json
 from pathlib import Path

@@ -64,7 +64,7 @@ def asha(system: System, name: str) -> Iterator[Customer]:
 
 @pytest.fixture
 def ravi(system: System, name: str) -> Iterator[Driver]:
-    """A driver of a vehicle of his own, on duty a kilometre from the usual pickup."""
+    """A driver of a vehicle type of their own, on duty a kilometre from the usual pickup."""
     with Driver(system.urls[1], token("driver", name)) as driver:
         driver.register(registration(name))
         driver.available()

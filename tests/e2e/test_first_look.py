@@ -82,10 +82,10 @@ def _order_and_drive(console: Visit) -> None:
     map_ = page.locator("#map")
     map_.click(position={"x": 380, "y": 260})
     map_.click(position={"x": 470, "y": 330})
-    # The first click has moved the driver too: to order faster than a person can would overtake his position.
+    # The first click has moved the driver too: an order faster than a person's would overtake that position.
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Order two trucks").click()
-    # The city's customers ask him too. Where his position is late all the same the second wave asks him.
+    # The city's customers reach this driver too. If the position is late, the second wave reaches it.
     offer = page.locator("#offers li").filter(has_text="₹500")
     expect(offer).to_contain_text(re.compile(r"km to the pickup, ₹500, (60|[45]\d) s left"))
     console.see("first-3-offer")

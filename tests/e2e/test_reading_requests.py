@@ -89,7 +89,7 @@ def test_a_compressed_transfer_is_refused(system: System, name: str) -> None:
 def test_a_connection_may_be_idle_for_longer_than_a_client_has_for_its_headers(
     system: System, name: str
 ) -> None:
-    """A balancer keeps connections for a minute; whoever closed first made every third POST fail."""
+    """A balancer keeps connections for a minute; when the server closed first, every third POST failed."""
     asha = Person(system.urls[0], "customer", name)
     with raw.connect(system.urls[0]) as line:
         line.sendall(ASK)

@@ -65,7 +65,7 @@ class Server:
         self._send(stack, "GET", "/health", 200, before_order=True)
 
     def ask_after_ordering(self, stack: ExitStack) -> None:
-        """The same the other way round."""
+        """The same in the other direction."""
         for line in self._send(stack, "POST", "/api/v1/orders", 401):
             line.sendall(raw.request("GET", "/health"))
             assert raw.read(line).status == 200

@@ -1,4 +1,4 @@
-"""Drivers on real sockets who do as they are told: for races, where every answer counts."""
+"""Drivers on real sockets that act on command: for races, where every answer counts."""
 
 import asyncio
 from typing import Any

@@ -1,7 +1,7 @@
 """`python -m tests.faults.crowd`: thousands of drivers on sockets, each with a position every 5 s.
 
 Half of them stay within a few metres, half cross from cell to cell. Afterwards the index in Redis has
-to say for each of them exactly what he sent last.
+to say exactly what each of them sent last.
 """
 
 import argparse
@@ -50,7 +50,7 @@ REGISTER = """
 
 @dataclass
 class Walker:
-    """One driver: where he is, and how many positions he has sent."""
+    """One driver: where they are, and how many positions they have sent."""
 
     sub: str
     random: Random
@@ -66,7 +66,7 @@ class Walker:
         )
 
     async def run(self, port: int, until: float, gate: asyncio.Semaphore) -> None:
-        """Sends a position every 5 s, at a time of his own, and connects again if he is cut off."""
+        """Sends a position every 5 s, at a random phase, and reconnects after a cut."""
         await asyncio.sleep(self.random.uniform(0, EVERY_SECONDS))
         while time.monotonic() < until:
             with suppress(OSError):
@@ -91,7 +91,7 @@ class Walker:
             self.sent += 1
             await asyncio.sleep(due - time.monotonic())
         self.cut += reading.done()
-        # Whoever leaves by the close handshake has had everything read that he sent.
+        # After a close handshake the server has read everything that was sent.
         await socket.close()
         reading.cancel()
 

@@ -14,7 +14,7 @@ PATIENCE = (0.3, 2.0)
 
 
 class Customer:
-    """One customer: orders, asks again, looks, cancels or waits, and orders anew."""
+    """One customer: orders, repeats, reads, cancels or waits, and orders again."""
 
     def __init__(self, world: World, sub: str, subtype: str) -> None:
         self.world, self.sub, self.subtype = world, sub, subtype

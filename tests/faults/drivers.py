@@ -9,12 +9,12 @@ from tests.faults.sockets import Frame, Listener
 from tests.scenes import NOIDA
 
 STEPS = ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed")
-# Refusals after which the trip or the offer is simply not his any more.
+# Refusals after which the trip or the offer is simply not theirs any more.
 TRIES = 40
 
 
 class Driver:
-    """One driver and his app."""
+    """One driver and their app."""
 
     def __init__(self, world: World, sub: str, subtype: str, number: int) -> None:
         self.world, self.sub, self.subtype = world, sub, subtype

@@ -21,7 +21,7 @@ from tests.faults.table import lines
 SHARE = 1.1
 SLACK = 4.0
 CUT_SECONDS = 1.0
-# What may fill up to its own end: a customer's mailbox keeps 200 messages (a driver acknowledges his),
+# What may fill up to its own end: a customer's mailbox keeps 200 messages (drivers acknowledge theirs),
 # and the keys of 72 s (with these orders' 6 s), which are looked at when there are twice as many.
 # And the drivers who are free, as many as there are.
 ENDS = {

@@ -20,7 +20,7 @@ from tests.faults.ledger import Ledger
 
 # A lock lives for 10 s; a child that sleeps longer wakes up without it.
 PAST_THE_LOCK_SECONDS = 15.0
-# Something that does not come back in this time is a finding, not a slow start.
+# A process that is not up again within this time is a finding, not a slow start.
 HEAL_SECONDS = 40.0
 STOLEN_LOCKS = 30
 # They are given back after 1.5 s, by a harness that may be starved itself.

@@ -1,4 +1,4 @@
-"""What everybody was told, kept as it came: the only witness against the database."""
+"""Everything the apps were sent, kept as it arrived: the only evidence against the database."""
 
 import hashlib
 import time
@@ -55,7 +55,7 @@ class Heard:
 
 @dataclass
 class Ledger:
-    """Everything the apps were told. Times are seconds of the monotonic clock."""
+    """Everything the apps were sent. Times are seconds of the monotonic clock."""
 
     wishes: dict[str, Wish] = field(default_factory=dict)
     new_201s: list[float] = field(default_factory=list)

@@ -49,7 +49,7 @@ class Proxy:
         answers = asyncio.create_task(_copy(up_reader, writer))
         self._keep(answers)
         try:
-            # Cancelled at the end; whoever started this task for us does not expect that.
+            # Cancelled at the end, which the library that started this task does not expect.
             with suppress(OSError, asyncio.CancelledError):
                 await self._requests(reader, up_writer, answers)
         finally:

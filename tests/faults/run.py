@@ -165,7 +165,7 @@ class _Run:
         )
 
     async def _cut(self, lines: list[Listener]) -> None:
-        """Bad lines: whoever is cut off comes back by himself."""
+        """Bad lines: a client that is cut off reconnects by itself."""
         pause = self.plan.cut_every_seconds
         while pause and not self.world.ending:
             await asyncio.sleep(pause)

@@ -84,7 +84,7 @@ class Listener:
 
     async def _hear(self, frame: Frame) -> None:
         data = frame.get("data", {})
-        # A truck that was given back is offered anew, until another time.
+        # A truck that was given back is offered again, with another end.
         parts = (str(data.get(name, "")) for name in ("orderId", "truckRequestId", "expiresAt"))
         subject = ":".join(parts)
         heard = Heard(time.monotonic(), self._number, int(frame["id"]), str(frame["type"]), subject)

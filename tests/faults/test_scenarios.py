@@ -374,7 +374,7 @@ def test_restart_under_load_fails_no_request(fleet: Fleet, name: str) -> None:
 
 
 def _balanced(fleet: Fleet, customer: str) -> Answer | Cut:
-    """As through a load balancer: whoever takes no connection is passed over."""
+    """As through a load balancer: a process that accepts no connection is skipped."""
     for port in (*ports(fleet), *ports(fleet)):
         try:
             return order(port, customer)

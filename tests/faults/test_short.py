@@ -1,4 +1,4 @@
-"""The harness in short: whoever changes the main job hears within minutes whether it still holds."""
+"""The harness in short: shows within minutes whether the main job still holds after a change."""
 
 import secrets
 from pathlib import Path

@@ -64,7 +64,7 @@ class Watch:
                 self.ledger.problem("a search ended late", f"{row.id}: {row.late:.1f} s")
 
     def _mourn(self) -> None:
-        """Whoever was not killed has to live."""
+        """A process that was not killed has to live."""
         dead = set(self._ended())
         for name in dead - self._dead:
             self.ledger.problem("a process ended by itself", name)

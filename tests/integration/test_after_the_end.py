@@ -133,7 +133,7 @@ def test_after_a_give_back_with_nobody_in_reach_the_customer_hears_so_in_each_se
         trips.give_back("one", won("one", order_id), "a flat tyre")
         for seconds in (0, 10, 20, 30, 40):
             followups.follow(waves.next_wave(order_id, later(seconds)))
-        # For the second time: as if the driver had never given it back.
+        # For the second time: as if the driver had never returned it.
         with db.statements() as connection:
             connection.execute(text("UPDATE offers SET state = 'open', closed_at = NULL"))
     assert heard("customer:asha").count("order_no_supply") == 2
@@ -274,7 +274,7 @@ def test_a_wave_names_a_truck_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -
 def test_another_vehicle_wins_no_truck_of_the_kind_that_was_asked_for() -> None:
     scenes.driver("one")
     order_id = scenes.placed().order_id
-    # Whoever should have withdrawn the offer died.
+    # The process that should have withdrawn the offer died.
     registering.register("one", "One", "+911234567890", *LCV, "DL 1 AB 1234")
     assert code(accepting.accept, "one", order_id) == "NOT_OFFERED"
     assert fares(order_id) == [("one", 500, "open")]
@@ -357,7 +357,7 @@ def test_who_comes_second_waits_for_the_first(first: str) -> None:
 
 
 def wait_for(future: Any) -> bool:
-    """Whether it is done within a while that is long enough for whoever does not wait."""
+    """Whether it is done within a while that is long enough for a caller that does not wait."""
     try:
         future.result(timeout=0.3)
     except TimeoutError:

@@ -26,7 +26,7 @@ Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
 def scrape(accept: str = "") -> dict[Sample, float]:
-    """All figures by name and labels, read anew."""
+    """All figures by name and labels, read again."""
     metrics._registry = CollectorRegistry()
     metrics._registry.register(metrics.Figures())
     answer = create_app().test_client().get("/metrics", headers={"Accept": accept})

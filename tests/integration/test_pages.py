@@ -1,4 +1,4 @@
-"""Pages of orders hold what they should, whatever the status and whoever asks."""
+"""Pages of orders hold what they should, whatever the status and the caller."""
 
 import threading
 import time

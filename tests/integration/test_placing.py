@@ -1,4 +1,4 @@
-"""An admission becomes exactly one order, whoever tries and however often."""
+"""An admission becomes exactly one order, whichever process tries and however often."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -107,7 +107,7 @@ def main_job() -> None:
 
 
 def forget_prepared() -> None:
-    """Leaves no connection that has prepared anything, so that whoever watches sees it prepared."""
+    """Leaves no connection with prepared statements, so that the test sees them prepared."""
     db.dispose()
     assert prepared._Process.prepares
 
@@ -266,7 +266,7 @@ def test_a_statement_that_reads_more_the_longer_the_product_runs_is_noticed(
 
 
 def test_every_foreign_key_is_found_by_an_index_of_its_own_table(clean: None) -> None:
-    """Whoever deletes the row that is meant looks there for each."""
+    """Deleting the referenced row looks for each of its references there."""
     with db.statements() as connection:
         missing = connection.exec_driver_sql("""
             SELECT c.conname FROM pg_constraint c

@@ -1,4 +1,4 @@
-"""Round trips to Redis, when it has gone, come back, or forgotten its scripts."""
+"""Round trips to Redis when it is away, is back, or has forgotten its scripts."""
 
 import time
 from typing import Any

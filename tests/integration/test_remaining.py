@@ -1,4 +1,4 @@
-"""How many trucks are still missing is told rarely, from the state, and at last as it is."""
+"""The number of missing trucks is sent rarely, from the state, and the last one is right."""
 
 import threading
 import time

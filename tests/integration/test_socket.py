@@ -562,7 +562,7 @@ def test_an_accept_that_waits_for_postgres_stops_neither_delivery_nor_others(web
         assert answer(app)["result"] == "accepted"
 
 
-# --- what dies and comes back ---
+# --- lost connections and stores ---
 
 
 def test_a_reader_who_does_not_read_is_dropped_and_costs_nobody_anything(web: System) -> None:
@@ -576,7 +576,7 @@ def test_a_reader_who_does_not_read_is_dropped_and_costs_nobody_anything(web: Sy
         note("for others", to="driver:other")
         assert heard(other)["data"]["key"] == "for others"
         assert memory(web.processes["web1"].pid) - before < 40_000
-        # No close frame can reach whoever does not read (1006).
+        # No close frame can reach a peer that does not read (1006).
         assert closed(app) == 1006
 
 

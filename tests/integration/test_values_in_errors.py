@@ -1,4 +1,4 @@
-"""What Postgres quotes of people's data in its errors reaches no log, whoever writes it."""
+"""What Postgres quotes of people's data in its errors reaches no log of any process."""
 
 import io
 import logging

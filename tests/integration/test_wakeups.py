@@ -24,7 +24,7 @@ def wakeups(redis_url: str) -> Iterator[Wakeups]:
 
 
 class Listener:
-    """Keeps what it is told."""
+    """Keeps what it is called with."""
 
     def __init__(self) -> None:
         self.told: queue.Queue[str | None] = queue.Queue()

@@ -119,7 +119,7 @@ def test_worst_input_in_the_query_and_the_headers_of_every_route(app: Flask) -> 
 
 
 def test_a_body_of_many_mistakes_names_fifty_and_says_how_many_more_there_are(app: Flask) -> None:
-    """Not only cheap: the answer helps whoever made the mistakes."""
+    """Not only cheap: the answer helps the app's author."""
     headers = OF_A_PAGE | {"Authorization": f"Bearer {issue('customer', 'asha', timedelta(hours=1))}"}
     body = {f"unknown{number}": 0 for number in range(3_000)}
     error = app.test_client().post("/api/v1/orders", json=body, headers=headers).get_json()["error"]

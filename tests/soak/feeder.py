@@ -51,7 +51,7 @@ SEED = (
     FROM past, unnest(ARRAY['order_placed', 'wave_sent', 'order_completed']) AS type ORDER BY at""",
     "ANALYZE",
 )
-# Everybody is a little further on a way of his own.
+# Every driver is a little further on their own way.
 MOVE = """
     UPDATE drivers SET last_position_at = now(),
         last_latitude = last_latitude + 0.0008 * sin(hashtext(id) + %(turn)s / 20.0),

@@ -34,7 +34,7 @@ def address(peer: str, *forwarded: str) -> str | None:
     ("peer", "forwarded", "expected"),
     [
         ("203.0.113.7", (), "203.0.113.7"),
-        # Whoever is no proxy of ours may claim what he likes.
+        # What an untrusted client claims is ignored.
         ("203.0.113.7", ("198.51.100.1",), "203.0.113.7"),
         ("10.1.2.3", ("198.51.100.1",), "198.51.100.1"),
         # Only the last entry was written by our proxy; those before it by the caller.

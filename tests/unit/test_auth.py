@@ -41,7 +41,7 @@ def refused(text: str) -> bool:
 
 @pytest.fixture
 def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Lets a test change the environment; the settings are read anew before and after it."""
+    """Lets a test change the environment; the settings are read again before and after it."""
     for cached in (settings.load, keys.usable):
         cached.cache_clear()
     yield monkeypatch
@@ -326,7 +326,7 @@ def test_the_command_prints_a_token_that_is_taken(configured: pytest.MonkeyPatch
     configured.setenv("JWT_ISSUER", "us")
     configured.setenv("JWT_AUDIENCE", "weelo")
     caller = tokens.verify(done.stdout.strip())
-    # Whoever starts the system shows all that the command says.
+    # The launcher prints everything that the command writes.
     assert done.stderr == ""
     assert (caller.sub, caller.role) == ("olga", "ops")
     assert caller.expires_at > datetime.now(UTC) + timedelta(days=1, hours=23)

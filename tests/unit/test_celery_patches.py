@@ -99,7 +99,7 @@ class Dying:
 
 
 class Interrupted(Scheduler):
-    """Is told to stop while Python drops exceptions."""
+    """Gets the signal to stop while Python drops exceptions."""
 
     ticks = 0
 

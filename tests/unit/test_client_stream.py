@@ -1,4 +1,4 @@
-"""What the Python client's sockets remember, and when they come back."""
+"""What the Python client's sockets remember, and when they reconnect."""
 
 import json
 import random

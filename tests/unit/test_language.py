@@ -56,7 +56,7 @@ PAGES = (
     "docs/decisions/*.md",
     "tools/bench/results/*.md",
 )
-FOLDERS = ("clients", "models", "server", "tasks", "tests/way", "tools", "web", "workers")
+FOLDERS = ("clients", "models", "server", "tasks", "tests", "tools", "web", "workers")
 FILES = ("tests/film.py", "tests/unit/test_promises.py", "tests/unit/test_links_and_commands.py")
 
 

@@ -19,14 +19,14 @@ class Server:
 
 
 class Client:
-    """A connection that was told ``told`` for its process id, and is given the server's sessions in turn."""
+    """A connection that got ``named_pid`` as its process id, and is given the server's sessions in turn."""
 
     autocommit = False
 
-    def __init__(self, server: Server, told: int) -> None:
+    def __init__(self, server: Server, named_pid: int) -> None:
         self._server = server
         self._rows: list[Any] = []
-        self.info = SimpleNamespace(backend_pid=told, user="weelo")
+        self.info = SimpleNamespace(backend_pid=named_pid, user="weelo")
 
     def cursor(self) -> "Client":
         return self
@@ -49,7 +49,7 @@ class Client:
         return self._rows
 
 
-def problem(server: Server, told: int, prepares: bool = True) -> str:
+def problem(server: Server, named_pid: int, prepares: bool = True) -> str:
     return poolers.problem(Client(server, told), lambda: Client(server, told), prepares)
 
 

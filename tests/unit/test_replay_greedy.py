@@ -209,7 +209,7 @@ def test_the_system_may_be_three_points_behind(shares: Shares, points: float, be
 patiently = settings(deadline=None)
 
 MOMENTS = st.integers(0, 900).map(float)
-# Some pairs of these are out of reach of each other.
+# Some pairs of these cannot reach each other.
 PLACES = st.integers(0, 80).map(north)
 
 

@@ -1,4 +1,4 @@
-"""What a driver does with the offers on his screen."""
+"""What a driver does with the offers on their screen."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""A person's socket: comes back after every end, hears each message once, and acknowledges them."""
+"""A person's socket: reconnects after every end, gets each message once, and acknowledges them."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Bytes go out whole and in order, and whoever sends waits for no peer."""
+"""Bytes go out whole and in order, and a sender never waits for the peer."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Frames that come in: whole messages to whoever receives, and a close code for whatever is wrong."""
+"""Incoming frames: whole messages for the receiver, and a close code for whatever is wrong."""
 
 import socket
 import struct
