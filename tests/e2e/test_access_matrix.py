@@ -179,7 +179,7 @@ def test_what_a_refused_caller_asked_for_has_not_happened(system: System) -> Non
     assert after["data"]["order"]["status"] == "active"
 
 
-def test_an_answer_about_somebody_elses_order_is_that_about_none(system: System) -> None:
+def test_an_answer_about_another_persons_order_is_that_about_none(system: System) -> None:
     here = scene(system.urls[0], "offered")
     for (method, rule), row in ROWS.items():
         if row.missing and row.roles != OPS:

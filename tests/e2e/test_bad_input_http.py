@@ -137,7 +137,7 @@ def test_a_query_that_is_wrong_is_refused(system: System, name: str, query: str)
     )
 
 
-def test_a_flood_of_orders_is_told_when_to_come_again(system: System, name: str) -> None:
+def test_a_flood_of_orders_gets_a_retry_after(system: System, name: str) -> None:
     asha = Person(system.urls[0], "customer", name)
     answers = []
     for _ in range(8):

@@ -117,7 +117,7 @@ FLOWER_PATHS = (
 
 @pytest.mark.parametrize("path", FLOWER_PATHS)
 @pytest.mark.parametrize("credentials", [None, ("ops", "wrong"), ("", ""), ("ops", "weelo ")])
-def test_flower_is_closed_to_whoever_has_no_password(
+def test_flower_is_closed_without_its_password(
     flower: str, path: str, credentials: tuple[str, str] | None
 ) -> None:
     assert httpx.get(flower + path, auth=credentials).status_code == 401

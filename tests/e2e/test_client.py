@@ -227,7 +227,7 @@ def test_it_reconnects_after_a_restart_and_misses_nothing(system: System, asha: 
         os.killpg(system.processes[f"web-{name}"].pid, signal.SIGTERM)
 
 
-def test_both_kinds_of_socket_come_back_over_a_line_that_is_cut(system: System, name: str) -> None:
+def test_both_kinds_of_socket_reconnect_after_their_line_was_cut(system: System, name: str) -> None:
     with cut(system.urls[0]) as (url, cuts):
         with Events(url, token("customer", name)) as events:
             assert [next(events).type for _ in range(2)] == ["connected"] * 2

@@ -56,7 +56,7 @@ counts = pytest.mark.usefixtures("_whole_window")
 
 
 @counts
-def test_a_caller_who_reads_too_much_is_told_so_and_how_long(narrow: str, name: str) -> None:
+def test_a_caller_who_reads_too_much_gets_429_and_a_retry_after(narrow: str, name: str) -> None:
     asha, ravi = (Person(narrow, "customer", name + letter) for letter in "ab")
     answers = [read(narrow, asha) for _ in range(7)]
     assert [answer.status for answer in answers] == [200] * 5 + [429] * 2
@@ -72,7 +72,7 @@ def test_a_caller_who_reads_too_much_is_told_so_and_how_long(narrow: str, name: 
 
 
 @counts
-def test_an_address_that_reads_too_much_is_refused_whoever_it_says_it_is(narrow: str, name: str) -> None:
+def test_an_address_that_reads_too_much_is_refused_whatever_it_claims_to_be(narrow: str, name: str) -> None:
     people = [Person(narrow, "customer", f"{name}{n}") for n in range(10)]
     statuses = [read(narrow, one, "198.51.100.1").status for one in people]
     assert statuses == [200] * 8 + [429] * 2
@@ -229,7 +229,7 @@ def test_one_person_opens_so_many_sockets_a_minute_and_others_of_the_same_addres
 
 
 @counts
-def test_guesses_at_tokens_at_the_sockets_door_count_for_their_address(doors: str) -> None:
+def test_guesses_at_tokens_in_the_handshake_count_for_their_address(doors: str) -> None:
     handshake = (
         "Authorization: Bearer a.b.c",
         "X-Forwarded-For: 198.51.100.22",

@@ -69,7 +69,7 @@ def _moved_to(driver: str, latitude: float) -> bool:
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["in order", "newest first"])
-def test_the_customer_is_told_the_newest_of_a_batch(system: System, name: str, turned: bool) -> None:
+def test_the_customer_gets_the_newest_position_of_a_batch(system: System, name: str, turned: bool) -> None:
     driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
     asha = Person(system.urls[1], "customer", name)
     with asha.socket() as hears:

@@ -55,7 +55,7 @@ def test_a_401_says_how_to_be_let_in(system: System) -> None:
             assert answer.headers["www-authenticate"] == challenge
 
 
-def test_a_compressed_body_is_told_what_is_read(system: System, name: str) -> None:
+def test_the_refusal_of_a_compressed_body_names_what_is_accepted(system: System, name: str) -> None:
     token = Person(system.urls[0], "customer", name).token
     answer = raw.send(system.urls[0], post(token, "Content-Encoding: gzip"))
     assert (answer.status, answer.headers["accept-encoding"]) == (415, "identity")

@@ -22,7 +22,7 @@ def answer(line: socket.socket) -> bytes:
             return received
 
 
-def test_whoever_asks_again_at_once_lets_others_come_first(system: System) -> None:
+def test_a_client_that_repeats_at_once_lets_others_go_first(system: System) -> None:
     """A client whose next request is there already was served before all who came since."""
     ask = raw.request("GET", "/health")
     with raw.connect(system.urls[0]) as busy, raw.connect(system.urls[0]) as other:

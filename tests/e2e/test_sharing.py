@@ -172,7 +172,7 @@ def test_what_only_looks_like_an_upgrade_is_answered(server: Server) -> None:
     assert answer.status == 200
 
 
-def test_whoever_says_nothing_is_let_go(server: Server) -> None:
+def test_a_silent_connection_is_closed(server: Server) -> None:
     begun = time.monotonic()
     with raw.connect(server.url) as line:
         assert line.recv(100) == b""

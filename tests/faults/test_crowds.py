@@ -89,6 +89,6 @@ def test_two_hundred_slow_clients_starve_nobody(limited: Fleet) -> None:
     assert among <= SLOW_LIMIT * without
 
 
-def test_the_flood_of_one_customer_is_his_alone(limited: Fleet) -> None:
+def test_the_flood_of_one_customer_harms_no_other(limited: Fleet) -> None:
     without, among = measured("flood", limited.port("web1"))
     assert among <= FLOOD_LIMIT * without

@@ -128,7 +128,7 @@ class Table:
 
 
 @pytest.mark.usefixtures("here")
-def test_cancel_accept_and_expiry_at_once_and_everybody_hears_one_story(
+def test_cancel_accept_and_expiry_at_once_and_everybody_gets_one_outcome(
     fleet: Fleet, name: str, rounds: Callable[[int], int]
 ) -> None:
     urls = [f"http://127.0.0.1:{fleet.port(web)}" for web in ("web1", "web2")]

@@ -138,7 +138,7 @@ WEAKENINGS = {
         "web/guards.py",
         "    except Unauthenticated:\n        quotas.count(None)\n",
         "    except Unauthenticated:\n",
-        LIMITS + "test_guesses_at_tokens_at_the_sockets_door_count_for_their_address",
+        LIMITS + "test_guesses_at_tokens_in_the_handshake_count_for_their_address",
     ),
     "any number of sockets": Weakening(
         "web/limits/quotas.py",
@@ -168,7 +168,7 @@ WEAKENINGS = {
         "workers/reading/pseudonyms.py",
         "hmac.digest(_secret(), ",
         'hmac.digest(b"weelo", ',
-        PRIVACY + "test_whoever_does_not_have_the_secret_cannot_work_an_id_out",
+        PRIVACY + "test_an_id_cannot_be_worked_out_without_the_secret",
     ),
     "distances for customers": Weakening(
         "workers/reading/pseudonyms.py",
@@ -216,13 +216,13 @@ WEAKENINGS = {
         "workers/drivers/tracking.py",
         "str(second % PART_SECONDS)",
         "str(point[0] % (PART_SECONDS * 1000))",
-        TRACKS + "test_a_track_keeps_a_point_a_second_whoever_sends_how_many",
+        TRACKS + "test_a_track_keeps_a_point_a_second_however_many_are_sent",
     ),
     "positions from before the assignment for customers": Weakening(
         "models/live/lua/driver_update.lua",
         " and unpack_doubles('<d', place, POINT + 1) >= tonumber(since)",
         "",
-        TRACKS + "test_a_customer_is_not_told_where_the_driver_was_before_the_assignment",
+        TRACKS + "test_a_customer_never_sees_where_the_driver_was_before_the_assignment",
     ),
     "pages that read the whole track": Weakening(
         "workers/drivers/tracking.py",

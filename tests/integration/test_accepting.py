@@ -44,7 +44,7 @@ def answers(order_id: str, drivers: list[str]) -> list[str]:
         return list(pool.map(one, drivers))
 
 
-def test_the_first_accept_wins_and_everybody_concerned_is_told() -> None:
+def test_the_first_accept_wins_and_everybody_concerned_is_notified() -> None:
     scenes.driver("one")
     scenes.driver("two", 2)
     order_id = scenes.placed().order_id
@@ -101,7 +101,7 @@ def test_one_driver_who_accepts_two_orders_at_once_gets_one() -> None:
         assert sorted(pool.map(one, orders)) == ["DRIVER_BUSY", "accepted"]
 
 
-def test_a_busy_driver_is_told_so_and_is_not_asked() -> None:
+def test_a_busy_driver_is_refused_and_gets_no_offer() -> None:
     scenes.driver("one")
     first, second = scenes.placed("asha").order_id, scenes.placed("ravi").order_id
     accepting.accept("one", first)

@@ -126,7 +126,7 @@ def test_a_decline_after_the_end_names_the_end() -> None:
 # After a give-back.
 
 
-def test_after_a_give_back_with_nobody_in_reach_the_customer_hears_so_in_each_search() -> None:
+def test_after_a_give_back_without_drivers_in_reach_the_customer_is_notified_in_each_search() -> None:
     scenes.driver("one")
     order_id = scenes.placed().order_id
     for _ in range(2):
@@ -153,7 +153,7 @@ def test_offers_whose_process_died_reach_their_drivers_after_a_give_back_too() -
     assert (heard("driver:two"), heard("driver:one")) == (["new_broadcast"], [])
 
 
-def test_who_still_holds_an_offer_hears_that_the_search_goes_on_for_longer() -> None:
+def test_drivers_with_an_open_offer_are_notified_that_the_search_was_extended() -> None:
     scenes.driver("one")
     scenes.driver("two", 2)
     outcome = scenes.placed(trucks=2)

@@ -135,7 +135,7 @@ def test_a_sweep_stops_after_a_second_though_more_is_due() -> None:
         sweeps.expire()
 
 
-def test_what_somebody_else_holds_is_tried_once_and_stops_nobody() -> None:
+def test_a_row_that_another_process_holds_is_tried_once_and_stops_nobody() -> None:
     held, free = scenes.placed("asha").order_id, scenes.placed("bina").order_id
     run("UPDATE orders SET expires_at = now() - interval '1 second'")
     with db.transaction() as elsewhere:

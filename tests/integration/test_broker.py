@@ -11,7 +11,7 @@ from tasks import app
 pytestmark = pytest.mark.usefixtures("clean")
 
 
-def test_who_is_killed_while_he_looks_for_lost_tasks_holds_the_others_up_for_seconds_only() -> None:
+def test_a_worker_killed_while_it_restores_tasks_delays_the_others_for_seconds_only() -> None:
     # Named here: the app keeps the address that it read first, which other tests may have caused.
     with app.connection_for_read(settings.load().broker_url) as connection:
         channel: Any = connection.default_channel

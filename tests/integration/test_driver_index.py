@@ -252,7 +252,7 @@ def test_nobody_and_nothing_is_asked_for() -> None:
 # --- who may be found ------------------------------------------------------------------------------
 
 
-def test_a_driver_is_found_until_he_has_been_silent_for_the_presence_time() -> None:
+def test_a_driver_is_found_until_they_were_silent_for_the_presence_time() -> None:
     put("one", DELHI)
     assert near(DELHI, now_ms=NOW + PRESENCE) == ["one"]
     assert near(DELHI, now_ms=NOW + PRESENCE + 1) == []
@@ -276,7 +276,7 @@ def test_a_driver_who_leaves_the_search_is_found_no_more_and_known_still() -> No
     assert near(DELHI) == ["one"]
 
 
-def test_a_driver_who_changes_his_vehicle_is_found_with_the_new_one_only() -> None:
+def test_a_driver_who_changes_the_vehicle_is_found_with_the_new_one_only() -> None:
     put("one", DELHI)
     put("one", DELHI, OPEN, as_of_us=NOW * 1000 + 1)
     assert near(DELHI) == []
@@ -292,7 +292,7 @@ def test_a_reading_of_postgres_that_comes_late_undoes_nothing() -> None:
     assert near(DELHI) == ["one"]
 
 
-def test_a_driver_without_a_position_is_in_no_index_until_he_has_one() -> None:
+def test_a_driver_is_in_no_index_before_their_first_position() -> None:
     put("one", None)
     assert index_keys() == set()
     assert driver_index.last_position("one") is None
@@ -437,7 +437,7 @@ def test_the_sweep_takes_the_longest_silent_first_and_leaves_no_key() -> None:
     assert index_keys() == set()
 
 
-def test_what_is_known_of_a_driver_outlives_him_in_the_index_and_is_forgotten_in_the_end() -> None:
+def test_a_drivers_data_outlives_their_index_entry_and_expires_in_the_end() -> None:
     put("one", DELHI)
     put("two", DELHI, NO_SEARCH)
     put("three", None)

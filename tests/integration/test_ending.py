@@ -42,7 +42,7 @@ def test_an_order_expires_after_sixty_seconds_and_not_before() -> None:
     assert expiring.expire(order_id, later(62)) is None
 
 
-def test_everybody_with_an_open_offer_hears_of_the_end() -> None:
+def test_everybody_with_an_open_offer_is_notified_of_the_end() -> None:
     scenes.driver("one")
     scenes.driver("two", 2)
     order_id = scenes.placed().order_id
@@ -140,7 +140,7 @@ def test_waves_look_further_and_ask_nobody_twice() -> None:
     assert told(waves.next_wave(order_id, later(21))) == [("driver:new", "new_broadcast")]
 
 
-def test_a_customer_without_any_driver_in_reach_is_told_once() -> None:
+def test_a_customer_without_any_driver_in_reach_is_notified_once() -> None:
     order_id = scenes.placed().order_id
     followups = [waves.next_wave(order_id, later(seconds)) for seconds in (11, 21, 31, 41, 51)]
     heard = [told(followup) for followup in followups if followup]
@@ -211,7 +211,7 @@ def test_a_followup_survives_in_the_outbox_until_it_is_done() -> None:
         assert outbox.overdue(connection, 2, 10, later(3)) == []
 
 
-def test_an_accept_is_told_before_the_cancel_that_came_after_it_whoever_tells_first() -> None:
+def test_an_accept_is_sent_before_the_later_cancel_whichever_process_sends() -> None:
     scenes.driver("one")
     order_id = scenes.placed("asha").order_id
     accepted = accepting.accept("one", order_id).followup
@@ -245,7 +245,7 @@ def test_lists_are_newest_first_and_paged() -> None:
     assert [order["id"] for order in listing.orders("asha", 9, None, "queued")["orders"]] == [ids[3]]
 
 
-def test_what_somebody_is_placing_is_not_waited_for() -> None:
+def test_an_order_that_another_process_places_is_not_waited_for() -> None:
     held, free = scenes.admitted("asha"), scenes.admitted("bina")
     with db.transaction() as elsewhere:
         elsewhere.execute(text("SELECT FROM admissions WHERE order_id = :id FOR UPDATE"), {"id": held})

@@ -238,7 +238,7 @@ def test_of_ways_that_are_saved_together_the_wrong_one_is_left_out() -> None:
     assert not collected._ways
 
 
-def test_a_driver_whose_key_is_broken_costs_only_his_own_positions() -> None:
+def test_a_driver_whose_key_is_broken_costs_only_their_own_positions() -> None:
     for driver in ("one", "two", "three"):
         scenes.driver(driver)
     live.commands().hset("driver:two", "place", "not a place")
@@ -329,7 +329,7 @@ def test_operators_see_how_many_rows_failed() -> None:
     ],
     ids=lambda value: type(value).__name__ + str(value)[:20] if isinstance(value, Exception) else "",
 )
-def test_a_store_that_is_away_is_told_from_a_row_that_is_wrong(error: Exception, away: bool) -> None:
+def test_a_store_that_is_away_is_distinguished_from_a_wrong_row(error: Exception, away: bool) -> None:
     assert failing.store_away(error) is away
 
 

@@ -49,13 +49,13 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def test_the_first_position_of_a_driver_puts_him_into_the_search(now_ms: int) -> None:
+def test_the_first_position_of_a_driver_adds_them_to_the_index(now_ms: int) -> None:
     registered()
     assert locating.update("ravi", Position(*HERE, now_ms), now_ms).outcome == "live"
     assert found(now_ms) == ["ravi"]
 
 
-def test_a_driver_who_is_not_registered_is_told_so_and_leaves_no_key(now_ms: int) -> None:
+def test_a_driver_who_is_not_registered_is_refused_and_leaves_no_key(now_ms: int) -> None:
     with pytest.raises(DriverNotRegistered):
         locating.update("nobody", Position(*HERE, now_ms), now_ms)
     assert not locating.heartbeat("nobody", now_ms, Position(*HERE, now_ms))
@@ -84,7 +84,7 @@ def test_an_unavailable_driver_is_followed_and_not_found(now_ms: int) -> None:
     assert found(now_ms) == ["ravi"]
 
 
-def test_going_unavailable_ends_the_search_for_him_at_once(now_ms: int) -> None:
+def test_a_driver_who_goes_unavailable_is_found_no_more(now_ms: int) -> None:
     registered()
     locating.update("ravi", Position(*HERE, now_ms), now_ms)
     registering.set_available("ravi", False)
@@ -116,7 +116,7 @@ def test_a_driver_who_registers_another_vehicle_is_found_with_that_one(now_ms: i
     assert found(now_ms, vehicle=OPEN) == ["ravi"]
 
 
-def test_after_flushall_the_next_heartbeat_finds_the_driver_where_he_was_last(now_ms: int) -> None:
+def test_after_flushall_the_next_heartbeat_restores_the_last_position(now_ms: int) -> None:
     registered()
     locating.update("ravi", Position(*THERE, now_ms), now_ms)
     locating.save({"ravi": Position(*HERE, now_ms - 10_000)})

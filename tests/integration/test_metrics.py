@@ -179,7 +179,7 @@ def silence() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_without_redis_the_rest_is_told_within_two_seconds(
+def test_without_redis_the_other_figures_come_within_two_seconds(
     aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     scenes.admitted("asha")
@@ -195,7 +195,7 @@ def test_without_redis_the_rest_is_told_within_two_seconds(
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_without_postgres_the_rest_is_told_within_two_seconds(
+def test_without_postgres_the_other_figures_come_within_two_seconds(
     aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     address = silence if how == "is silent" else "127.0.0.1:1"

@@ -44,7 +44,7 @@ def test_two_processes_that_migrate_at_once_take_turns(stores: Stores) -> None:
         assert process.returncode == 0, error.decode()
 
 
-def test_indexes_are_built_while_others_write_and_what_was_cut_off_is_built_anew(stores: Stores) -> None:
+def test_indexes_are_built_under_writes_and_an_interrupted_one_is_built_again(stores: Stores) -> None:
     url = new_database(stores, "written")
     migrate(url, "head")
     migrate(url, "0010")

@@ -71,7 +71,7 @@ def test_lists_by_id_are_lists_by_time_whichever_host_made_the_ids(host: Host) -
 
 
 @pytest.mark.parametrize(("web", "worker"), [(BEHIND, RIGHT), (AHEAD, BEHIND), (RIGHT, AHEAD)])
-def test_a_driver_is_as_silent_as_he_is_whoever_heard_him(host: Host, web: float, worker: float) -> None:
+def test_a_drivers_silence_is_the_same_on_every_clock(host: Host, web: float, worker: float) -> None:
     host.wrong_by(web)
     for driver, seconds in (("heard", 45), ("silent", 75)):
         registering.register(driver, "Ravi", "+911234567890", "TRUCK", "TATA_ACE", "DL 1 AB 1234")

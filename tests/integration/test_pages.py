@@ -60,7 +60,7 @@ def test_the_pages_of_a_status_together_are_all_orders_of_it(
 
 
 @pytest.mark.parametrize("customer", [BIG, "grown-searching-1", "nobody"])
-def test_the_active_order_is_the_one_that_searches_or_else_the_newest_that_is_not_over(customer: str) -> None:
+def test_the_active_order_is_the_searching_one_or_else_the_newest_that_is_not_over(customer: str) -> None:
     wanted = ids(
         "SELECT id FROM orders WHERE customer_id = :customer AND status IN ('active', 'partially_filled',"
         " 'fully_filled', 'in_progress') ORDER BY searching DESC, id DESC LIMIT 1",
@@ -119,7 +119,7 @@ def test_figures_that_took_no_time_are_counted_each_time() -> None:
     assert len(counted) == 3
 
 
-def test_old_figures_are_given_out_while_they_are_counted_anew() -> None:
+def test_old_figures_are_served_while_they_are_counted_again() -> None:
     live.commands().set("figures:slow", '[1000, {"drivers": 7}]')
     may_end, counted = threading.Event(), []
 

@@ -108,7 +108,7 @@ def test_a_driver_whom_only_redis_believes_free_is_not_asked() -> None:
     assert outcome.followup.messages == []
 
 
-def test_whoever_only_redis_believes_free_is_left_out_of_the_answer_and_the_story_too() -> None:
+def test_drivers_that_only_redis_believes_free_are_left_out_of_the_answer_and_the_story() -> None:
     for number, name in enumerate(("ghost", "ravi", "busy", "mira")):
         scenes.driver(name, 1 + number)
     taken = scenes.placed("bina")
@@ -171,7 +171,7 @@ def test_a_commit_in_doubt_is_settled_for_good() -> None:
         current.order(lost.order_id)
 
 
-def test_what_the_sweep_places_gives_up_the_lock_that_the_door_took() -> None:
+def test_an_order_placed_by_the_sweep_releases_the_lock_of_its_admission() -> None:
     order_id = scenes.admitted("asha")
     assert scenes.locked("asha", order_id)
     assert placing.place_overdue(order_id)

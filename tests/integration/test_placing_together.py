@@ -59,7 +59,7 @@ def test_each_has_its_own_trucks_offers_and_story() -> None:
         assert kinds == ["order_placed", "wave_sent"]
 
 
-def test_one_whose_driver_cannot_be_asked_is_decided_anew_without_him_and_alone(
+def test_an_order_whose_driver_cannot_be_asked_is_placed_again_alone_and_without_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = _one_whose_nearest_driver_is_not_there()
@@ -112,7 +112,7 @@ def test_an_order_begins_at_the_time_that_is_given() -> None:
     assert (order["createdAt"], order["expiresAt"]) == (iso(then), iso(then + timedelta(seconds=60)))
 
 
-def test_what_was_placed_before_the_others_failed_is_told_by_the_sweep(
+def test_orders_placed_before_the_others_failed_are_announced_by_the_sweep(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = _one_whose_nearest_driver_is_not_there()
@@ -185,7 +185,7 @@ def test_whose_drivers_cannot_be_looked_for_fails_alone() -> None:
     assert states() == {bad: "queued", good: "placed"}
 
 
-def test_their_locks_are_released_before_anybody_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_their_locks_are_released_before_anybody_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     order_id = scenes.admitted("asha")
     assert scenes.locked("asha", order_id)
     held = []
@@ -290,7 +290,7 @@ def test_a_connection_that_ends_has_refused_nothing() -> None:
     assert not db.refused(found.value)
 
 
-def test_a_wave_whose_drivers_nobody_told_is_told_from_its_offers() -> None:
+def test_a_wave_that_was_not_announced_is_announced_from_its_offers() -> None:
     scenes.driver("ravi", 1)
     scenes.driver("mira", 2)
     order_id = scenes.placed(trucks=2).order_id
@@ -307,7 +307,7 @@ def test_a_wave_whose_drivers_nobody_told_is_told_from_its_offers() -> None:
     assert sweeps.deliver() == 0
 
 
-def test_a_wave_that_was_told_and_is_told_again_is_heard_once() -> None:
+def test_a_wave_that_is_announced_twice_is_received_once() -> None:
     scenes.driver("ravi", 1)
     outcome = scenes.placed()
     assert outcome.followup is not None

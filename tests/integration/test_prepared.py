@@ -61,7 +61,7 @@ def test_values_arrive_as_they_are(prepares: bool) -> None:
 
 
 @pytest.mark.parametrize("engine", [db.engine, db.autocommit_engine])
-def test_a_connection_prepares_once_and_its_successor_anew(engine: Any) -> None:
+def test_a_connection_prepares_once_and_its_successor_again(engine: Any) -> None:
     for _ in range(2):
         with engine().connect() as connection:
             assert names(connection) == []
@@ -72,7 +72,7 @@ def test_a_connection_prepares_once_and_its_successor_anew(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("where", [db.transaction, db.statements])
-def test_a_plan_is_made_anew_after_a_while(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_is_made_again_after_a_while(where: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     since = "SELECT prepare_time FROM pg_prepared_statements"
     found = []
     for kept in (10, 10, 0):

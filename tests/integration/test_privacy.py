@@ -90,7 +90,7 @@ def test_a_drivers_id_in_one_order_is_none_in_the_next_and_the_same_in_every_pro
     assert names(seen(first)) == before
 
 
-def test_whoever_does_not_have_the_secret_cannot_work_an_id_out() -> None:
+def test_an_id_cannot_be_worked_out_without_the_secret() -> None:
     order_id = scenes.placed().order_id
     before = pseudonyms.of(order_id, "lorry-a")
     with db.transaction() as connection:
@@ -215,7 +215,7 @@ def test_a_trip_that_takes_days_keeps_its_drivers_phone() -> None:
     assert shown(order_id)["phone"] == "+911234567890"
 
 
-def test_what_was_told_more_than_an_hour_ago_is_not_told_again_however_busy_the_mailbox_is() -> None:
+def test_a_message_older_than_an_hour_is_not_sent_again_however_busy_the_mailbox_is() -> None:
     person = messages.customer("asha")
     now = scenes.now_ms() * 1000
     commands().xadd(

@@ -113,7 +113,7 @@ def test_a_truck_that_is_given_back_counts_again(redis_url: str) -> None:
         until(lambda: numbers(heard)[-1:] == [1])
 
 
-def test_whoever_was_to_tell_and_died_silences_nobody_for_long(redis_url: str) -> None:
+def test_a_sender_that_died_delays_the_number_for_seconds_only(redis_url: str) -> None:
     scenes.driver("one")
     scenes.driver("two", 2)
     order_id = scenes.placed(trucks=2).order_id
@@ -128,7 +128,7 @@ def test_whoever_was_to_tell_and_died_silences_nobody_for_long(redis_url: str) -
         until(lambda: numbers(heard) == [1])
 
 
-def test_after_the_end_of_a_search_no_number_is_told() -> None:
+def test_after_the_end_of_a_search_no_number_is_sent() -> None:
     scenes.driver("one")
     ended = scenes.placed("asha", trucks=2).order_id
     cancelled = scenes.placed("ravi", trucks=2).order_id

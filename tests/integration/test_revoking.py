@@ -32,7 +32,7 @@ def test_a_token_called_back_twice_is_one_row() -> None:
     assert [one.token_id for one in revoking.since(None)] == ["one"]
 
 
-def test_what_is_called_back_later_is_found_and_told_once() -> None:
+def test_a_later_revocation_is_found_and_reported_once() -> None:
     told: list[str] = []
 
     def watch(token_ids: Collection[str]) -> None:

@@ -486,7 +486,7 @@ def test_positions_that_come_together_are_each_taken_and_answered(web: System) -
         assert heard(apps[0])["data"]["key"] == "nothing else"
 
 
-def test_a_driver_who_never_registered_is_told_so(web: System) -> None:
+def test_a_driver_who_never_registered_gets_an_error(web: System) -> None:
     with joined(web.urls[0], sub="nobody") as app:
         heard(app)
         say(app, "update_location", latitude=12.5, longitude=77.5)

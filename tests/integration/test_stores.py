@@ -135,7 +135,7 @@ def test_a_second_server_over_the_same_data_is_refused_and_the_first_goes_on(pos
     assert query(postgres.url, "SELECT 1") == [(1,)]
 
 
-def test_a_pid_file_that_names_somebody_else_does_not_prevent_the_start(postgres: Postgres) -> None:
+def test_a_pid_file_that_names_another_process_does_not_prevent_the_start(postgres: Postgres) -> None:
     (left,) = query(postgres.url, "SHOW data_directory")
     postgres.kill()
     Path(str(left[0]), "postmaster.pid").write_text(f"{os.getpid()}\n{left[0]}\n0\n5432\n\n\n0 0\n\n")
@@ -172,7 +172,7 @@ def test_root_needs_no_open_directory_and_leaves_nothing_outside(tmp_path: Path)
     assert not outside.exists()
 
 
-def test_a_server_ends_soon_after_whoever_started_it_was_killed(tmp_path: Path) -> None:
+def test_a_server_ends_soon_after_its_launcher_was_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path / "valkey")], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as holder:

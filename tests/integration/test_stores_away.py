@@ -25,7 +25,7 @@ def test_operators_see_what_postgres_knows_while_redis_is_away(aside: pytest.Mon
     assert Caller("ops", "olga").get(f"/ops/{path}").status_code == 200
 
 
-def test_without_postgres_operators_are_told_to_come_again(aside: pytest.MonkeyPatch) -> None:
+def test_without_postgres_operators_get_503_and_a_retry_after(aside: pytest.MonkeyPatch) -> None:
     aside.setenv("DATABASE_URL", "postgresql://weelo@127.0.0.1:1/weelo")
     forget_configuration()
     refused = Caller("ops", "olga").get("/ops/overview")

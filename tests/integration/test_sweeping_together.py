@@ -32,7 +32,7 @@ def status(order_id: str) -> str:
     return str(current.order(order_id)["order"]["status"])
 
 
-def test_searches_that_end_together_are_told_each_to_its_own() -> None:
+def test_searches_that_end_together_notify_each_its_own_people() -> None:
     scenes.driver("ravi", 1)
     scenes.driver("mira", 1, vehicle=("TRUCK", "OPEN_17FT"))
     one = scenes.placed("asha").order_id
@@ -45,7 +45,7 @@ def test_searches_that_end_together_are_told_each_to_its_own() -> None:
     assert expiring.expire_all([one, other], later(62)) == []
 
 
-def test_whoever_holds_an_order_does_not_hold_the_others_up() -> None:
+def test_a_locked_order_does_not_delay_the_others() -> None:
     held, free = scenes.placed("asha").order_id, scenes.placed("bina").order_id
     with db.transaction() as elsewhere:
         elsewhere.execute(text("SELECT FROM orders WHERE id = :id FOR UPDATE"), {"id": held})
@@ -68,7 +68,7 @@ def test_waves_that_go_out_together_ask_each_its_own_drivers() -> None:
     assert found == {nobody: [("customer:carl", "order_no_supply")]}
 
 
-def test_what_an_order_has_still_to_be_told_comes_first() -> None:
+def test_earlier_messages_of_an_order_are_sent_first() -> None:
     one, other = scenes.placed("asha").order_id, scenes.placed("bina").order_id
     before = [Message("customer:asha", "note", {"number": number}) for number in (1, 2)]
     with db.transaction() as connection:

@@ -50,7 +50,7 @@ def seen(truck_id: str, **page: Any) -> list[int]:
     return [round(datetime.fromisoformat(point["at"]).timestamp() * 1000) for point in points]
 
 
-def test_a_track_keeps_a_point_a_second_whoever_sends_how_many(truck: str) -> None:
+def test_a_track_keeps_a_point_a_second_however_many_are_sent(truck: str) -> None:
     begun = assigned_ago(truck, minutes=10) + MINUTE
     whole = begun - begun % 1000
     sent(*(whole + ms for ms in range(0, 3000, 50)))
@@ -110,7 +110,7 @@ def test_a_running_trip_shows_nothing_of_the_future(truck: str) -> None:
     assert max(seen(truck)) <= scenes.now_ms()
 
 
-def test_a_customer_is_not_told_where_the_driver_was_before_the_assignment(truck: str) -> None:
+def test_a_customer_never_sees_where_the_driver_was_before_the_assignment(truck: str) -> None:
     def told() -> int:
         return int(commands().hget("mailbox:customer:asha:state", "last") or 0)  # type: ignore[arg-type]
 

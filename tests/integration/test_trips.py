@@ -176,7 +176,7 @@ def test_going_off_duty_withdraws_the_open_offers_and_says_so() -> None:
     assert '"reason":"unavailable"' in last.text
 
 
-def test_a_driver_who_comes_back_on_duty_is_asked_by_other_orders_and_not_by_that_one_again() -> None:
+def test_a_driver_back_on_duty_is_offered_other_orders_and_not_that_one_again() -> None:
     scenes.driver("d")
     first = scenes.placed().order_id
     drivers.set_available("d", False)
@@ -215,7 +215,7 @@ def told(customer: str = "asha") -> int:
     return int(commands().hget(f"mailbox:customer:{customer}:state", "last") or 0)  # type: ignore[arg-type]
 
 
-def test_the_customer_of_a_trip_hears_where_the_truck_is_once_a_second_at_most() -> None:
+def test_the_customer_of_a_trip_gets_a_position_once_a_second_at_most() -> None:
     scenes.driver("d")
     now = scenes.now_ms()
     assert not move("d", NEAR, now, now).trip

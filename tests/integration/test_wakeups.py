@@ -64,7 +64,7 @@ def test_a_callback_that_fails_costs_nobody_else_anything(wakeups: Wakeups) -> N
     assert same.told.empty()
 
 
-def test_others_may_wait_beside_whoever_expects_an_order(wakeups: Wakeups) -> None:
+def test_others_may_wait_beside_the_request_that_expects_an_order(wakeups: Wakeups) -> None:
     assert wakeups.outcome_within("nobody expects", 5)
     with wakeups.expect("o"):
         begun = time.monotonic()
@@ -82,7 +82,7 @@ def test_a_subscription_is_confirmed_when_it_returns(wakeups: Wakeups) -> None:
         assert listener.next() == "hello"
 
 
-def test_only_those_concerned_are_told_and_only_while_they_listen(wakeups: Wakeups) -> None:
+def test_only_subscribers_are_called_and_only_while_they_subscribe(wakeups: Wakeups) -> None:
     anna, second, bela = Listener(), Listener(), Listener()
     wakeups.subscribe("driver:anna", anna)
     wakeups.subscribe("driver:anna", second)
@@ -101,7 +101,7 @@ def test_only_those_concerned_are_told_and_only_while_they_listen(wakeups: Wakeu
     assert second.told.empty()
 
 
-def test_everybody_is_told_to_look_after_a_lost_connection(wakeups: Wakeups) -> None:
+def test_every_subscriber_is_called_after_a_lost_connection(wakeups: Wakeups) -> None:
     anna, bela = Listener(), Listener()
     wakeups.subscribe("driver:anna", anna)
     wakeups.subscribe("driver:bela", bela)

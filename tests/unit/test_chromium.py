@@ -7,7 +7,7 @@ import pytest
 from tests import chromium
 
 
-def test_a_machine_without_a_browser_is_told_what_to_install(
+def test_a_machine_without_a_browser_shows_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

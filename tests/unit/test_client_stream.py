@@ -56,7 +56,7 @@ def test_connected_is_never_acknowledged_since_older_frames_may_follow() -> None
 
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1006, 1011])
-def test_it_comes_back_after_a_lost_connection(code: int | None) -> None:
+def test_it_reconnects_after_a_lost_connection(code: int | None) -> None:
     assert 0.1 <= Stream(dice=random.Random(1)).lost(code) <= 0.3
 
 
@@ -79,7 +79,7 @@ def test_it_stays_away_where_coming_back_would_be_wrong(code: int, error: type[S
     assert (raised.value.code, raised.value.reason) == (code, "why")
 
 
-def test_the_door_is_tried_again_unless_it_refuses_for_good() -> None:
+def test_the_handshake_is_tried_again_unless_the_refusal_is_final() -> None:
     said = b'{"success": false, "error": {"code": "SOME_CODE", "message": "why"}}'
     assert Stream().refused(502, said) > 0
     assert Stream().refused(429, said) > 0
@@ -91,5 +91,5 @@ def test_the_door_is_tried_again_unless_it_refuses_for_good() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 426, 429, 502])
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"message": "Forbidden"}', b"\xff"])
-def test_a_gateway_at_the_door_refuses_nothing_for_good(status: int, body: bytes) -> None:
+def test_a_gateways_refusal_of_the_handshake_is_never_final(status: int, body: bytes) -> None:
     assert Stream().refused(status, body) > 0

@@ -24,7 +24,7 @@ def begun(*paths: str) -> list[str]:
 
 
 @pytest.mark.parametrize("other", ["/api/v1/orders", f"{ANOTHER}/accept", "/health"])
-def test_whoever_comes_after_a_crowd_for_something_else_does_not_wait_for_all_of_it(other: str) -> None:
+def test_a_request_for_another_target_does_not_wait_for_a_whole_crowd(other: str) -> None:
     order = begun(*[f"{ORDER}/accept"] * 100, other)
     assert len(order) == 101
     assert order.index(other) <= 1

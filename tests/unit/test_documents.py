@@ -116,7 +116,7 @@ def test_every_error_of_the_domain_is_in_the_table_with_its_own_advice(kind: typ
     assert codes.table()[kind.code].advice == kind.advice
 
 
-def test_every_status_of_a_code_is_the_one_that_is_answered() -> None:
+def test_every_status_of_a_code_is_the_answered_one() -> None:
     for path, methods in documents.of_http()["paths"].items():
         for method, one in methods.items():
             for status, response in one["responses"].items():

@@ -23,7 +23,7 @@ from web.http import hosts
         "-a-",
     ],
 )
-def test_a_host_of_rfc_3986_is_one(host: str) -> None:
+def test_a_host_of_rfc_3986_is_valid(host: str) -> None:
     assert hosts.is_valid(host)
 
 

@@ -20,7 +20,7 @@ def test_a_burst_runs_at_once_and_what_follows_waits_longer_and_longer() -> None
     assert delays[-1] == pytest.approx(5 / RATE, abs=0.05)
 
 
-def test_whoever_is_far_behind_is_refused_and_others_are_not() -> None:
+def test_a_caller_far_behind_is_refused_and_others_are_not() -> None:
     pace = Pace()
     for _ in range(int(RATE * (BURST_SECONDS + LONGEST_WAIT))):
         pace._delay(ASHA, RATE)

@@ -50,25 +50,25 @@ class Client:
 
 
 def problem(server: Server, named_pid: int, prepares: bool = True) -> str:
-    return poolers.problem(Client(server, told), lambda: Client(server, told), prepares)
+    return poolers.problem(Client(server, named_pid), lambda: Client(server, named_pid), prepares)
 
 
 def test_postgres_itself_is_asked_once() -> None:
-    assert problem(Server({}, 7), told=7) == ""
+    assert problem(Server({}, 7), named_pid=7) == ""
 
 
 def test_a_pooler_that_keeps_sessions_is_fine() -> None:
-    assert problem(Server({}, 7, 7, 8, 7), told=99) == ""
+    assert problem(Server({}, 7, 7, 8, 7), named_pid=99) == ""
 
 
 @pytest.mark.parametrize("pids", [(7, 7, 7, 8), (7, 7, 8, 9)], ids=["one for both", "another than before"])
 def test_one_that_shares_them_is_refused_with_the_way_out(pids: tuple[int, ...]) -> None:
-    said = problem(Server({"lock_timeout": "0"}, *pids), told=99)
+    said = problem(Server({"lock_timeout": "0"}, *pids), named_pid=99)
     assert "transaction mode" in said
     assert "DATABASE_PREPARE=false" in said
     assert "ALTER ROLE weelo SET lock_timeout = '3000';" in said
 
 
 def test_one_that_shares_them_works_where_the_role_has_the_settings() -> None:
-    assert problem(Server(poolers.SESSION, 7, 7, 7, 7), told=99, prepares=False) == ""
-    assert problem(Server(poolers.SESSION, 7, 7, 7, 7), told=99, prepares=True) != ""
+    assert problem(Server(poolers.SESSION, 7, 7, 7, 7), named_pid=99, prepares=False) == ""
+    assert problem(Server(poolers.SESSION, 7, 7, 7, 7), named_pid=99, prepares=True) != ""

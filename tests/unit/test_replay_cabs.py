@@ -99,7 +99,7 @@ def test_a_driver_on_a_trip_is_between_its_ends() -> None:
     assert where.at(400.0) == NORTH
 
 
-def test_after_a_trip_he_drives_back_to_his_track_and_does_not_jump() -> None:
+def test_after_a_trip_a_driver_drives_back_to_their_track_and_does_not_jump() -> None:
     where = Whereabouts(track((0.0, HERE)))
     where.drive(NORTH, 0.0, 10.0)
     where.stop(10.0)

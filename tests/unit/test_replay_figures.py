@@ -91,7 +91,7 @@ def test_a_truck_given_to_two_drivers_is_a_failure() -> None:
     assert ledger.won["order"].driver_id == "a"
 
 
-def test_a_customer_is_untold_until_he_has_heard_what_his_driver_was_confirmed() -> None:
+def test_a_confirmed_driver_counts_as_unsent_until_the_customer_was_notified() -> None:
     ledger = Ledger()
     made = order(ledger, 2, State.SEARCHING)
     assert ledger.untold() == 0

@@ -96,14 +96,14 @@ def test_an_order_waits_for_a_driver_as_long_as_the_search_lasts_in_real_time(
     assert [ride.given_at for ride in rides[1:]] == given_at
 
 
-def test_whoever_gets_free_goes_to_the_order_that_has_waited_longest() -> None:
+def test_a_driver_who_gets_free_goes_to_the_order_that_has_waited_longest() -> None:
     trips = [round_trip(2, 0.0), round_trip(3, 1.0), trip(4, 2.0, north(5), north(5))]
     rides = simulate(trips, [standing("a", north(5))], 60.0)
     assert [ride.trip.line for ride in rides] == [2, 3, 4]
     assert rides[1].given_at == rides[0].ends_at
 
 
-def test_whoever_gets_free_passes_over_an_order_out_of_reach() -> None:
+def test_a_driver_who_gets_free_skips_an_order_out_of_reach() -> None:
     trips = [round_trip(2, 0.0), trip(3, 1.0, north(60), north(60)), round_trip(4, 2.0)]
     assert [ride.trip.line for ride in simulate(trips, [standing("a", north(0))], 60.0)] == [2, 4]
 
@@ -115,14 +115,14 @@ def test_after_a_trip_a_driver_is_at_its_drop() -> None:
     assert [ride.driver_id for ride in simulate(trips, cabs, 1.0)] == ["driven", "driven"]
 
 
-def test_after_a_trip_a_driver_goes_back_to_his_track() -> None:
+def test_after_a_trip_a_driver_goes_back_to_their_track() -> None:
     home_at = 100.0 + HANDLING_S + 10 / RETURN_KMH * 3600
     cabs = [standing("driven", north(0)), standing("other", north(2.1))]
     trips = [trip(2, 0.0, north(0), north(10)), trip(3, home_at, north(1), north(1))]
     assert [ride.driver_id for ride in simulate(trips, cabs, 1.0)] == ["driven", "driven"]
 
 
-def test_a_driver_moves_with_his_track() -> None:
+def test_a_driver_moves_with_their_track() -> None:
     cabs = [cab("moves", (0.0, north(9)), (50.0, north(1))), standing("stands", north(4))]
     trips = [round_trip(2, 49.0), round_trip(3, 51.0)]
     assert told(simulate(trips[:1], cabs, 1.0)) == [(2, "stands", 49.0)]
@@ -141,7 +141,7 @@ def test_an_order_waits_for_a_driver_who_comes_on_duty() -> None:
     assert told(simulate([round_trip(2, 0.0)], [later], 1.0)) == [(2, "a", 33.0)]
 
 
-def test_nobody_is_taken_after_his_shift() -> None:
+def test_no_driver_is_taken_after_their_shift() -> None:
     short = standing("a", north(0), Span(0.0, 100.0))
     assert len(simulate([round_trip(2, 99.0)], [short], 1.0)) == 1
     assert simulate([round_trip(2, 100.0)], [short], 1.0) == []
@@ -247,7 +247,7 @@ def test_no_order_is_given_twice_and_no_driver_two_at_a_time(
 
 @patiently
 @given(TRIPS, CABS, SPEEDS)
-def test_an_order_is_given_while_it_is_searched_for_to_somebody_at_work(
+def test_an_order_is_assigned_during_its_search_to_a_driver_at_work(
     trips: list[Trip], cabs: list[Cab], speed: float
 ) -> None:
     shifts = {each.driver_id: each.shift for each in cabs}

@@ -30,7 +30,7 @@ def screen() -> OpenOffers:
     return shown
 
 
-def test_he_takes_the_nearest_of_the_offers_he_has_read(screen: OpenOffers) -> None:
+def test_a_driver_takes_the_nearest_of_the_offers_they_have_read(screen: OpenOffers) -> None:
     assert screen.next_read_at() == 1.0
     assert screen.take_nearest(HERE, 0.9) is None
     taken = screen.take_nearest(HERE, 2.0)

@@ -112,7 +112,9 @@ def test_the_order_is_the_trip_with_its_price_from_its_distance() -> None:
     assert truck["pricePerTruck"] == round(customer.FLAG_FALL + customer.FARE_PER_KM * body["distanceKm"], 2)
 
 
-def test_a_customer_hears_of_his_truck_until_it_has_delivered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customer_is_notified_of_their_truck_until_it_has_delivered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     order, made = lived(
         monkeypatch, lambda *_: PLACED, confirmed(), moved("en_route_pickup"), moved("completed")
     )
@@ -123,7 +125,7 @@ def test_a_customer_hears_of_his_truck_until_it_has_delivered(monkeypatch: pytes
     assert made.api.asked == [("POST /orders", order_body(TRIP), "replay-run-7")]
 
 
-def test_a_customer_hears_of_the_end_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_customer_is_notified_of_the_end_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     order, _ = lived(monkeypatch, lambda *_: PLACED, Message("order_expired", {"orderId": "o"}))
     assert (order.state, order.told_end) == (State.EXPIRED, "order_expired")
 

@@ -126,7 +126,7 @@ def test_messages_are_acknowledged_together_by_the_last_id() -> None:
     assert [(frame["type"], frame["data"]) for frame in received] == [("broadcast_ack", {"id": 9})]
 
 
-def test_whoever_is_replaced_by_a_newer_connection_stays_away() -> None:
+def test_a_socket_replaced_by_a_newer_connection_stays_closed() -> None:
     async def script(connection: ServerConnection) -> None:
         await connection.close(4409, "newer")
 
@@ -136,7 +136,7 @@ def test_whoever_is_replaced_by_a_newer_connection_stays_away() -> None:
     assert played.counts == {"connected": 1, "closed 4409 (newer)": 1}
 
 
-def test_whoever_is_replaced_by_a_handshake_he_gave_up_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_replaced_by_its_own_abandoned_handshake_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
     # Long enough for the handshakes after it, whatever else the machine does.
     monkeypatch.setattr(sockets, "OPEN_TIMEOUT_S", 0.5)
 

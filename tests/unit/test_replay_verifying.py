@@ -64,43 +64,43 @@ def test_a_rejected_order_was_offered_to_nobody() -> None:
     assert case.found() == []
 
 
-def test_an_order_that_still_searches_is_one() -> None:
+def test_an_order_that_still_searches_is_a_violation() -> None:
     case = expired()
     case.status = "active"
     assert case.found() == ["it is active: neither final nor running"]
 
 
-def test_an_expiry_that_the_customer_was_not_told_of_is_one() -> None:
+def test_an_expiry_that_the_customer_was_not_sent_is_a_violation() -> None:
     case = expired()
     case.order.told_end = ""
     assert case.found() == ["it is expired, its customer was not told order_expired"]
 
 
-def test_an_expiry_told_of_an_order_that_was_filled_is_one() -> None:
+def test_an_expiry_sent_for_a_filled_order_is_a_violation() -> None:
     case = Case()
     case.order.told_end = "order_expired"
     assert case.found() == ["it is completed, its customer was told order_expired"]
 
 
-def test_another_driver_than_the_customer_was_told_is_one() -> None:
+def test_another_driver_than_the_customer_was_sent_is_a_violation() -> None:
     case = Case()
     case.order.told_driver = "bob"
     assert case.found() == ["its driver is ann, its customer was told bob"]
 
 
-def test_an_accept_confirmed_to_another_driver_is_one() -> None:
+def test_an_accept_confirmed_to_another_driver_is_a_violation() -> None:
     case = Case()
     case.won = Won("bob", "t", "completed", "completed")
     assert case.found() == ["its driver is ann, the accept was confirmed to bob"]
 
 
-def test_an_accept_that_was_never_confirmed_is_one() -> None:
+def test_an_accept_that_was_never_confirmed_is_a_violation() -> None:
     case = Case()
     case.won = None
     assert case.found() == ["its driver is ann, the accept was confirmed to nobody"]
 
 
-def test_a_step_that_was_confirmed_to_the_driver_and_is_missing_is_one() -> None:
+def test_a_step_that_was_confirmed_to_the_driver_and_is_missing_is_a_violation() -> None:
     case = Case("at_pickup")
     case.won = Won("ann", "t", "in_transit", "in_transit")
     assert case.found() == ["its truck is at_pickup, its driver was last confirmed in_transit"]
@@ -112,13 +112,13 @@ def test_a_step_on_its_way_when_the_replay_ended_is_none() -> None:
     assert case.found() == []
 
 
-def test_a_step_that_the_customer_was_not_told_of_is_one() -> None:
+def test_a_step_that_the_customer_was_not_sent_is_a_violation() -> None:
     case = Case("at_pickup")
     case.order.told_trip = "en_route_pickup"
     assert case.found() == ["its truck is at_pickup, its customer was last told en_route_pickup"]
 
 
-def test_an_offer_open_after_the_end_of_the_search_is_one() -> None:
+def test_an_offer_open_after_the_end_of_the_search_is_a_violation() -> None:
     case = Case()
     case.offers[1]["state"] = "open"
     assert case.found() == ["its search is over, and 1 of its offers are open"]
@@ -140,7 +140,7 @@ def test_two_accepted_offers_are_one() -> None:
     assert case.found() == ["its driver is ann, accepted are the offers to ['ann', 'bob']"]
 
 
-def test_an_audit_of_another_driver_or_of_other_steps_is_one() -> None:
+def test_an_audit_of_another_driver_or_of_other_steps_is_a_violation() -> None:
     case = Case()
     case.events[2] = event("truck_assigned", driverId="bob")
     case.events.pop()
@@ -150,7 +150,7 @@ def test_an_audit_of_another_driver_or_of_other_steps_is_one() -> None:
     ]
 
 
-def test_an_order_placed_twice_is_one() -> None:
+def test_an_order_placed_twice_is_a_violation() -> None:
     case = Case()
     case.events.insert(0, event("order_placed"))
     assert case.found() == ["it is completed, its events have 2 order_placed"]

@@ -49,7 +49,7 @@ def test_processes_do_not_see_what_means_others() -> None:
     assert surroundings.for_processes(STRANGERS | WANTED, own_postgres=True) == WANTED
 
 
-def test_libpqs_variables_stay_for_a_postgres_that_somebody_has_named() -> None:
+def test_libpqs_variables_stay_for_a_postgres_that_was_configured() -> None:
     given = {"PGSSLROOTCERT": "/ca.pem"}
     assert surroundings.for_processes(given, own_postgres=False) == given
 
@@ -257,7 +257,7 @@ def environment_at(venv: Path, named: Path) -> None:
     (venv / "installed.json").write_text(json.dumps(stamp))
 
 
-def test_an_environment_that_was_moved_or_copied_is_built_anew(tmp_path: Path) -> None:
+def test_an_environment_that_was_moved_or_copied_is_built_again(tmp_path: Path) -> None:
     environment_at(tmp_path / "here", tmp_path / "here")
     environment_at(tmp_path / "moved", tmp_path / "gone")
     environment_at(tmp_path / "copied", tmp_path / "here")

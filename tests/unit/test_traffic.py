@@ -116,7 +116,7 @@ def test_a_new_process_goes_on_counting_where_the_dead_one_ended_and_has_none_of
     assert figure(found, "weelo_sockets", role="driver") == 0
 
 
-def test_what_was_never_counted_is_told_as_zero(processes: Processes) -> None:
+def test_what_was_never_counted_is_shown_as_zero(processes: Processes) -> None:
     for found in (samples_of(SharedCounters()), processes.count(0, "")):
         for limit in ("orders", "reads"):
             assert figure(found, "weelo_limit_uncounted_total", limit=limit) == 0
