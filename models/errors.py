@@ -83,7 +83,7 @@ class TruckTaken(DomainError):
 class NotOffered(DomainError):
     code = "NOT_OFFERED"
     message = "This order was not offered to you."
-    advice = "Read the open offers anew."
+    advice = "Read the open offers again."
 
 
 class DriverBusy(DomainError):

@@ -319,11 +319,11 @@ def load() -> Settings:
 def _of_single_processes(error: ValidationError) -> dict[str, str]:
     """A sentence for each wrong setting that only one process reads."""
     wrong = {}
-    for one in error.errors():
-        name = str(one["loc"][0]) if one["loc"] else ""
+    for fault in error.errors():
+        name = str(fault["loc"][0]) if fault["loc"] else ""
         # A default made of other settings is not made while any setting is wrong.
-        if name in OF_WEB + OF_FLOWER and one["type"] != "default_factory_not_called":
-            wrong[name] = f"{name.upper()}: {one['msg'].removeprefix('Value error, ')}"
+        if name in OF_WEB + OF_FLOWER and fault["type"] != "default_factory_not_called":
+            wrong[name] = f"{name.upper()}: {fault['msg'].removeprefix('Value error, ')}"
     return wrong
 
 

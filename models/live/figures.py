@@ -36,11 +36,11 @@ def kept(name: str, count: Callable[[], Counts]) -> Counts:
         return _count(name, count)
     counts, fresh = stored
     if not fresh:
-        threading.Thread(target=_count_anew, args=(name, count), name=f"figures-{name}", daemon=True).start()
+        threading.Thread(target=_count_again, args=(name, count), name=f"figures-{name}", daemon=True).start()
     return counts
 
 
-def _count_anew(name: str, count: Callable[[], Counts]) -> None:
+def _count_again(name: str, count: Callable[[], Counts]) -> None:
     """In the background: a failure is tried again the next time the figures are old."""
     try:
         _count(name, count)

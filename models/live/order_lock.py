@@ -62,7 +62,7 @@ class HeldLocks:
     def release(self, pipeline: live.Pipeline) -> None:
         """Releases, with the pipeline's other commands, the locks that their tokens still hold."""
         script = _script(Lock.LUA_RELEASE_SCRIPT)
-        calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]
+        calls = [live.Call(script, [key(claim.customer_id)], [claim.token]) for claim in self._claims]
         self._released = pipeline.add(calls)
 
     def ensure_released(self) -> None:
@@ -100,9 +100,11 @@ def _take_over(claims: Sequence[Claim], pipeline: live.Pipeline) -> set[Claim]:
     script = _script(Lock.LUA_REACQUIRE_SCRIPT)
     lasts_ms = settings.load().order_lock_seconds * 1000
     renewed = pipeline.add(
-        [live.Call(script, [key(one.customer_id)], [one.token, lasts_ms]) for one in claims]
+        [live.Call(script, [key(claim.customer_id)], [claim.token, lasts_ms]) for claim in claims]
     )
-    taken = pipeline.add([("SET", key(one.customer_id), one.token, "NX", "PX", lasts_ms) for one in claims])
+    taken = pipeline.add(
+        [("SET", key(claim.customer_id), claim.token, "NX", "PX", lasts_ms) for claim in claims]
+    )
     try:
         pipeline.execute(decode=False)
         answers = zip(claims, renewed(), taken(), strict=True)

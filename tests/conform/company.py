@@ -50,7 +50,7 @@ class Company(threading.Thread):
             return
         cancelled = customer.http.post(f"/orders/{order['id']}/cancel", json={})
         if cancelled.status_code != HTTPStatus.OK:
-            self._drive_home()
+            self._finish_trip()
 
     def _on_duty(self) -> None:
         here = {"latitude": scenes.NOIDA[0], "longitude": scenes.NOIDA[1]}
@@ -58,7 +58,7 @@ class Company(threading.Thread):
         self._driver.http.put("/drivers/me/availability", json={"available": True})
         self._driver.http.post("/drivers/me/locations", json={"locations": [here]})
 
-    def _drive_home(self) -> None:
+    def _finish_trip(self) -> None:
         """A load cannot be called off: it is driven to its end."""
         trip = self._driver.http.get("/drivers/me").json().get("data", {}).get("currentTrip")
         for step in STEPS[STEPS.index(trip["status"]) + 1 :] if trip else ():

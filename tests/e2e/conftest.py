@@ -37,6 +37,6 @@ def name() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _go_home() -> Iterator[None]:
+def _forget_people() -> Iterator[None]:
     yield
     Person.forget_all()

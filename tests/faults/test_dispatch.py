@@ -167,8 +167,8 @@ def _race(fleet: Fleet, table: Table, pool: ThreadPoolExecutor, name: str) -> st
         cancelled,
         expired,
     ), story
-    assert _ends(heard["driver"]) == _told(accepted, cancelled, expired, won="trip_assigned"), story
-    assert _ends(heard["customer"]) == _told(accepted, False, expired, won="truck_confirmed"), story
+    assert _ends(heard["driver"]) == _expected_ends(accepted, cancelled, expired, won="trip_assigned"), story
+    assert _ends(heard["customer"]) == _expected_ends(accepted, False, expired, won="truck_confirmed"), story
     if row.status == "fully_filled":
         assert table.customer.http.post(f"/orders/{order_id}/cancel", json={"reason": "on"}).is_success
     return str(row.status)
@@ -184,7 +184,7 @@ def _status(accepted: bool, cancelled: bool, expired: bool) -> str:
     return "cancelled" if cancelled else "expired" if expired else "fully_filled"
 
 
-def _told(accepted: bool, cancelled: bool, expired: bool, won: str) -> list[str]:
+def _expected_ends(accepted: bool, cancelled: bool, expired: bool, won: str) -> list[str]:
     told = {won: accepted, "order_cancelled": cancelled, "order_expired": expired}
     return [kind for kind, happened in told.items() if happened]
 

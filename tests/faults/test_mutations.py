@@ -32,8 +32,8 @@ SLOW = (
 )
 PLAIN_DEL = (
     "models/live/order_lock.py",
-    "        calls = [live.Call(script, [key(one.customer_id)], [one.token]) for one in self._claims]\n",
-    '        calls = [("DEL", key(one.customer_id)) for one in self._claims]\n',
+    "live.Call(script, [key(claim.customer_id)], [claim.token]) for claim",
+    '("DEL", key(claim.customer_id)) for claim',
 )
 
 
@@ -47,7 +47,7 @@ def mutated(directory: Path, *changes: tuple[str, str, str]) -> Path:
             shutil.copy(ROOT / part, directory / part)
     for name, old, new in changes:
         text = (directory / name).read_text()
-        assert text.count(old) == 1, f"{name} has changed: make this mutation anew"
+        assert text.count(old) == 1, f"{name} has changed: update this mutation"
         (directory / name).write_text(text.replace(old, new))
     return directory
 

@@ -31,7 +31,7 @@ class Weakening:
     def read(self, tree: Path) -> str:
         """What is to be weakened there. Raises ``AssertionError`` if the code has changed."""
         text = (tree / self.path).read_text()
-        assert text.count(self.old) == 1, f"{self.path} has changed: make this weakening anew"
+        assert text.count(self.old) == 1, f"{self.path} has changed: update this weakening"
         return text
 
 

@@ -203,8 +203,8 @@ def test_a_followup_survives_in_the_outbox_until_it_is_done() -> None:
     assert outcome.followup is not None
     assert [(one.id, one.order_id) for one in left] == [(outcome.followup.id, outcome.order_id)]
     assert left[0].wave == (1, 1)
-    [anew] = offering.broadcasts([(outcome.order_id, left[0].wave)])
-    assert orjson.dumps(anew) == orjson.dumps(outcome.followup.messages)
+    [repeated] = offering.broadcasts([(outcome.order_id, left[0].wave)])
+    assert orjson.dumps(repeated) == orjson.dumps(outcome.followup.messages)
     with db.transaction() as connection:
         outbox.done(connection, [left[0].id])
     with db.transaction() as connection:

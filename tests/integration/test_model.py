@@ -93,7 +93,7 @@ class Order:
 
 
 @dataclass
-class Told:
+class Answered:
     """What was answered for good under a key."""
 
     trucks: int
@@ -110,7 +110,7 @@ class Rules(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.orders: dict[str, Order] = {}
-        self.told: dict[tuple[str, str], Told] = {}
+        self.answered: dict[tuple[str, str], Answered] = {}
         # Drivers that the index knows; a flush forgets them until they are heard again.
         self.known: set[str] = set()
         self.works = True
@@ -151,7 +151,7 @@ class Rules(RuleBasedStateMachine):
     def post(self, customer: str, key: str, trucks: int, works: bool, asynchronous: bool) -> Any:
         self.works = works
         status, body, replayed = self._post(customer, key, trucks, asynchronous)
-        known = self.told.get((customer, key))
+        known = self.answered.get((customer, key))
         if known:
             expected = (known.status, known.body, True) if known.trucks == trucks else (422, None, False)
             assert (status, body if status < 400 else None, replayed) == expected
@@ -172,7 +172,7 @@ class Rules(RuleBasedStateMachine):
         order_id = body["order"]["id"]
         assert order_id not in self.orders
         self.orders[order_id] = Order(customer, trucks)
-        self.told[customer, key] = Told(trucks, status, body, order_id)
+        self.answered[customer, key] = Answered(trucks, status, body, order_id)
         if self.works:
             self._placed(order_id)
         return order_id

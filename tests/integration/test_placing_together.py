@@ -72,7 +72,7 @@ def test_an_order_whose_driver_cannot_be_asked_is_placed_again_alone_and_without
     monkeypatch.setattr(placing_sql.PLACE, "execute", note)
     outcomes = scenes.place([one, other])
     assert sizes == [2, 1]
-    assert {outcome.order_id: _told(outcome) for outcome in outcomes} == {
+    assert {outcome.order_id: _recipients(outcome) for outcome in outcomes} == {
         one: ["driver:mira"],
         other: ["driver:carl"],
     }
@@ -141,7 +141,7 @@ def _one_whose_nearest_driver_is_not_there() -> tuple[str, str]:
     return scenes.admitted("asha"), scenes.admitted("bina", vehicle=("TRUCK", "OPEN_17FT"))
 
 
-def _told(outcome: Outcome) -> list[str]:
+def _recipients(outcome: Outcome) -> list[str]:
     return [message.to for message in outcome.followup.messages] if outcome.followup else []
 
 

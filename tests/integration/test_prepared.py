@@ -31,7 +31,7 @@ VALUES: dict[str, Any] = {"now": None, "count": 3, "ids": [ORDER_ID], "names": [
 
 
 @pytest.fixture(autouse=True)
-def anew(clean: None) -> Iterator[None]:
+def fresh_connections(clean: None) -> Iterator[None]:
     """Connections that have prepared nothing, and none that a test has spoilt afterwards."""
     db.dispose()
     yield

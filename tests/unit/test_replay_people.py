@@ -28,7 +28,7 @@ QUEUED = Answer(202, {"order": {"id": "o", "status": "queued"}})
 System = Callable[[str, str, dict[str, Any] | None], Answer]
 
 
-class Told(Api):
+class ScriptedApi(Api):
     """An interface whose answers come from a function of the test."""
 
     def __init__(self, system: System) -> None:
@@ -61,7 +61,7 @@ class Phone:
 
 def world(system: System) -> World:
     clock = Clock(TRIP.requested_at, 6000.0)
-    return World(Told(system), clock, Ledger(), Tokens(), "run")
+    return World(ScriptedApi(system), clock, Ledger(), Tokens(), "run")
 
 
 def run(made: World, life: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -121,7 +121,7 @@ def test_a_customer_is_notified_of_their_truck_until_it_has_delivered(
     assert order.state is State.COMPLETED
     assert (order.told_driver, order.told_truck, order.told_trip) == ("ann", "t", "completed")
     assert (order.answer_status, order.order_id, made.ledger.by_id["o"]) == (201, "o", order)
-    assert isinstance(made.api, Told)
+    assert isinstance(made.api, ScriptedApi)
     assert made.api.asked == [("POST /orders", order_body(TRIP), "replay-run-7")]
 
 
@@ -138,7 +138,7 @@ def test_a_queued_order_is_asked_about_until_it_is_placed(monkeypatch: pytest.Mo
 
     order, made = lived(monkeypatch, system, Message("order_expired", {}))
     assert (order.answer_status, order.state) == (202, State.EXPIRED)
-    assert isinstance(made.api, Told)
+    assert isinstance(made.api, ScriptedApi)
     assert [what for what, _, _ in made.api.asked] == ["POST /orders", *["GET /orders/o"] * 3]
 
 
@@ -199,7 +199,7 @@ def driven(system: System, job: Job = JOB) -> tuple[World, Won, Whereabouts]:
 
 
 def steps(made: World) -> list[str]:
-    assert isinstance(made.api, Told)
+    assert isinstance(made.api, ScriptedApi)
     return [body["status"] for _, body, _ in made.api.asked if body]
 
 

@@ -26,8 +26,8 @@ def licence(package: str) -> str:
         return "(not for this platform)"
     # Types name only what the standard for metadata requires; as JSON it is a plain dictionary.
     expression, free = (str(said.json.get(name, "")) for name in ("license_expression", "license"))
-    listed = [one for one in said.get_all("Classifier") or [] if one.startswith("License")]
-    classified = ", ".join(one.rpartition(" :: ")[2] for one in listed)
+    listed = [name for name in said.get_all("Classifier") or [] if name.startswith("License")]
+    classified = ", ".join(name.rpartition(" :: ")[2] for name in listed)
     return expression or classified or free.strip().partition("\n")[0][:60]
 
 

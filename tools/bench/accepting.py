@@ -28,7 +28,7 @@ def accepts(course: Course) -> list[Row]:
 
 
 class _Races:
-    """The first of an order's drivers to hear of it accepts; when each accept and each answer came."""
+    """The first of an order's drivers to get the offer accepts; when each accept and each answer came."""
 
     def __init__(self) -> None:
         self.accepted: dict[str, float] = {}

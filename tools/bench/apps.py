@@ -19,7 +19,7 @@ LOST_PAUSE_SECONDS = 0.2
 
 
 class Line:
-    """One connection; while it is busy, ``app`` hears what comes."""
+    """One connection; while it is busy, ``app`` gets its bytes."""
 
     def __init__(self, lines: "Lines") -> None:
         self._lines = lines

@@ -136,7 +136,7 @@ class Checkout:
             return False
 
 
-# They would have `make run` use servers that somebody else has started.
+# They would make `make run` use servers that it did not start.
 _STORE_SETTINGS = frozenset({"DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"})
 
 

@@ -34,17 +34,17 @@ class Crew:
 
     def report(self, _: float) -> None:
         """Every driver sends a position."""
-        for one, (latitude, longitude) in zip(self._sockets, self._places, strict=True):
-            one.report(latitude, longitude)
+        for driver_socket, (latitude, longitude) in zip(self._sockets, self._places, strict=True):
+            driver_socket.report(latitude, longitude)
 
     def leave(self) -> None:
         """Every driver closes the socket."""
-        for one in self._sockets:
-            one.close()
+        for driver_socket in self._sockets:
+            driver_socket.close()
 
     def _acknowledge(self, _: float) -> None:
-        for one in self._sockets:
-            one.acknowledge()
+        for driver_socket in self._sockets:
+            driver_socket.acknowledge()
 
 
 def until_indexed(course: Course, loop: Loop, subtypes: Sequence[str], count: int) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 READ_BYTES = 262_144
-# Nothing to do and nobody to hear of: how long a look may take (seconds).
+# An idle system: how long a look may take (seconds).
 IDLE_SECONDS = 0.05
 
 

@@ -129,9 +129,9 @@ class Overload:
         subtypes = [f"{name}_{number}" for number in range(count)]
         subs = [people.register(subtype, 1)[0] for subtype in subtypes]
         tokens = [people.token("driver", sub) for sub in subs]
-        for one in connect(self._loop, self._course.site.web_port, tokens, heard):
+        for driver_socket in connect(self._loop, self._course.site.web_port, tokens, heard):
             latitude, longitude = people.place(DRIVERS_KM)
-            one.report(latitude, longitude)
+            driver_socket.report(latitude, longitude)
         until_indexed(self._course, self._loop, subtypes, count)
         accepts = []
         for subtype, token in zip(subtypes, tokens, strict=True):
@@ -235,7 +235,7 @@ def main() -> int:
     """Runs the cases, prints a table of each, and says whether every line was reached."""
     parser = argparse.ArgumentParser(prog="make overload", description=__doc__)
     parser.add_argument(
-        "--cases", nargs="*", default=[one for one in CASES if not CASES[one].insists], choices=list(CASES)
+        "--cases", nargs="*", default=[name for name in CASES if not CASES[name].insists], choices=list(CASES)
     )
     parser.add_argument("--seconds", type=float, default=LOAD_SECONDS)
     wanted = parser.parse_args()

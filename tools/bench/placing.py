@@ -24,7 +24,7 @@ LAST_OFFERS_SECONDS = 2.0
 def placed(
     course: Course, connections: int, name: str, seconds: float, loop: Loop
 ) -> tuple[Round, list[bytes]]:
-    """One round as fast as so many connections go; and the requests that were sent."""
+    """One round as fast as ``connections`` allow, and the requests that were sent."""
     subtype = f"{name}_{time.time_ns()}"
     crew, record = Crew(course, loop, subtype), Record()
     orders = course.people.orders(subtype)

@@ -82,7 +82,7 @@ class DriverSocket:
         self._write(TEXT, f'{{"type":"update_location","data":{place}}}'.encode())
 
     def acknowledge(self) -> None:
-        """Says what was heard last, if that is new."""
+        """Reports the last result, if it is new."""
         if self._last != self._acknowledged:
             self._acknowledged = self._last
             self.send("broadcast_ack", id=int(self._last))
@@ -146,8 +146,8 @@ def connect(
     found: list[DriverSocket] = []
     for start in range(0, len(tokens), AT_ONCE):
         batch = [DriverSocket(loop, port, token, heard, other) for token in tokens[start : start + AT_ONCE]]
-        for one in batch:
-            one.opened()
+        for opening in batch:
+            opening.opened()
         found += batch
         loop.run(time.monotonic() + 0.005)
     return found

@@ -20,7 +20,7 @@ from tools.replay.tokens import Tokens
 AT_ONCE = 16
 # Enough for everybody's next request; the rest wait in the client, in a queue that is short.
 CONNECTIONS = 64
-# A cancelled order's trucks hear of it within this time; what still drives then has a load on, or is to.
+# A cancelled order's trucks are notified within this time; what still drives then has a load on, or is to.
 CANCELS_ARRIVE_WITHIN_S = 1.5
 # The last steps are on their way to the customers.
 TOLD_WITHIN_S = 5.0
@@ -174,7 +174,9 @@ class City:
 
     async def _end(self) -> None:
         """Orders are called off where they still can be, loads are brought home, drivers go off duty."""
-        await self._until(lambda: not any(one.open for one in self.customers.values()), HOME_WITHIN_S)
+        await self._until(
+            lambda: not any(customer.open for customer in self.customers.values()), HOME_WITHIN_S
+        )
         await self._until(lambda: not self._unloaded(), CANCELS_ARRIVE_WITHIN_S)
         self.hurrying.set()
         await self._until(lambda: not any(driver.busy for driver in self.drivers), HOME_WITHIN_S)

@@ -101,7 +101,7 @@ class Demo:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, url: str, within: float = STARTED_WITHIN_S, **options: int | float) -> None:
-        """Starts it and returns when it runs, or after so many seconds.
+        """Starts it and returns when it runs, or after ``within`` seconds.
 
         ``options`` are seed, drivers, speed and minutes. Raises ``AlreadyRunning``
         or ``NotStarted`` with its own sentence.
@@ -144,7 +144,7 @@ class Demo:
             )
 
     def stop(self, within: float = 60.0) -> bool:
-        """Asks it to end and waits for that; whether it has ended within so many seconds."""
+        """Asks it to end and waits for that; whether it has ended within ``within`` seconds."""
         if note := self._files.read():
             _send(note["pid"], signal.SIGTERM)
         until = time.monotonic() + within

@@ -52,7 +52,7 @@ def orders_a_second(share: float, drivers: int, speed: float) -> float:
 def day(seed: int, seconds: float, drivers: int, speed: float) -> Iterator[Wish]:
     """The orders of one day in the order they come; the same seed wishes the same."""
     dice = random.Random(f"{seed}:demand")
-    most = max(orders_a_second(one / 24, drivers, speed) for one in range(24))
+    most = max(orders_a_second(hour / 24, drivers, speed) for hour in range(24))
     after_s = 0.0
     while (after_s := after_s + dice.expovariate(most)) < seconds:
         if dice.random() * most < orders_a_second(after_s / seconds, drivers, speed):

@@ -1,4 +1,4 @@
-"""A driver of the city: cruises, hears of orders, takes one now and then, and drives it."""
+"""A driver of the city: cruises, gets offers, takes one now and then, and drives it."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ TICK_S = 1.0
 POSITION_EVERY_TICKS = 2
 # Reading an offer and deciding takes a person this long, however fast the city lives.
 REACTION_S = (1.0, 4.0)
-# An order of nobody in the city is left for so long to a person who plays driver against the same system.
+# An order of nobody in the city is left for this long to a person who plays driver against the same system.
 STRANGERS_FIRST_S = 20.0
 # One of eight offers is not to a driver's taste; one of forty trucks breaks down on its way.
 DECLINES, BREAKS_DOWN = 0.12, 0.025
@@ -205,7 +205,7 @@ class Driver:
     def _customer(self, of: dict[str, Any]) -> "Customer | None":
         """The customer of this order, if they are of this city."""
         everybody = self._city.customers.values()
-        return next((one for one in everybody if one.order_id == of["orderId"]), None)
+        return next((each for each in everybody if each.order_id == of["orderId"]), None)
 
 
 def _called_off(error: WeeloError) -> bool:

@@ -22,11 +22,11 @@ class Ledger:
     failures: Counter[str] = field(default_factory=Counter)
     first_offer_s: list[float] = field(default_factory=list)
     first_truck_s: list[float] = field(default_factory=list)
-    # Orders whose first offer was heard, by when (monotonic clock); taken out as they end.
+    # Orders whose first offer arrived, by when (monotonic clock); taken out as they end.
     heard: dict[str, float] = field(default_factory=dict)
 
     def offered(self, order_id: str, now: float) -> None:
-        """A driver heard of an order."""
+        """A driver got an offer of an order."""
         self.offers += 1
         self.heard.setdefault(order_id, now)
 

@@ -23,7 +23,7 @@ from tools.local.stopping import Stopping
 # After the launcher's own death its leash needs up to 9 s to end the rest.
 PREVIOUS_ENDS_WITHIN = 15.0
 LOOK_EVERY = 0.1
-# A server that somebody has named is up, or it is not the right one.
+# A server that is configured is up, or it is the wrong one.
 ANSWERS_WITHIN = 3
 # Longer than any answer that is one; Ctrl-C interrupts it at once.
 STEP_WITHIN = 10.0

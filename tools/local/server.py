@@ -34,7 +34,7 @@ class StoreError(Exception):
 
 
 class AlreadyRunning(StoreError):
-    """The data is in use by a server that somebody else has started."""
+    """The data is in use by a server that another process has started."""
 
 
 class Server(ABC):

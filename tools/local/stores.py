@@ -103,7 +103,7 @@ class Postgres(Server):
         if not self._data.exists():
             self._initialise()
         self._refuse_other_version()
-        # Nobody holds the lock, so nobody runs; a pid in here can only be somebody else's by now.
+        # The lock is free, so no server runs; a pid in here can only be another process's by now.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     def _find_home(self) -> Path:

@@ -23,12 +23,12 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 # A process that has lasted this long is taken for healthy again.
 HEALTHY_AFTER = 30.0
-# So many ends in a row before anything was ever ready are not going to stop by themselves.
+# After this many exits in a row before anything was ready, another start would not help.
 HOPELESS_AFTER = 5
 # The others do without them.
 DISPENSABLE = ("flower",)
 
-# The door and the clock first, so that no new work comes in; then everybody else. A worker takes 1.8 to
+# Web and beat first, so that no new work comes in; then the others. A worker takes 1.8 to
 # 2.7 s, of which Celery sleeps 1.5. The seconds, added up, leave room for the stores within the ten of a
 # stop.
 STOP_FIRST = ("web", "beat")
@@ -104,7 +104,7 @@ class Process:
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def ask(self) -> None:
-        """Asks the process to finish; only its head, which tells the others in its own way."""
+        """Asks the process to finish; only the group's first process, which stops its children itself."""
         if self._process:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 # libpq reads them beside any address: PGSSLMODE, PGSERVICE, PGOPTIONS, PGHOST ...
 LIBPQ = "PG"
-# What make tells its children would make a make among ours behave as one of its own. The others are read by
+# With make's own variables, a make that we start would behave as its child. The others are read by
 # Celery's and gunicorn's commands, past our settings, and mean somebody else's program.
 NOT_FOR_CHILDREN = frozenset(
     {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GUNICORN_CMD_ARGS", "DJANGO_SETTINGS_MODULE"}

@@ -1,4 +1,4 @@
-"""Postgres refuses to run as root, so root runs it as somebody else who is already there.
+"""Postgres refuses to run as root, so root runs it as another existing account.
 
 A checkout often lies below a directory that only root may enter. Nothing is ever opened up for
 that: the data and a copy of the programs then go to a directory of their own outside it.
@@ -63,7 +63,7 @@ def account(directory: Path) -> Account | None:
         return None
     owner = directory.stat().st_uid if directory.exists() else 0
     if owner != 0:
-        # Data that somebody began without root stays theirs.
+        # Data that was made without root keeps its owner.
         entry = pwd.getpwuid(owner)
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
     for name in ACCOUNTS:

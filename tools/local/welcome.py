@@ -1,4 +1,4 @@
-"""What the launcher tells, people and programs: whether it is ready, what runs where, how to begin."""
+"""What the launcher reports to people and programs: whether it is ready, what runs where, how to begin."""
 
 import json
 import os

@@ -68,7 +68,7 @@ def driver_id(recorded: str) -> str:
 
 
 def cabs(pings: Iterable[Ping], window: Span) -> list[Cab]:
-    """The cabs that were heard of in the window or just before it, by the beginning of their shifts.
+    """The cabs with a ping in the window or just before it, by the beginning of their shifts.
 
     A shift lasts from the first ping to ten minutes after the last one. It begins with the window
     if the first ping does so within ten minutes, and has no end if it would outlast the window.

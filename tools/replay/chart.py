@@ -24,7 +24,7 @@ OUTCOMES: tuple[tuple[str, tuple[State, ...], str], ...] = (
     ("expired", (State.EXPIRED, State.CANCELLED), RED),
     ("refused", (State.REFUSED, State.REJECTED, State.UNANSWERED), GREY),
 )
-# The line through the waiting times is the median of so many parts of the time shown.
+# The line through the waiting times is the median of this many parts of the time shown.
 PARTS = 60
 
 

@@ -53,10 +53,10 @@ def convert(source: Path, to: Path, zone: tzinfo = UTC) -> tuple[dict[str, int],
     counts = _write(rows, to)
     if not counts:
         first = next(
-            (f" ({one.file}, line {one.first[0][0]}: {one.first[0][1]})" for one in bad if one.first), ""
+            (f" ({each.file}, line {each.first[0][0]}: {each.first[0][1]})" for each in bad if each.first), ""
         )
         raise InputProblem(f"Nothing in {source} could be used{first}.")
-    return counts, [one for one in bad if one.count]
+    return counts, [each for each in bad if each.count]
 
 
 def _write(rows: Iterable[recordings.Row], to: Path) -> dict[str, int]:

@@ -25,7 +25,7 @@ def city_drive_s(start: Place, end: Place) -> float:
 
 
 def place_of(point: dict[str, Any]) -> Place:
-    """A pickup or drop as the system tells it."""
+    """A pickup or drop as the system sends it."""
     at = point["coordinates"]
     return Place(at["latitude"], at["longitude"])
 
@@ -42,7 +42,7 @@ class Job:
 
     @classmethod
     def told(cls, trip: dict[str, Any]) -> Self:
-        """The trip as the system tells it to its driver."""
+        """The trip as the system sends it to its driver."""
         pickup, drop = place_of(trip["pickup"]), place_of(trip["drop"])
         return cls(trip["orderId"], trip["truckRequestId"], pickup, drop, trip["status"])
 

@@ -35,7 +35,7 @@ TOLERANCE = 3
 # At the same moment a driver who gets free is there for the orders that search.
 DRIVERS_FIRST, ORDERS_NEXT = 0, 1
 
-# Something that happens, told the recorded moment at which it does.
+# Something that happens, called with the recorded moment at which it does.
 Event = Callable[[float], None]
 
 

@@ -103,7 +103,7 @@ def without(missing: Sequence[str], line: str) -> str:
     found = columns(line)
     if any(re.fullmatch(r"-?[\d.]+", name) for name in found):
         return ": it begins with values; put a line with the names of the columns before them"
-    named = {name: next((one for one in ALIASES[name] if one in found), "") for name in missing}
+    named = {name: next((alias for alias in ALIASES[name] if alias in found), "") for name in missing}
     if hints := [f"{other} is {name}" for name, other in named.items() if other]:
         return f": it has {', '.join(sorted(found - {''}))}; perhaps {', '.join(hints)}; {CONVERT}"
     return "."

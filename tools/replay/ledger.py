@@ -99,7 +99,7 @@ class Ledger:
     def __init__(self) -> None:
         self.orders: list[Order] = []
         self.by_id: dict[str, Order] = {}
-        # Apart from the orders: a driver can hear of one, and win it, before its customer has the 201.
+        # Apart from the orders: a driver can get its offer, and win it, before its customer has the 201.
         self.offers: dict[str, Offers] = {}
         self.won: dict[str, Won] = {}
         self.states: Counter[State] = Counter()
@@ -146,7 +146,7 @@ class Ledger:
         return won
 
     def untold(self) -> int:
-        """Orders whose customers have not heard yet of what the system has confirmed to a driver."""
+        """Orders whose customers were not yet notified of what the system has confirmed to a driver."""
         ours = ((self.by_id[order_id], won) for order_id, won in self.won.items() if order_id in self.by_id)
         return sum(not _has_heard(order, won) for order, won in ours)
 

@@ -26,7 +26,7 @@ TRIP_COLUMNS = (
 )
 PING_COLUMNS = ("at", "driver", "latitude", "longitude")
 
-# Enough to tell what a file is.
+# Enough to recognise what a file is.
 HEAD_BYTES = 4096
 GZIP_MAGIC = b"\x1f\x8b"
 # What the system takes as `distanceKm`.

@@ -22,7 +22,7 @@ ALL_ONLINE_WITHIN_S = 30.0
 SEARCHES_END_WITHIN_S = 75.0
 # A trip that still runs by then stays running, which is as good an end of a replay as any.
 TRIPS_END_WITHIN_S = 30.0
-# What was just done is on its way to the sockets; what has not come by then was not told.
+# What was just done is on its way to the sockets; what has not arrived by then was not sent.
 LAST_MESSAGES_S = 2.0
 ALL_TOLD_WITHIN_S = 15.0
 # An order is answered within 5 s or not as it should be.

@@ -65,7 +65,7 @@ class Socket:
         return self._connection is not None
 
     async def stay_connected(self) -> None:
-        """Runs until cancelled, or until somebody else connects as this person (4409).
+        """Runs until cancelled, or until another connection of this person replaces it (4409).
 
         Somebody else is not a handshake of our own that was given up and that the server has
         finished after all: then the client reconnects.

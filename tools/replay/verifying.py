@@ -1,4 +1,4 @@
-"""Compares what the sockets told with what the system says afterwards, order by order."""
+"""Compares what the sockets received with what the system shows afterwards, order by order."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """One thing about one order that two sources tell differently."""
+    """One thing about one order in which two sources differ."""
 
     line: int
     order_id: str
@@ -29,7 +29,7 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One order as the sockets told it: to its customer, to the drivers asked, to the one who won."""
+    """One order as its sockets received it: its customer's, those of the drivers asked, and of the winner."""
 
     order: Order
     asked: frozenset[str]
@@ -76,7 +76,7 @@ def _seen(world: World, order: Order) -> Seen:
 
 
 def disagreements(seen: Seen, view: dict[str, Any], story: dict[str, Any]) -> list[str]:
-    """What the sockets, the order (``view``) and its audit (``story``) tell differently."""
+    """What the sockets, the order (``view``) and its audit (``story``) differ in."""
     status = view["order"]["status"]
     if status not in RUNNING | FINAL:
         return [f"it is {status}: neither final nor running"]
@@ -129,7 +129,7 @@ def _audit(status: str, events: list[Event]) -> Iterable[str]:
 
 
 def _audit_of_offers(seen: Seen, truck: dict[str, Any], story: dict[str, Any]) -> Iterable[str]:
-    waves = {one["driverId"] for wave in _data(story["events"], "wave_sent") for one in wave["drivers"]}
+    waves = {driver["driverId"] for wave in _data(story["events"], "wave_sent") for driver in wave["drivers"]}
     states = {offer["driverId"]: offer["state"] for offer in story["offers"]}
     for source, known in (("events", waves), ("offers", states.keys())):
         if unknown := seen.asked - known:

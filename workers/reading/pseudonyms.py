@@ -87,9 +87,9 @@ class _Names:
 
     def _sorted(self, drivers: Sequence[Any]) -> list[Any]:
         """Drivers by their names, not by their distance: ids, or what each was offered."""
-        if all(isinstance(one, str) for one in drivers):
-            return sorted(self.of(one) for one in drivers)
-        return sorted((self.shown(one) for one in drivers), key=lambda one: str(one["driverId"]))
+        if all(isinstance(driver, str) for driver in drivers):
+            return sorted(self.of(driver) for driver in drivers)
+        return sorted((self.shown(driver) for driver in drivers), key=lambda driver: str(driver["driverId"]))
 
 
 def _drivers_of(whole: Mapping[str, Any]) -> set[str]:
@@ -97,7 +97,7 @@ def _drivers_of(whole: Mapping[str, Any]) -> set[str]:
     for event in whole["events"]:
         data = event["data"]
         named = [data, *data.get("drivers", ()), *data.get("assignedDrivers", ())]
-        found |= {one if isinstance(one, str) else one.get("driverId", "") for one in named}
+        found |= {driver if isinstance(driver, str) else driver.get("driverId", "") for driver in named}
     return found
 
 

@@ -86,7 +86,7 @@ class SocketEnded(WeeloError):
 
 
 class TokenExpired(SocketEnded):
-    """4401, or a 401 at the door: get a new token."""
+    """4401, or a 401 in the handshake: get a new token."""
 
 
 class Replaced(SocketEnded):
@@ -94,4 +94,4 @@ class Replaced(SocketEnded):
 
 
 class SocketRefused(SocketEnded):
-    """The door refused the upgrade for good; ``code`` is the HTTP status."""
+    """The upgrade was refused for good; ``code`` is the HTTP status."""

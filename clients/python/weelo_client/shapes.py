@@ -213,7 +213,7 @@ class DriverView(Registration):
 
 
 class Broadcast(TypedDict):
-    """An open offer, as ``new_broadcast`` and ``GET /drivers/me/broadcasts`` tell it."""
+    """An open offer, as ``new_broadcast`` and ``GET /drivers/me/broadcasts`` show it."""
 
     orderId: str
     truckRequestId: str

@@ -28,7 +28,7 @@ POLICY = 1008
 # Frames of ours that the server cannot read: the same would happen again.
 OURS = frozenset({1003, 1007, 1009})
 ENDS = {4401: TokenExpired, 4409: Replaced} | dict.fromkeys(OURS, SocketEnded)
-# What a door says that is about to be back.
+# The statuses of a handshake that is worth a repeat.
 DOOR_RETRIES = frozenset({408, 425, 429})
 
 
