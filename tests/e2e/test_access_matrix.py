@@ -148,7 +148,7 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 
 @pytest.mark.parametrize(("method", "rule"), ROWS, ids=[" ".join(one) for one in ROWS])
-def test_only_who_may_gets_in_and_only_to_what_is_his(system: System, method: str, rule: str) -> None:
+def test_only_allowed_roles_get_in_and_only_to_their_own_data(system: System, method: str, rule: str) -> None:
     row = ROWS[method, rule]
     here = scene(system.urls[0], row.stage)
     nobody = here.call(method, rule, row, None)

@@ -124,7 +124,7 @@ def test_flower_is_closed_without_its_password(
 
 
 @pytest.mark.parametrize("path", ["task/apply/sweeps.expire", "worker/shutdown/x", "task/revoke/x"])
-def test_nor_does_flower_do_anything_for_him(flower: str, path: str) -> None:
+def test_flower_does_nothing_without_its_password(flower: str, path: str) -> None:
     assert httpx.post(f"{flower}/api/{path}", json={"args": []}).status_code == 401
 
 

@@ -61,7 +61,7 @@ def test_a_key_with_an_underscore_in_its_name_is_no_key(system: System, name: st
     assert raw.send(system.urls[0], post(token, "X_Idempotency_Key: a:b")).status == 201
 
 
-def test_the_key_of_another_customer_says_nothing_about_him(system: System, name: str) -> None:
+def test_the_key_of_another_customer_reveals_nothing(system: System, name: str) -> None:
     asha, ravi = (Person(system.urls[0], "customer", name + letter) for letter in "ab")
     first = asha.order(away(), X_Idempotency_Key="k")
     other = ravi.order(away(distanceKm=26), X_Idempotency_Key="k")

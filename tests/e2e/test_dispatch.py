@@ -18,7 +18,7 @@ def somewhere(system: System, name: str, *vehicle: str) -> tuple[Person, Person,
     return drivers[0], drivers[1], Person(system.urls[0], "customer", name)
 
 
-def test_two_drivers_on_two_web_processes_hear_and_one_wins(system: System, name: str) -> None:
+def test_two_drivers_on_two_web_processes_are_notified_and_one_wins(system: System, name: str) -> None:
     # The contract's payload; a driver of another vehicle stands nearer than both.
     one, two, asha = somewhere(system, name, "TRUCK", "TATA_ACE")
     other = on_duty(system.urls[0], f"{name}-x", 0.1, ("TRUCK", "OPEN_17FT"))

@@ -97,7 +97,7 @@ def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
         f"filled: greedy                100.0% ({TRIPS} of {TRIPS})",
         "filled: difference            +0.0 points, at least -3 expected",
         "bad lines in trips.csv        2",
-        f"compared afterwards           {TRIPS} orders with what the sockets told: 0 disagreements",
+        f"compared afterwards           {TRIPS} orders with what the sockets received: 0 disagreements",
         "trips.csv, line 12: requested_at 'noon' is not an ISO 8601 time",
     ):
         assert row in map(str.rstrip, said.splitlines()), said

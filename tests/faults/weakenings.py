@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 AUTH = "tests/unit/test_auth.py::"
-MATRIX = "tests/e2e/test_access_matrix.py::test_only_who_may_gets_in_and_only_to_what_is_his"
+MATRIX = "tests/e2e/test_access_matrix.py::test_only_allowed_roles_get_in_and_only_to_their_own_data"
 ORDERS = "tests/e2e/test_bad_input_orders.py::"
 CONSOLE = "tests/unit/test_console.py::"
 LIMITS = "tests/e2e/test_limits.py::"

@@ -355,7 +355,7 @@ def test_positions_of_many_are_taken_in_one_call_each_after_the_one_before_it() 
 @pytest.mark.parametrize(
     ("at_ms", "why"), [(NOW + 29_999, "older than the last one"), (NOW - 30_001, "older than a minute")]
 )
-def test_an_old_position_is_kept_out_but_its_driver_was_heard(at_ms: int, why: str) -> None:
+def test_an_old_position_is_ignored_but_renews_its_drivers_presence(at_ms: int, why: str) -> None:
     put("one", DELHI, seen_ms=NOW - 40_000)
     there = (28.7, 77.1)
     now = NOW + 30_000

@@ -169,7 +169,7 @@ def test_a_follow_up_that_cannot_be_read_stops_neither_the_others_nor_its_order(
     assert "trip_assigned" in [frame.type for frame in mailbox.since("driver:one", 0).frames]
 
 
-def test_a_mailbox_that_is_none_keeps_nobody_else_from_hearing() -> None:
+def test_a_broken_mailbox_keeps_no_message_from_others() -> None:
     scenes.driver("one", vehicle=("TRUCK", "LCV"))
     scenes.driver("two", 2)
     scenes.placed("asha", vehicle=("TRUCK", "LCV"))

@@ -134,7 +134,7 @@ def test_after_flushall_postgres_is_enough_for_a_heartbeat(now_ms: int) -> None:
     assert found(now_ms, HERE) == ["ravi"]
 
 
-def test_a_heartbeat_before_any_position_is_no_place_to_be_found_at(now_ms: int) -> None:
+def test_a_heartbeat_before_any_position_adds_no_driver_to_the_index(now_ms: int) -> None:
     registered()
     assert locating.heartbeat("ravi", now_ms, None)
     assert found(now_ms) == []

@@ -72,7 +72,7 @@ def test_many_accepts_are_one_update_in_half_a_second_and_the_last_number_arrive
             time.sleep(0.15)
         lasted = time.monotonic() - begun
         until(lambda: numbers(at_driver)[-1:] == [1], what="the last number did not arrive")
-        until(lambda: numbers(at_customer)[-1:] == [1], what="the customer was not told")
+        until(lambda: numbers(at_customer)[-1:] == [1], what="the customer was not notified")
         time.sleep(2 * remaining.INTERVAL_SECONDS)
     for heard in (at_driver, at_customer):
         moments = [at for at, frame in heard if frame["type"] == UPDATE]

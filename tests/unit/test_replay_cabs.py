@@ -58,18 +58,18 @@ def test_a_shift_lasts_from_the_first_ping_to_ten_minutes_after_the_last() -> No
     assert cab.shift == Span(12_000.0, 13_000.0 + GRACE_S)
 
 
-def test_a_cab_heard_at_the_edges_of_the_window_is_there_throughout() -> None:
+def test_a_cab_with_pings_at_the_edges_of_the_window_is_there_throughout() -> None:
     (cab,) = cabs([Ping(10_599.0, "a", HERE), Ping(19_500.0, "a", NORTH)], WINDOW)
     assert cab.shift == Span(WINDOW.begins, float("inf"))
 
 
-def test_a_cab_heard_just_before_the_window_is_there_where_it_was_heard() -> None:
+def test_a_cab_with_a_ping_just_before_the_window_is_there_at_that_place() -> None:
     (cab,) = cabs([Ping(9_900.0, "a", NORTH)], WINDOW)
     assert cab.shift == Span(WINDOW.begins, 9_900.0 + GRACE_S)
     assert cab.track.at(WINDOW.begins) == NORTH
 
 
-def test_a_cab_that_was_heard_long_before_or_after_the_window_is_not_there() -> None:
+def test_a_cab_with_pings_long_before_or_after_the_window_is_not_there() -> None:
     assert cabs([Ping(9_399.0, "a", HERE), Ping(20_001.0, "a", HERE)], WINDOW) == []
 
 
@@ -86,7 +86,7 @@ def test_a_plain_id_stays_readable() -> None:
     assert driver_id("A") != driver_id("a")
 
 
-def test_a_free_driver_is_where_the_recording_has_him() -> None:
+def test_a_free_driver_is_where_the_recording_has_them() -> None:
     where = Whereabouts(track((0.0, HERE), (60.0, NORTH)))
     assert (where.at(59.0), where.at(60.0)) == (HERE, NORTH)
 
@@ -138,7 +138,7 @@ class Phone(Socket):
         return self.works
 
 
-def test_positions_are_said_when_they_change_and_heartbeats_when_they_do_not() -> None:
+def test_positions_are_sent_when_they_change_and_heartbeats_when_they_do_not() -> None:
     moments, phone = [0.0], Phone()
     clock = Clock(0.0, 1.0, lambda: moments[-1])
     clock.start()

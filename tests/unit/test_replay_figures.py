@@ -65,7 +65,7 @@ def test_the_share_filled_counts_only_orders_with_a_free_driver_near(ledger: Led
     assert (found.near, found.near_filled) == (3, 2)
 
 
-def test_an_offer_heard_twice_by_one_driver_counts_once(ledger: Ledger) -> None:
+def test_an_offer_received_twice_by_one_driver_counts_once(ledger: Ledger) -> None:
     assert ledger.offers_heard == 4
     assert list(ledger.offers["order-2"].drivers) == [0, 1, 2]
 
@@ -141,7 +141,7 @@ def test_the_table_says_what_was_done(ledger: Ledger) -> None:
         "filled: greedy                50.0% (2 of 4)",
         "filled: difference            +0.0 points, at least -3 expected",
         "POST to first offer           p50 250 ms, p95 500 ms, p99 500 ms",
-        "compared afterwards           4 orders with what the sockets told: 0 disagreements",
+        "compared afterwards           4 orders with what the sockets received: 0 disagreements",
     ):
         assert row in text
 

@@ -96,7 +96,7 @@ def test_the_id_of_connected_does_not_hide_older_messages_that_follow_it() -> No
     assert played.heard == [("connected", 100), ("new_broadcast", 7)]
 
 
-def test_a_message_that_comes_twice_is_heard_once() -> None:
+def test_a_message_that_arrives_twice_is_handled_once() -> None:
     async def first(connection: ServerConnection) -> None:
         await tell(connection, "new_broadcast", 7)
         await connection.close(1001)

@@ -1,4 +1,4 @@
-"""Comparing what the sockets told with the order and its audit: agreement is silent, all else is named."""
+"""Comparing what the sockets received with the order and its audit: only disagreements are named."""
 
 from typing import Any
 
@@ -73,19 +73,19 @@ def test_an_order_that_still_searches_is_a_violation() -> None:
 def test_an_expiry_that_the_customer_was_not_sent_is_a_violation() -> None:
     case = expired()
     case.order.told_end = ""
-    assert case.found() == ["it is expired, its customer was not told order_expired"]
+    assert case.found() == ["it is expired, its customer was not sent order_expired"]
 
 
 def test_an_expiry_sent_for_a_filled_order_is_a_violation() -> None:
     case = Case()
     case.order.told_end = "order_expired"
-    assert case.found() == ["it is completed, its customer was told order_expired"]
+    assert case.found() == ["it is completed, its customer was sent order_expired"]
 
 
 def test_another_driver_than_the_customer_was_sent_is_a_violation() -> None:
     case = Case()
     case.order.told_driver = "bob"
-    assert case.found() == ["its driver is ann, its customer was told bob"]
+    assert case.found() == ["its driver is ann, its customer was sent bob"]
 
 
 def test_an_accept_confirmed_to_another_driver_is_a_violation() -> None:
@@ -115,7 +115,7 @@ def test_a_step_on_its_way_when_the_replay_ended_is_none() -> None:
 def test_a_step_that_the_customer_was_not_sent_is_a_violation() -> None:
     case = Case("at_pickup")
     case.order.told_trip = "en_route_pickup"
-    assert case.found() == ["its truck is at_pickup, its customer was last told en_route_pickup"]
+    assert case.found() == ["its truck is at_pickup, its customer was last sent en_route_pickup"]
 
 
 def test_an_offer_open_after_the_end_of_the_search_is_a_violation() -> None:
@@ -124,7 +124,7 @@ def test_an_offer_open_after_the_end_of_the_search_is_a_violation() -> None:
     assert case.found() == ["its search is over, and 1 of its offers are open"]
 
 
-def test_a_driver_who_heard_of_it_without_a_trace_is_one_for_each_source() -> None:
+def test_a_driver_notified_without_a_trace_is_a_violation_for_each_source() -> None:
     case = Case()
     case.offers.pop()
     case.events[1] = event("wave_sent", drivers=ASKED[:1])

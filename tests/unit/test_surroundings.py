@@ -202,7 +202,9 @@ def test_a_start_does_not_wait_for_a_server_that_says_nothing(
 
 @LEFT
 @pytest.mark.parametrize(("name", "url"), URLS)
-def test_ctrl_c_is_heard_meanwhile(name: str, url: str, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_is_handled_meanwhile(
+    name: str, url: str, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopping: Any = Asked(True)
     begun = time.monotonic()
     with pytest.raises(Refusal, match="stopped"):

@@ -112,7 +112,7 @@ def _verdict(report: Report) -> str:
     if report.verified is None:
         return "no, ended early"
     orders = sum(bool(order.order_id) for order in report.ledger.orders)
-    return f"{orders} orders with what the sockets told: {len(report.verified)} disagreements"
+    return f"{orders} orders with what the sockets received: {len(report.verified)} disagreements"
 
 
 def _complaints(report: Report) -> Iterable[str]:

@@ -97,15 +97,15 @@ def disagreements(seen: Seen, view: dict[str, Any], story: dict[str, Any]) -> li
 def _end(seen: Seen, status: str) -> Iterable[str]:
     told = seen.order.told_end == "order_expired"
     if told != (status == "expired"):
-        yield f"it is {status}, its customer was {'' if told else 'not '}told order_expired"
+        yield f"it is {status}, its customer was {'' if told else 'not '}sent order_expired"
 
 
 def _driver(seen: Seen, truck: dict[str, Any]) -> Iterable[str]:
     driver, told = _driver_of(truck), seen.order.told_driver
     if told != driver:
-        yield f"its driver is {driver or 'nobody'}, its customer was told {told or 'nobody'}"
+        yield f"its driver is {driver or 'nobody'}, its customer was sent {told or 'nobody'}"
     if driver and seen.order.told_truck != truck["id"]:
-        yield f"its truck request is {truck['id']}, its customer was told {seen.order.told_truck}"
+        yield f"its truck request is {truck['id']}, its customer was sent {seen.order.told_truck}"
     winner = seen.won.driver_id if seen.won else ""
     # A driver who is not of this replay may have accepted it; then nobody here was notified.
     if winner != driver and (winner or driver in seen.asked):
@@ -118,7 +118,7 @@ def _trip(seen: Seen, truck: dict[str, Any]) -> Iterable[str]:
         yield f"its truck is {truck['status']}, its driver was last confirmed {seen.won.agreed}"
     told = seen.order.told_trip
     if rank and told != truck["status"]:
-        yield f"its truck is {truck['status']}, its customer was last told {told or 'nothing'}"
+        yield f"its truck is {truck['status']}, its customer was last sent {told or 'nothing'}"
 
 
 def _audit(status: str, events: list[Event]) -> Iterable[str]:
