@@ -131,7 +131,8 @@ def test_a_stop_does_not_wait_for_idle_connections(system: System) -> None:
             for _ in range(4):
                 idle.append(stack.enter_context(raw.connect(url)))
             begun = time.monotonic()
-        assert time.monotonic() - begun < 3
+        # New connections have a second for their first request; idle ones could stay for minutes.
+        assert time.monotonic() - begun < 6
         for line in idle:
             assert line.recv(4096) == b""
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from celery import Celery
 from celery.apps.beat import Beat
 from celery.beat import ScheduleEntry, Service
 
+from tasks.celery_patches import beat
 from tasks.celery_patches.beat import SweepScheduler
 
 
@@ -49,6 +51,8 @@ def test_a_broker_that_refuses_costs_a_line_a_sweep_and_no_traceback(
         raise redis.ReadOnlyError("You can't write against a read only replica.")
 
     monkeypatch.setattr(SweepScheduler, "send_task", refuse)
+    # Another test of this process may have bound the logger to its own output.
+    monkeypatch.setattr(beat, "log", structlog.get_logger())
     app = Celery("clock", broker="memory://", set_as_current=False)
     app.conf.beat_schedule = {"expire": {"task": "expire", "schedule": timedelta(seconds=0.1)}}
     monkeypatch.setattr("tasks.celery_patches.beat._is_full", lambda: False)
