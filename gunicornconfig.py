@@ -102,7 +102,7 @@ _targets = TargetTurns()
 
 def on_starting(server: Any) -> None:
     db.check_at_start()
-    counts.make_directory(_settings.port)
+    counts.make_directory()
 
 
 def on_exit(server: Any) -> None:

@@ -13,17 +13,26 @@ DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 # Memory, where the system has it as a folder: on a disk that is full a counter would end its process.
 MEMORY = "/dev/shm"  # noqa: S108
 
+# With the process id of the server's master.
+PREFIX = "weelo-counts-"
+
 # Whose files this process writes.
 slot = str(os.getpid())
 
 
-def make_directory(port: int) -> None:
-    """Called when the server starts. Removes what a killed server on this port has left."""
-    where = MEMORY if os.access(MEMORY, os.W_OK) else tempfile.gettempdir()
-    prefix = f"weelo-counts-{port}-"
-    for left in Path(where).glob(prefix + "*"):
-        shutil.rmtree(left, ignore_errors=True)
-    os.environ[DIRECTORY] = tempfile.mkdtemp(prefix=prefix, dir=where)
+def make_directory() -> None:
+    """Called when the server starts. Removes what killed servers have left."""
+    where = Path(MEMORY if os.access(MEMORY, os.W_OK) else tempfile.gettempdir())
+    for left in where.glob(f"{PREFIX}*"):
+        if not _is_in_use(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    os.environ[DIRECTORY] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where)
+
+
+def _is_in_use(name: str) -> bool:
+    """Whether the server whose process id is in this name is another one that is alive."""
+    owner = int(name.removeprefix(PREFIX).partition("-")[0])
+    return owner != os.getpid() and Path(f"/proc/{owner}").exists()
 
 
 def directory() -> str | None:

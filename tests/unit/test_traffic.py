@@ -125,22 +125,23 @@ def test_what_was_never_counted_is_shown_as_zero(processes: Processes) -> None:
         assert not [name for name, _ in found if name.endswith("_created")]
 
 
-def test_a_server_removes_its_directory_and_what_a_killed_one_on_its_port_has_left(
+def test_a_server_removes_its_directory_and_what_killed_servers_have_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counts, "MEMORY", str(tmp_path))
     # To be restored after the test.
     monkeypatch.setenv(counts.DIRECTORY, "")
-    counts.make_directory(8000)
-    killed = counts.directory()
-    counts.make_directory(8001)
-    counts.make_directory(8000)
-    assert killed is not None
-    assert not Path(killed).exists()
-    assert [path.name[: len("weelo-counts-8000")] for path in sorted(tmp_path.iterdir())] == [
-        "weelo-counts-8000",
-        "weelo-counts-8001",
-    ]
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    killed, running, before_us = (
+        tmp_path / f"weelo-counts-{pid}-x" for pid in (ended.pid, os.getppid(), os.getpid())
+    )
+    for left in (killed, running, before_us):
+        left.mkdir()
+    counts.make_directory()
+    made = counts.directory()
+    assert made is not None
+    assert {str(path) for path in tmp_path.iterdir()} == {made, str(running)}
     counts.remove_directory()
-    assert [path.name.startswith("weelo-counts-8001-") for path in tmp_path.iterdir()] == [True]
+    assert list(tmp_path.iterdir()) == [running]
     assert counts.directory() is None
