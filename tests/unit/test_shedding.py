@@ -11,6 +11,7 @@ from server.roles import Role
 from tests import raw
 from web.http.request_counters import SharedCounters
 from web.limits import shedding
+from web.limits.backlog import Backlog
 from web.limits.shedding import LIMITS, Shedder
 
 NOBODY_BELOW_SECONDS, EVERYBODY_ABOVE_SECONDS = LIMITS[Role.EVERYTHING]
@@ -43,6 +44,16 @@ def refused(**headers: str) -> raw.Answer | None:
         return None
     top, _, body = response.partition(b"\r\n\r\n")
     return raw.Answer(top.decode(), body)
+
+
+def counts_of(reason: str) -> float:
+    """How many orders were refused for this reason."""
+    return next(
+        sample.value
+        for metric in shedding.counters.collect()
+        for sample in metric.samples
+        if sample.name == "weelo_orders_refused_total" and sample.labels["reason"] == reason
+    )
 
 
 def drawn(role: Role = Role.EVERYTHING, times: int = 500) -> float:
@@ -102,6 +113,17 @@ def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
         shares.append(drawn())
     assert shares[0] == 0
     assert 0.1 < shares[1] < shares[2] < shares[3] == 1
+
+
+def test_a_full_backlog_refuses_before_a_request_is_parsed(
+    behind: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert drawn() == 0
+    monkeypatch.setattr(Backlog, "is_full", lambda self: True)
+    assert drawn() == 1
+    before = counts_of("full")
+    assert refused()
+    assert counts_of("full") == before + 1
 
 
 def test_the_process_for_everything_else_refuses_orders_sooner(behind: Behind) -> None:

@@ -25,6 +25,7 @@ from server.roles import Role
 from web.http.headers import SECURITY
 from web.http.request_counters import counters
 from web.http.request_ids import SHAPE
+from web.limits.backlog import backlog
 
 log = structlog.get_logger()
 
@@ -64,6 +65,8 @@ class Shedder:
 
     def draw(self) -> bool:
         """Whether the next new order is to be refused."""
+        if backlog.is_full():
+            return True
         nobody_below, everybody_above = LIMITS[self.role]
         share = (lag.seconds - nobody_below) / (everybody_above - nobody_below)
         return share > 0 and random.random() < share
@@ -79,7 +82,7 @@ class Shedder:
             return None
         begun = time.perf_counter()
         response = _response(headers.get(b"x-request-id", b""))
-        count("behind")
+        count("full" if backlog.is_full() else "behind")
         counters.count(ORDERS, 503, time.perf_counter() - begun)
         return response
 
