@@ -46,11 +46,11 @@ def refused(**headers: str) -> raw.Answer | None:
     return raw.Answer(top.decode(), body)
 
 
-def counts_of(reason: str) -> float:
+def counts_of(counters: SharedCounters, reason: str) -> float:
     """How many orders were refused for this reason."""
     return next(
         sample.value
-        for metric in shedding.counters.collect()
+        for metric in counters.collect()
         for sample in metric.samples
         if sample.name == "weelo_orders_refused_total" and sample.labels["reason"] == reason
     )
@@ -118,12 +118,14 @@ def test_the_share_that_is_refused_grows_with_the_delay(behind: Behind) -> None:
 def test_a_full_backlog_refuses_before_a_request_is_parsed(
     behind: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    counters = SharedCounters()
+    monkeypatch.setattr(shedding, "counters", counters)
     assert drawn() == 0
     monkeypatch.setattr(Backlog, "is_full", lambda self: True)
     assert drawn() == 1
-    before = counts_of("full")
+    before = counts_of(counters, "full")
     assert refused()
-    assert counts_of("full") == before + 1
+    assert counts_of(counters, "full") == before + 1
 
 
 def test_the_process_for_everything_else_refuses_orders_sooner(behind: Behind) -> None:
