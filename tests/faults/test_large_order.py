@@ -141,6 +141,7 @@ def test_a_thousand_open_offers_end_at_once_and_nobody_else_waits(city: Fleet, l
     undisturbed(scene)
 
 
+@pytest.mark.by_hand
 def test_eight_large_orders_at_once_leave_others_their_orders(city: Fleet, loop: Loop) -> None:
     """Half of their drivers accept by request, half by socket; each order gets its hundred."""
     crowd = Crowd(city, loop, "EIGHT", DRIVERS)
