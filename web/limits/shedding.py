@@ -35,7 +35,7 @@ log = structlog.get_logger()
 LIMITS = {
     Role.EVERYTHING: (0.1, 0.4),
     Role.NEW_ORDERS: (0.1, 0.4),
-    Role.ALL_BUT_NEW_ORDERS: (0.02, 0.08),
+    Role.ALL_BUT_NEW_ORDERS: (0.01, 0.04),
 }
 # What the console shows is brought up to date this often, so that a refusal costs no round trip.
 PUBLISH_SECONDS = 1.0
