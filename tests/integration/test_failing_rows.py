@@ -242,7 +242,8 @@ def test_a_driver_whose_key_is_broken_costs_only_their_own_positions() -> None:
     for driver in ("one", "two", "three"):
         scenes.driver(driver)
     live.commands().hset("driver:two", "place", "not a place")
-    sent = Position(scenes.NOIDA[0], scenes.NOIDA[1], clock.now_ms())
+    # Newer than what each of them has sent already, in the same millisecond too.
+    sent = Position(scenes.NOIDA[0], scenes.NOIDA[1], clock.now_ms() + 1)
     some = [(driver, sent, lambda _: None) for driver in ("one", "two", "three")]
     one, two, three = reports._outcomes(some)
     assert isinstance(two, redis.ResponseError)

@@ -173,7 +173,7 @@ def read(frames: list[bytes]) -> tuple[float, int]:
         caller=SimpleNamespace(sub="ravi", role="driver"),
         person="driver:ravi",
         close=lambda *reason: None,
-        tell=lambda *told: None,
+        notify=lambda *told: None,
         look=lambda: None,
     )
     sender = threading.Thread(target=send, args=(there, frames))
