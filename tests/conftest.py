@@ -81,16 +81,26 @@ def process_settings(**environment: str) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _not_behind() -> None:
-    """The application inside a test's process refuses nothing because of what the test before has met."""
+def _not_behind() -> Iterator[None]:
+    """The application inside a test's process refuses nothing because of what the test before has met. Also
+    afterwards: fixtures of the next module come before this one.
+    """
     live.breaker.reset()
     backlog.forget()
+    yield
+    live.breaker.reset()
 
 
 def migrate(environment: dict[str, str]) -> None:
     """Brings a database to the newest version, as users do."""
     command = [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"]
     subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+
+
+def empty_redis() -> None:
+    """Empties the Redis that this process points at, whatever a test before has met there."""
+    live.breaker.reset()
+    live.commands().flushall()
 
 
 def empty_tables() -> None:
@@ -127,7 +137,7 @@ def stores() -> Iterator[Stores]:
 @pytest.fixture
 def redis_url(stores: Stores) -> str:
     """The Valkey of this run, emptied."""
-    live.commands().flushall()
+    empty_redis()
     return stores.valkey.url
 
 

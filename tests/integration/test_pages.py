@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from models import db, live
 from models.live import figures
-from tests.conftest import Stores, empty_tables
+from tests.conftest import Stores, empty_redis, empty_tables
 from tests.growth.filling import BIG, fill_tables
 from tests.system import until
 from web.routes.orders import STATUSES
@@ -30,7 +30,7 @@ ALL = """
 @pytest.fixture(scope="module", autouse=True)
 def grown(stores: Stores) -> Iterator[None]:
     empty_tables()
-    live.commands().flushall()
+    empty_redis()
     fill_tables(stores.postgres.url, ORDERS, offers=2, drivers=DRIVERS)
     yield
     empty_tables()
