@@ -4,11 +4,11 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
-import structlog
 from celery import Celery
 from celery.apps.beat import Beat
 from celery.beat import ScheduleEntry, Service
@@ -52,7 +52,7 @@ def test_a_broker_that_refuses_costs_a_line_a_sweep_and_no_traceback(
 
     monkeypatch.setattr(SweepScheduler, "send_task", refuse)
     # Another test of this process may have bound the logger to its own output.
-    monkeypatch.setattr(beat, "log", structlog.get_logger())
+    monkeypatch.setattr(beat, "log", SimpleNamespace(warning=lambda event, **_: print(event)))
     app = Celery("clock", broker="memory://", set_as_current=False)
     app.conf.beat_schedule = {"expire": {"task": "expire", "schedule": timedelta(seconds=0.1)}}
     monkeypatch.setattr("tasks.celery_patches.beat._is_full", lambda: False)
