@@ -160,7 +160,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
     gevent.spawn(clock.seconds)
     shedder = worker.wsgi.extensions["shedder"]
     shedder.role = worker.role
-    reading.Request.draw, reading.Request.refusal = shedder.draw, shedder.refusal
+    reading.Request.reason_to_refuse = shedder.reason_to_refuse
+    reading.Request.refusal = shedder.refusal
     if worker.slot is not None:
         _roles.take(worker.slot, worker.role)
         gevent.spawn(_beat, worker.slot)

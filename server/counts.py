@@ -31,8 +31,17 @@ def make_directory() -> None:
 
 def _is_in_use(name: str) -> bool:
     """Whether the server whose process id is in this name is another one that is alive."""
-    owner = int(name.removeprefix(PREFIX).partition("-")[0])
-    return owner != os.getpid() and Path(f"/proc/{owner}").exists()
+    owner = name.removeprefix(PREFIX).partition("-")[0]
+    if not owner.isdecimal() or int(owner) == os.getpid():
+        return False
+    try:
+        os.kill(int(owner), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # Another account's.
+        pass
+    return True
 
 
 def directory() -> str | None:

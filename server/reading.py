@@ -35,6 +35,8 @@ BODY_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,5})(?=\r\n|$)", re
 UNUSUAL = re.compile(
     rb"\r\n(expect|transfer-encoding)|content-length(?!:[ \t]*[0-9]{1,5}(\r\n|$))", re.IGNORECASE
 )
+# A client that sends no other request on this connection.
+CLOSES = re.compile(rb"^[^\r]*HTTP/1\.0(?=\r\n|$)|\r\nconnection:[^\r]*\bclose\b", re.IGNORECASE)
 # When a process stops, a client that has just connected may have its first request on the way. A connection
 # that was served before loses nothing by being closed at once.
 FIRST_REQUEST_SECONDS = 1.0
@@ -100,9 +102,9 @@ class Request(message.Request):  # type: ignore[misc]
     """gunicorn's request, whose head is gathered first, in the process that serves it."""
 
     handover: Handover
-    # Whether the next new order is refused, and with which response: the application's.
-    draw: Callable[[], bool]
-    refusal: Callable[[bytes], bytes | None]
+    # The application's: why the next new order is refused, if it is, and the response to its head then.
+    reason_to_refuse: Callable[[], str | None]
+    refusal: Callable[[bytes, str], bytes | None]
     body: Any
 
     def parse(self, unreader: Any) -> Any:
@@ -111,10 +113,10 @@ class Request(message.Request):  # type: ignore[misc]
         served = self.req_number > 1
         while True:
             with nullcontext() if served else _in_time():
-                first, is_refused = self._first_bytes(unreader, served)
+                first, reason = self._first_bytes(unreader, served)
                 with _in_time() if served else nullcontext():
                     head = self._head(unreader, first)
-                    if not is_refused or not self._has_refused(unreader, head):
+                    if not (reason and self._has_refused(unreader, head, reason)):
                         unreader.unread(head)
                         return super().parse(unreader)
             served = True
@@ -129,31 +131,32 @@ class Request(message.Request):  # type: ignore[misc]
         if isinstance(self.body.reader, ChunkedReader):
             self.body = Body(Chunks(self, self.unreader))
 
-    def _first_bytes(self, unreader: Any, served: bool) -> tuple[bytes, bool]:
-        """The beginning of the next request, and whether it is a new order that is to be refused."""
-        is_refused = False
+    def _first_bytes(self, unreader: Any, served: bool) -> tuple[bytes, str | None]:
+        """The beginning of the next request, and why it is refused if it is a new order that is."""
+        reason = None
         try:
             if not unreader.buf.getvalue():
                 with idle.waiting(unreader.sock, served):
                     beginning = unreader.sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
                 if not beginning or self.handover.hands_over(unreader.sock, beginning):
                     raise StopIteration
-                is_refused = self.handover.is_new_order(beginning) and self.draw()
+                if self.handover.is_new_order(beginning):
+                    reason = self.reason_to_refuse()
             first: bytes = unreader.read()
         except OSError:
             # The wait was ended, or the client is gone.
             first = b""
         if not first:
             raise StopIteration
-        return first, is_refused
+        return first, reason
 
-    def _has_refused(self, unreader: Any, got: bytes) -> bool:
+    def _has_refused(self, unreader: Any, got: bytes, reason: str) -> bool:
         """Answers a request from what has been read of it, unless the application must see it."""
         head, end, body = got.partition(END)
         lengths = BODY_LENGTH.findall(head)
         if not end or len(lengths) != 1 or UNUSUAL.search(head) or _has_bare_feed(bytearray(head), 0):
             return False
-        if (response := self.refusal(head)) is None:
+        if (response := self.refusal(head, reason)) is None:
             return False
         length = int(lengths[0])
         while len(body) < length:
@@ -161,6 +164,10 @@ class Request(message.Request):  # type: ignore[misc]
                 raise NoMoreData(b"")
             body += more
         unreader.unread(body[length:])
+        if CLOSES.search(head):
+            # A client of HTTP/1.0 may read until the end of the connection.
+            unreader.sock.sendall(response.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            raise StopIteration
         unreader.sock.sendall(response)
         return True
 

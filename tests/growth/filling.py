@@ -4,12 +4,12 @@ import time
 from pathlib import Path
 from string import Template
 
-import psycopg2
 from sqlalchemy import text
 
 from models import db
 from models.live import driver_index
 from models.live.driver_index import NO_SEARCH, Placement, Position
+from tools.bench.growth import run_script
 
 SCRIPT = Path(__file__).parent / "fill.sql"
 # One customer has three orders in ten.
@@ -18,14 +18,7 @@ BIG = "grown-big"
 
 def fill_tables(url: str, orders: int, offers: int, drivers: int) -> None:
     """So many orders with so many offers each; leaves the tables analysed and written out."""
-    script = Template(SCRIPT.read_text()).substitute(orders=orders, offers=offers, drivers=drivers)
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(script)
-        cursor.execute("VACUUM (ANALYZE)")
-        cursor.execute("CHECKPOINT")
-    connection.close()
+    run_script(url, Template(SCRIPT.read_text()).substitute(orders=orders, offers=offers, drivers=drivers))
 
 
 def fill_index(drivers: int) -> int:

@@ -1,8 +1,6 @@
 """Beat's clock: everything in its time, and asleep between."""
 
-import signal
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +8,11 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
-from celery.apps.beat import Beat
-from celery.beat import ScheduleEntry, Service
+from celery.beat import ScheduleEntry
 
 from tasks.celery_patches import beat
 from tasks.celery_patches.beat import SweepScheduler
+from tests.interrupted import run_interrupted
 
 
 class Counting(SweepScheduler):
@@ -67,41 +65,7 @@ def test_a_broker_that_refuses_costs_a_line_a_sweep_and_no_traceback(
     assert len(told.splitlines()) <= 6
 
 
-class Dying:
-    """Gone as soon as it is made."""
-
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGTERM)
-
-
-class Interrupted(SweepScheduler):
-    """Is asked to stop while it is where Python drops exceptions."""
-
-    looks = 0
-
-    def tick(self, *args: Any, **options: Any) -> float:
-        self.looks += 1
-        assert self.looks < 3, "it goes on"
-        super().tick(*args, **options)
-
-        Dying()
-        return 0.01
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.usefixtures("handlers")
 def test_a_signal_to_stop_that_python_drops_ends_it_at_its_next_look() -> None:
     app = Celery("clock", broker="memory://", set_as_current=False)
-    service = Service(app, scheduler_cls=Interrupted)
-    Beat(app=app).install_sync_handler(service)
-    service.start()
-    scheduler: Any = service.scheduler
-    assert scheduler.looks == 2
+    assert run_interrupted(app, SweepScheduler) == 2

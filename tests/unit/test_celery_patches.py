@@ -1,7 +1,5 @@
 """Celery, kombu and billiard without our patches: a test here fails when its patch is not needed any more."""
 
-import signal
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +9,7 @@ import pytest
 import redis
 from billiard import pool
 from celery import Celery
-from celery.apps.beat import Beat
-from celery.beat import ScheduleEntry, Scheduler, Service
+from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import schedule
 from celery.worker.consumer import Consumer
 from kombu.asynchronous import Hub
@@ -21,6 +18,7 @@ from kombu.transport.redis import Channel, Transport
 
 from tasks.celery_patches import child_tracking
 from tasks.celery_patches.broker import RETRY_SECONDS, FastReconnectConnection
+from tests.interrupted import run_interrupted
 from tools.local import ports
 
 
@@ -91,42 +89,10 @@ def test_beat_without_the_patch_writes_a_traceback_for_each_sweep_while_the_brok
     assert "Traceback" in caplog.text
 
 
-class Dying:
-    """Gone as soon as it is made."""
-
-    def __del__(self) -> None:
-        signal.raise_signal(signal.SIGTERM)
-
-
-class Interrupted(Scheduler):
-    """Gets the signal to stop while Python drops exceptions."""
-
-    ticks = 0
-
-    def tick(self, *args: Any, **options: Any) -> float:
-        self.ticks += 1
-        if self.ticks > 2:
-            raise AssertionError("it goes on")
-        Dying()
-        return 0.01
-
-
-@pytest.fixture
-def handlers() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.usefixtures("handlers")
 def test_beat_without_the_patch_misses_a_signal_to_stop_that_python_drops() -> None:
-    app = scheduled()
-    service = Service(app, scheduler_cls=Interrupted)
-    Beat(app=app).install_sync_handler(service)
     with pytest.raises(AssertionError, match="it goes on"):
-        service.start()
+        run_interrupted(scheduled(), Scheduler)
 
 
 def test_a_consumer_without_the_patch_flushes_its_events_at_each_turn_of_its_loop() -> None:

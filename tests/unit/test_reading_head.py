@@ -47,8 +47,8 @@ def handover(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process that serves everything, and refuses nothing."""
     with closing(Handover(re.compile(rb"POST /orders[ ?]"), Roles(1))) as made:
         monkeypatch.setattr(Request, "handover", made, raising=False)
-        monkeypatch.setattr(Request, "draw", lambda self: False, raising=False)
-        monkeypatch.setattr(Request, "refusal", lambda self, head: REFUSED, raising=False)
+        monkeypatch.setattr(Request, "reason_to_refuse", lambda self: None, raising=False)
+        monkeypatch.setattr(Request, "refusal", lambda self, head, reason: REFUSED, raising=False)
         yield
 
 
@@ -111,7 +111,7 @@ def order(body: bytes, *lines: str) -> bytes:
 def test_a_new_order_that_is_refused_is_not_parsed_and_the_next_request_is(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Request, "draw", lambda self: True)
+    monkeypatch.setattr(Request, "reason_to_refuse", lambda self: "behind")
     refused = order(b"{" + b" " * 500 + b"}", "Content-Length: 502")
     connection = Trickle(refused + b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n", size)
     # What is peeked at is longer than a piece of it.
@@ -136,14 +136,28 @@ def test_a_new_order_that_is_refused_is_not_parsed_and_the_next_request_is(
 def test_a_request_whose_body_is_sent_in_another_way_is_left_to_the_parser(
     lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Request, "draw", lambda self: True)
+    monkeypatch.setattr(Request, "reason_to_refuse", lambda self: "behind")
     connection = Trickle(order(b"{}", *lines), 10_000)
     with suppress(ParseException):
         parsed_from(connection)
     assert connection.sent == b""
 
 
+@pytest.mark.parametrize(
+    ("version", "lines"), [("1.0", []), ("1.1", ["Connection: close"]), ("1.1", ["connection: TE, Close"])]
+)
+def test_a_client_that_sends_one_request_only_gets_the_end_of_the_connection_after_a_refusal(
+    version: str, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "reason_to_refuse", lambda self: "behind")
+    sent = order(b"{}", "Content-Length: 2", *lines).replace(b"HTTP/1.1", f"HTTP/{version}".encode(), 1)
+    connection = Trickle(sent, 10_000)
+    with pytest.raises(StopIteration):
+        parsed_from(connection)
+    assert connection.sent == b"HTTP/1.1 503 \r\nConnection: close\r\n\r\n"
+
+
 def test_a_repeat_goes_to_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Request, "draw", lambda self: True)
-    monkeypatch.setattr(Request, "refusal", lambda self, head: None)
+    monkeypatch.setattr(Request, "reason_to_refuse", lambda self: "behind")
+    monkeypatch.setattr(Request, "refusal", lambda self, head, reason: None)
     assert parsed(order(b"{}", "Content-Length: 2"), 10_000).path == "/orders"

@@ -136,7 +136,8 @@ def test_a_server_removes_its_directory_and_what_killed_servers_have_left(
     killed, running, before_us = (
         tmp_path / f"weelo-counts-{pid}-x" for pid in (ended.pid, os.getppid(), os.getpid())
     )
-    for left in (killed, running, before_us):
+    strange = tmp_path / "weelo-counts-of-nobody"
+    for left in (killed, running, before_us, strange):
         left.mkdir()
     counts.make_directory()
     made = counts.directory()

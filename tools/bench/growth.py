@@ -58,7 +58,13 @@ def _add(course: Course, count: int) -> None:
 
 def write_past(url: str, count: int) -> None:
     """Writes so many orders of the last days, with one row in each table, and cleans up after that."""
-    script = Template(SCRIPT.read_text()).substitute(count=count, hours=HOURS, batch=f"{time.time_ns()}")
+    run_script(
+        url, Template(SCRIPT.read_text()).substitute(count=count, hours=HOURS, batch=f"{time.time_ns()}")
+    )
+
+
+def run_script(url: str, script: str) -> None:
+    """Runs SQL that fills tables, and leaves them analysed and written out."""
     connection = psycopg2.connect(url)
     connection.autocommit = True
     with connection.cursor() as cursor:

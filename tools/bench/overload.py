@@ -193,7 +193,7 @@ def measured_peak(course: Course, busy: int) -> float:
     """Orders a second that are placed for as many clients as keep the system fully at work."""
     loop = Loop()
     with _busy(busy):
-        found, _ = placing.placed(course, PEAK_CONNECTIONS, "PEAK", PEAK_SECONDS, loop)
+        found = placing.placed(course, PEAK_CONNECTIONS, "PEAK", PEAK_SECONDS, loop)
     loop.close()
     return found.values["rate"][0]
 

@@ -21,20 +21,17 @@ LAST_SECONDS = 10.0
 LAST_OFFERS_SECONDS = 2.0
 
 
-def placed(
-    course: Course, connections: int, name: str, seconds: float, loop: Loop
-) -> tuple[Round, list[bytes]]:
-    """One round as fast as ``connections`` allow, and the requests that were sent."""
+def placed(course: Course, connections: int, name: str, seconds: float, loop: Loop) -> Round:
+    """One round as fast as ``connections`` allow."""
     subtype = f"{name}_{time.time_ns()}"
     crew, record = Crew(course, loop, subtype), Record()
     orders = course.people.orders(subtype)
-    made, sent = deque(islice(orders, int(READY_A_SECOND * seconds))), []
+    made = deque(islice(orders, int(READY_A_SECOND * seconds)))
     end = 0.0
 
     def send_next(connection: Connection, now: float) -> None:
         if now < end:
-            sent.append(made.popleft() if made else next(orders))
-            connection.send(sent[-1], now)
+            connection.send(made.popleft() if made else next(orders), now)
 
     open_connections = [Connection(loop, course.site.web_port, record, send_next) for _ in range(connections)]
     before, begun = cpu.seconds(course.site.kinds), time.monotonic()
@@ -51,7 +48,7 @@ def placed(
     crew.leave()
     for connection in open_connections:
         loop.remove(connection)
-    return Round(values, {"statuses": dict(record.statuses), "offers": crew.heard.offers}), sent
+    return Round(values, {"statuses": dict(record.statuses), "offers": crew.heard.offers})
 
 
 def _finish(loop: Loop, connections: list[Connection], record: Record, heard: Heard) -> None:

@@ -42,7 +42,7 @@ PUBLISH_SECONDS = 1.0
 # This many keys of the orders admitted last are known.
 KEYS = 20_000
 ORDERS = ("POST", "/api/v1/orders")
-HEADER = re.compile(rb"\r\n(origin|x-request-id|x-idempotency-key|idempotency-key):[ \t]*([^\r]*)")
+HEADER = re.compile(rb"\r\n(origin|x-request-id|x-idempotency-key|idempotency-key):([^\r]*)", re.IGNORECASE)
 KEY_NAMES = (b"x-idempotency-key", b"idempotency-key")
 
 # When a refused client should repeat: random, so that clients refused together do not repeat together.
@@ -63,26 +63,26 @@ class Shedder:
     def __init__(self) -> None:
         self.role = Role.EVERYTHING
 
-    def draw(self) -> bool:
-        """Whether the next new order is to be refused."""
+    def reason_to_refuse(self) -> str | None:
+        """Why the next new order is to be refused, as it is counted; ``None`` if it is not."""
         if backlog.is_full():
-            return True
+            return "full"
         nobody_below, everybody_above = LIMITS[self.role]
         share = (lag.seconds - nobody_below) / (everybody_above - nobody_below)
-        return share > 0 and random.random() < share
+        return "behind" if share > 0 and random.random() < share else None
 
-    def refusal(self, head: bytes) -> bytes | None:
+    def refusal(self, head: bytes, reason: str) -> bytes | None:
         """The whole response to a request with this head; ``None`` if the application has to answer it.
 
         That is a repeat of an order that was admitted, and a page in a browser, which can read only what the
         application's headers allow.
         """
-        headers = dict(HEADER.findall(head.lower()))
+        headers = {name.lower(): value.strip() for name, value in HEADER.findall(head)}
         if b"origin" in headers or any(admitted_keys.has(headers.get(name)) for name in KEY_NAMES):
             return None
         begun = time.perf_counter()
         response = _response(headers.get(b"x-request-id", b""))
-        count("full" if backlog.is_full() else "behind")
+        count(reason)
         counters.count(ORDERS, 503, time.perf_counter() - begun)
         return response
 
@@ -103,7 +103,7 @@ class AdmittedKeys:
 
     def has(self, value: bytes | None) -> bool:
         """Whether this is the value of the header of one of them."""
-        return value is not None and hash(value.strip(b'" ').decode("latin-1")) in self._hashes
+        return value is not None and hash(value.strip(b'"').decode("latin-1")) in self._hashes
 
 
 admitted_keys = AdmittedKeys()
