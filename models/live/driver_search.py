@@ -27,6 +27,10 @@ _ALL_LONGITUDES_M = 20_100_000
 
 _position = struct.Struct("<ddd")
 
+# A smaller circle says nothing about how densely drivers stand.
+SMALLEST_KM = 0.001
+# With so many kept, all are forgotten: vehicles have whatever names people give them.
+MANY_DENSITIES = 10_000
 # Drivers per square km (over pi) that the last search has found, by vehicle and a wave's radius (km).
 _density: dict[tuple[str, float], float] = {}
 
@@ -86,7 +90,9 @@ class _Search:
         if len(drivers) < question.k and radius_km < question.radius_km:
             self._too_few_km, self._radius_km = radius_km, self._larger_km(len(drivers))
             return
-        if drivers and radius_km > 0:
+        if len(_density) >= MANY_DENSITIES:
+            _density.clear()
+        if drivers and radius_km >= SMALLEST_KM:
             _density[self._key] = len(drivers) / radius_km**2
         else:
             _density.pop(self._key, None)

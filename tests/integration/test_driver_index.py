@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from models import geo, live
@@ -195,6 +195,8 @@ points = st.tuples(latitudes, longitudes)
 @given(
     st.lists(points, max_size=40), points, st.floats(0, 20100) | st.sampled_from(RADII_KM), st.integers(1, 12)
 )
+@example([DELHI], DELHI, 5e-324, 1)
+@example([DELHI], DELHI, 1e-200, 1)
 def test_the_k_nearest_are_exact_wherever_drivers_are(
     where: list[Point], point: Point, radius_km: float, k: int
 ) -> None:
@@ -203,6 +205,14 @@ def test_the_k_nearest_are_exact_wherever_drivers_are(
     for driver, spot in drivers.items():
         put(driver, spot)
     assert nearest(point, radius_km, k) == brute_force(drivers, point, radius_km, k)
+
+
+def test_the_densities_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_search, "MANY_DENSITIES", 3)
+    for number in range(10):
+        put(f"driver-{number}", DELHI, f"KIND_{number}")
+        driver_search.nearest([driver_search.Question(f"KIND_{number}", *DELHI, 5, 1)], NOW, PRESENCE)
+        assert len(driver_search._density) <= 3
 
 
 @pytest.mark.parametrize("latitude", [0.0, 28.6, 57.0, -57.0, -60.0, 84.0, 89.9])
