@@ -119,7 +119,7 @@ def pre_fork(server: Any, worker: "GeventWorker") -> None:
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:
-    _handover.role = worker.role
+    _handover.role, _handover.slot = worker.role, worker.slot
     counts.take_slot(worker.slot)
     extensions.set_wait_callback(_wait)
 

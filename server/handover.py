@@ -76,13 +76,28 @@ class Handover:
         self._new_orders, self._roles = new_orders, roles
         self._queues = {role: DescriptorQueue() for role in (Role.NEW_ORDERS, Role.ALL_BUT_NEW_ORDERS)}
         self.role = Role.EVERYTHING
-        # A process that stops serves what it has; it hands nothing over any more.
-        self.stopping = False
+        # The process' row in ``roles``.
+        self.slot: int | None = None
+        # A process that leaves serves what it has; it hands nothing over any more.
+        self._leaving = False
 
     @property
     def incoming(self) -> DescriptorQueue | None:
         """Connections that other processes have handed to this one."""
         return self._queues.get(self.role)
+
+    def take(self) -> Any:
+        """A connection that waits for this process, or ``None``. A process that leaves takes those of every
+        role: nobody else may be left to take what it has handed over itself.
+        """
+        queues = self._queues.values() if self._leaving else filter(None, (self.incoming,))
+        return next((taken for queue in queues if (taken := queue.take())), None)
+
+    def leave(self) -> None:
+        """Nothing is handed over from now on, neither to this process nor by it."""
+        self._leaving = True
+        if self.slot is not None:
+            self._roles.leave(self.slot)
 
     def new_orders_come_first(self) -> bool:
         """Whether another process accepts connections before this one does."""
@@ -96,7 +111,7 @@ class Handover:
         """Whether another process serves this connection from now on; ``beginning`` is of its next request,
         which has not been read.
         """
-        if self.role is Role.EVERYTHING or self.stopping:
+        if self.role is Role.EVERYTHING or self._leaving:
             return False
         wanted = Role.NEW_ORDERS if self.is_new_order(beginning) else Role.ALL_BUT_NEW_ORDERS
         if wanted is self.role or self._roles.lag(wanted) > max(BEHIND_SECONDS, lag.seconds):

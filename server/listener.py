@@ -1,5 +1,6 @@
 """Which process accepts a connection."""
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,6 +11,8 @@ from gevent.server import StreamServer  # type: ignore[import-untyped]
 from server.handover import Handover
 from server.hangup import has_hung_up
 from server.lag import lag
+from server.reading import idle
+from server.syn_filter import dropped_syn
 
 # As many connections as the kernel keeps for us until they are accepted (gunicorn's default).
 BACKLOG = 2048
@@ -17,6 +20,8 @@ BACKLOG = 2048
 AT_ONCE = 100
 # For this long the process for new orders accepts first: most requests at the peak are new orders.
 NEW_ORDERS_FIRST_SECONDS = 0.1
+# The most that a process which leaves goes on accepting, where new connections cannot be kept away.
+CLOSING_SECONDS = 1.0
 # While connections wait for longer than this, their clients give up.
 GIVEN_UP_SECONDS = 0.25
 
@@ -59,13 +64,16 @@ class Listener(StreamServer):  # type: ignore[misc]
         return super().do_read()
 
     def close(self) -> None:
-        self.handover.stopping = True
+        self.handover.leave()
         if not self.closed:
             self.stop_accepting()
-            # A request that was accepted a moment ago asks the open socket for its name first.
-            gevent.sleep(0)
-            while self._take():
+            with dropped_syn(self.socket):
+                # A request that was accepted a moment ago asks the open socket for its name first.
                 gevent.sleep(0)
+                ends = time.monotonic() + CLOSING_SECONDS
+                while self._take() and time.monotonic() < ends:
+                    gevent.sleep(0)
+            idle.leave_new()
         super().close()
 
     def _take(self) -> int:
@@ -97,8 +105,7 @@ class Listener(StreamServer):  # type: ignore[misc]
             self.do_handle(*taken)
 
     def _received(self) -> Any:
-        queue = self.handover.incoming
-        if queue and (client := queue.take()):
+        if client := self.handover.take():
             try:
                 return client, client.getpeername()
             except OSError:

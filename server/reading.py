@@ -37,9 +37,9 @@ UNUSUAL = re.compile(
 )
 # A client that sends no other request on this connection.
 CLOSES = re.compile(rb"^[^\r]*HTTP/1\.0(?=\r\n|$)|\r\nconnection:[^\r]*\bclose\b", re.IGNORECASE)
-# When a process stops, a client that has just connected may have its first request on the way. A connection
-# that was served before loses nothing by being closed at once.
-FIRST_REQUEST_SECONDS = 1.0
+# When a process stops, a client that connected last may have its first request on the way. A connection that
+# was served before loses nothing by being closed at once.
+FIRST_REQUEST_SECONDS = 0.5
 
 
 class Idle:
@@ -63,10 +63,13 @@ class Idle:
             clients.discard(client)
 
     def leave(self) -> None:
-        """Ends the waiting: of the served connections at once, of the others a second later."""
+        """Ends the waiting of the connections that have been served."""
         self._closes_served = True
         for client in list(self._served):
             _end(client)
+
+    def leave_new(self) -> None:
+        """Ends that of the others a moment later: no connection is accepted any more."""
         gevent.spawn_later(FIRST_REQUEST_SECONDS, self._leave_new)
 
     def _leave_new(self) -> None:

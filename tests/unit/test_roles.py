@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from copy import copy
 from math import inf
 from types import SimpleNamespace
 
@@ -115,11 +116,35 @@ def test_a_process_that_is_behind_silent_or_gone_gets_nothing(
     assert not handover.hands_over(line[1], order)
 
 
-def test_a_process_that_stops_keeps_its_connections(
-    handover: Handover, line: tuple[socket.socket, socket.socket]
+def of_two_processes(table: Roles) -> tuple[Handover, Handover]:
+    """What the process for new orders has after the fork, and what the other one has."""
+    orders = Handover(NEW_ORDERS, table)
+    others = copy(orders)
+    orders.role, orders.slot = ORDERS, 0
+    others.role, others.slot = OTHERS, 1
+    return orders, others
+
+
+def test_a_process_that_leaves_hands_nothing_over_and_gets_nothing(
+    table: Roles, line: tuple[socket.socket, socket.socket]
 ) -> None:
-    handover.role, handover.stopping = OTHERS, True
-    assert not handover.hands_over(line[1], b"POST /api/v1/orders HTTP/1.1")
+    orders, others = of_two_processes(table)
+    with closing(orders):
+        orders.leave()
+        assert not others.hands_over(line[1], b"POST /api/v1/orders HTTP/1.1")
+        assert not orders.hands_over(line[1], b"GET /health HTTP/1.1")
+
+
+def test_the_process_that_leaves_last_takes_what_it_handed_to_the_first(
+    table: Roles, line: tuple[socket.socket, socket.socket]
+) -> None:
+    orders, others = of_two_processes(table)
+    with closing(orders):
+        assert others.hands_over(line[1], b"POST /api/v1/orders HTTP/1.1")
+        assert others.take() is None
+        others.leave()
+        with others.take() as taken:
+            assert taken.getpeername() == line[0].getsockname()
 
 
 @pytest.fixture
