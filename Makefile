@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -15,6 +15,8 @@ AUDIT = pip-audit
 ROLE = customer
 SUB = asha
 TOKEN =
+ID =
+LINE =
 SPEED =
 TRIPS =
 PINGS =
@@ -37,17 +39,89 @@ FIND_PYTHON = for python in $(CANDIDATES) ""; do "$$python" -c '$(SUITS)' 2>/dev
 	test -n "$$python" || { echo "weelo: $(NONE_SUITS)" >&2; exit 1; }
 PREPARE = @$(FIND_PYTHON); "$$python" -m tools.local.bootstrap "$(VENV)"
 
-# Every target with its sentence, in columns as wide as the longest name.
-help: ## list these commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { names[++rows] = $$1; texts[rows] = $$2; \
-			if (length($$1) > widest) widest = length($$1) } \
-		END { for (row = 1; row <= rows; row++) printf "  make %-" widest "s  %s\n", names[row], texts[row] }' \
-		$(MAKEFILE_LIST)
+# A command with the settings of the system that `make run` has started.
+WITH_SETTINGS = "$(BIN)/python" -m tools.local.running
+COMMAND = "$(BIN)/python" -m tools.local.commands
 
+# Every target with its sentence, below the heading of its group, in columns as wide as the longest name.
+help: ## list these commands
+	@awk -F':.*## ' '/^##@ / { names[++rows] = ""; texts[rows] = substr($$0, 5) } \
+		/^[a-z-]+:.*## / { names[++rows] = $$1; texts[rows] = $$2; \
+			if (length($$1) > widest) widest = length($$1) } \
+		END { for (row = 1; row <= rows; row++) if (names[row] == "") printf "\n%s\n", texts[row]; \
+			else printf "  make %-" widest "s  %s\n", names[row], texts[row] }' $(MAKEFILE_LIST)
+
+##@ The system
 run: ## start everything on this machine; Ctrl-C stops it
 	$(PREPARE) run
 	@exec "$(BIN)/python" -m tools.local.run
 
+status: ## what runs, where, and what /ready says
+	$(PREPARE) run
+	@exec $(COMMAND) status
+
+stop: ## stop what `make run` has started, from another terminal
+	$(PREPARE) run
+	@exec $(COMMAND) stop
+
+url: ## print the address of the web server
+	$(PREPARE) run
+	@exec $(COMMAND) url
+
+logs: ## follow what a line of the Procfile writes (LINE=web; all without it)
+	@exec tail -n 100 -F .run/logs/$(or $(LINE),*).log
+
+migrate: ## bring the database of what runs, or of .env, to the newest version
+	$(PREPARE) run
+	@exec $(WITH_SETTINGS) "$(BIN)/python" -m alembic -c models/migrations/alembic.ini upgrade head
+
+psql: ## SQL in the running database (ARGS="-c 'SELECT count(*) FROM orders'")
+	$(PREPARE) run
+	@exec $(COMMAND) psql $(ARGS)
+
+shell: ## Python with the running system's settings, tables and Redis
+	$(PREPARE) run
+	@exec $(WITH_SETTINGS) "$(BIN)/python" -i -c "from models import db, live, settings; from models.tables import all as tables"
+
+##@ Try it
+try: ## run the README's story against what runs, and show each step
+	$(PREPARE) run
+	@sed -n '/^From a terminal:/,/^```$$/p' README.md | sed '1,/^```bash$$/d; /^```$$/d' | bash -euv
+
+order: ## print an order's story (ID=...)
+	$(PREPARE) run
+	@exec $(WITH_SETTINGS) "$(BIN)/python" -m tools.watch.order $(ID)
+
+listen: ## show the frames of a person's socket as they arrive (ROLE=driver SUB=ravi)
+	$(PREPARE) run
+	@exec $(WITH_SETTINGS) "$(BIN)/python" -m tools.watch.listen "$(ROLE)" "$(SUB)"
+
+token: ## print a token (ROLE=customer|driver|ops SUB=asha)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.print_token "$(ROLE)" "$(SUB)"
+
+revoke: ## call a token back before it runs out (TOKEN=..., or from standard input)
+	$(PREPARE) run
+	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.revoke_token
+
+demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES=10)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.demo $(if $(SEED),--seed "$(SEED)") \
+		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
+		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
+
+replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.replay \
+		--trips "$(TRIPS)" --pings "$(PINGS)" \
+		$(if $(SPEED),--speed "$(SPEED)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
+		$(if $(URL),--url "$(URL)") $(ARGS)
+
+convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables (FROM=file-or-folder TO=folder ZONE=Asia/Kolkata)
+	$(PREPARE) run
+	@exec "$(BIN)/python" -m tools.replay.convert --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(ZONE),--zone "$(ZONE)")
+
+##@ Tests and checks
 # Tests mostly wait: three processes keep two cores busy. Each has stores and a system of its own, and takes
 # a file at a time in this order, those that wait longest first.
 SHORT = -m "not long and not by_hand" -n 3 --dist loadfile --no-loadscope-reorder \
@@ -68,6 +142,30 @@ test-by-hand: ## every defence taken away in turn, and crowds; most of an hour
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m pytest -m by_hand $(ARGS)
 
+faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.faults $(ARGS)
+
+fuzz: ## send 100,000 frames drawn from /asyncapi.json, right and wrong, to a socket's server (ARGS="--frames 200000 --seed 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
+
+conform: ## 20,000 requests drawn from /openapi.json, every answer held against it (ARGS="--requests 40000 --seed 1")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.conform $(ARGS)
+
+check: ## lint, formatting, types and the direction of imports
+	$(PREPARE) dev
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/lint-imports"
+
+lint-api: ## hold the published documents against Spectral's rules (needs npm and a network)
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tools.audit.api
+
+##@ Measurements
 bench: ## measure capacity, cost of an order, and more (ARGS="--cases capacity,cost --rounds 3 --seconds 8")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tools.bench \
@@ -85,18 +183,6 @@ overload: ## 2.5 times the peak for 20 s, also from clients that repeat and besi
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tools.bench.overload $(ARGS)
 
-faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
-	$(PREPARE) dev
-	@exec "$(BIN)/python" -m tests.faults $(ARGS)
-
-fuzz: ## send 100,000 frames drawn from /asyncapi.json, right and wrong, to a socket's server (ARGS="--frames 200000 --seed 1")
-	$(PREPARE) dev
-	@exec "$(BIN)/python" -m tests.fuzz $(ARGS)
-
-conform: ## 20,000 requests drawn from /openapi.json, every answer held against it (ARGS="--requests 40000 --seed 1")
-	$(PREPARE) dev
-	@exec "$(BIN)/python" -m tests.conform $(ARGS)
-
 soak: ## two hours' load in ten minutes: what every part holds, before and after (ARGS="--minutes 2 --orders 3000")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults.endurance $(ARGS)
@@ -110,42 +196,7 @@ console-soak: ## the console beside 2,000 drivers and 20 orders/s: frames, memor
 	@"$(BIN)/python" -m tests.chromium
 	@exec "$(BIN)/python" -m tests.soak $(ARGS)
 
-check: ## lint, formatting, types and the direction of imports
-	$(PREPARE) dev
-	"$(BIN)/ruff" check .
-	"$(BIN)/ruff" format --check .
-	"$(BIN)/mypy"
-	"$(BIN)/lint-imports"
-
-lint-api: ## hold the published documents against Spectral's rules (needs npm and a network)
-	$(PREPARE) dev
-	@exec "$(BIN)/python" -m tools.audit.api
-
-token: ## print a token (ROLE=customer|driver|ops SUB=asha)
-	$(PREPARE) run
-	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.print_token "$(ROLE)" "$(SUB)"
-
-revoke: ## call a token back before it runs out (TOKEN=..., or from standard input)
-	$(PREPARE) run
-	@$(if $(TOKEN),printf '%s' "$(TOKEN)" |) "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m web.identity.revoke_token
-
-replay: ## replay recorded trips against what runs (TRIPS=file PINGS=file SPEED=60 FROM=17:00 TO=18:00)
-	$(PREPARE) run
-	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.replay \
-		--trips "$(TRIPS)" --pings "$(PINGS)" \
-		$(if $(SPEED),--speed "$(SPEED)") $(if $(FROM),--from "$(FROM)") $(if $(TO),--to "$(TO)") \
-		$(if $(URL),--url "$(URL)") $(ARGS)
-
-convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables (FROM=file-or-folder TO=folder ZONE=Asia/Kolkata)
-	$(PREPARE) run
-	@exec "$(BIN)/python" -m tools.replay.convert --from "$(FROM)" $(if $(TO),--to "$(TO)") $(if $(ZONE),--zone "$(ZONE)")
-
-demo: ## a simulated city against what runs (SEED=1 DRIVERS=200 SPEED=20 MINUTES=10)
-	$(PREPARE) run
-	@exec "$(BIN)/python" -m tools.local.running "$(BIN)/python" -m tools.demo $(if $(SEED),--seed "$(SEED)") \
-		$(if $(DRIVERS),--drivers "$(DRIVERS)") $(if $(SPEED),--speed "$(SPEED)") \
-		$(if $(MINUTES),--minutes "$(MINUTES)") $(if $(URL),--url "$(URL)") $(ARGS)
-
+##@ The repository
 picture: ## draw docs/console.png and docs/console.gif from the real page
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium

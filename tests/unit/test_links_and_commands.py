@@ -140,7 +140,12 @@ def test_every_decision_is_in_the_index_with_its_four_headings_and_no_more_than_
 # What runs each target that a document names: a test, or why none does.
 RUN_BY = {
     "run": "tests/e2e/test_readme.py",
-    "token": "tests/e2e/test_readme.py",
+    **dict.fromkeys(
+        ("token", "url", "status", "stop", "try", "order", "psql", "migrate"), "tests/e2e/test_readme.py"
+    ),
+    "logs": "it is `tail` on the files that tests/unit/test_surroundings.py reads",
+    "listen": "tests/e2e/test_watch.py",
+    "shell": "it waits for a person",
     "demo": "tests/e2e/test_demo.py",
     "replay": "tests/e2e/test_replay.py",
     "convert": "tests/unit/test_replay_recordings.py",

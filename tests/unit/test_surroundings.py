@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -212,8 +213,8 @@ def test_ctrl_c_is_handled_meanwhile(
     assert time.monotonic() - begun < 1
 
 
-def supervised(name: str, code: str) -> Supervisor:
-    output = Output([name])
+def supervised(logs: Path, name: str, code: str) -> Supervisor:
+    output = Output([name], logs)
     process = Process(name, (sys.executable, "-c", code), dict(os.environ), ROOT, output)
     return Supervisor([process], output)
 
@@ -226,8 +227,10 @@ def tended(supervisor: Supervisor, until: Any, seconds: float) -> bool:
     return bool(until())
 
 
-def test_a_process_with_a_wrong_setting_is_not_started_again(capsys: pytest.CaptureFixture[str]) -> None:
-    supervisor = supervised("flower", f"import sys; sys.exit({WRONG_SETTING})")
+def test_a_process_with_a_wrong_setting_is_not_started_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    supervisor = supervised(tmp_path, "flower", f"import sys; sys.exit({WRONG_SETTING})")
     supervisor.start()
     [process] = supervisor._processes
     assert tended(supervisor, lambda: process.given_up, 10)
@@ -241,10 +244,10 @@ def test_a_process_with_a_wrong_setting_is_not_started_again(capsys: pytest.Capt
 
 @pytest.mark.parametrize("status", [WRONG_SETTING, 1])
 def test_a_process_that_the_others_need_and_that_never_runs_ends_the_start(
-    status: int, monkeypatch: pytest.MonkeyPatch
+    status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.local.supervisor.FIRST_PAUSE", 0.01)
-    supervisor = supervised("web", f"import sys; sys.exit({status})")
+    supervisor = supervised(tmp_path, "web", f"import sys; sys.exit({status})")
     supervisor._processes[0]._pause = 0.01
     supervisor.start()
     assert tended(supervisor, lambda: supervisor.hopeless == "web", 20)
@@ -270,8 +273,10 @@ def test_an_environment_that_was_moved_or_copied_is_built_again(tmp_path: Path) 
     assert found == {"here": True, "link": True, "moved": False, "copied": False}
 
 
-def test_every_line_says_when_it_was_printed_and_by_whom(capfd: pytest.CaptureFixture[str]) -> None:
-    output = Output(["web", "orders"])
+def test_every_line_says_when_it_was_printed_and_by_whom(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = Output(["web", "orders"], tmp_path)
     output.say("first\nsecond")
     read, write = os.pipe()
     relay = output.relay("web", os.fdopen(read, "rb"))
@@ -285,13 +290,48 @@ def test_every_line_says_when_it_was_printed_and_by_whom(capfd: pytest.CaptureFi
     assert lines[4:] == ["", "to copy", ""]
 
 
+def test_ordinary_lines_are_in_the_file_of_their_process_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = Output(["web"], tmp_path)
+    read, write = os.pipe()
+    relay = output.relay("web", os.fdopen(read, "rb"))
+    written = [
+        "12:00 [info     ] order placed",
+        '{"event":"x","level":"info"}',
+        "12:00 [warning  ] broker away",
+    ]
+    os.write(write, "\n".join(written).encode())
+    os.close(write)
+    relay.join(5)
+    assert (tmp_path / "web.log").read_text().splitlines() == written
+    assert [line.partition("| ")[2] for line in capfd.readouterr().out.splitlines()] == written[2:]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system lists no handlers")
+def test_a_sigint_to_make_alone_is_noticed_by_what_it_has_started(tmp_path: Path) -> None:
+    code = (
+        "import time; from tools.local.stopping import Stopping; s = Stopping(); print('began', flush=True)"
+    )
+    (tmp_path / "waits.py").write_text(code + "\nwhile not s.asked: time.sleep(0.05)\nprint('asked')\n")
+    (tmp_path / "Makefile").write_text(f"run:\n\t@exec {sys.executable} waits.py\n")
+    with subprocess.Popen(
+        ["make", "run"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE
+    ) as make:
+        assert make.stdout
+        assert make.stdout.readline() == b"began\n"
+        make.send_signal(signal.SIGINT)
+        assert make.communicate(timeout=10)[0] == b"asked\n"
+
+
 def test_a_reader_of_the_output_that_goes_away_ends_the_launcher_and_nothing_else(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read, write = os.pipe()
     with os.fdopen(write, "w") as gone:
         monkeypatch.setattr(sys, "stdout", gone)
-        output = Output(["web"])
+        output = Output(["web"], tmp_path)
         os.close(read)
         output.say("nobody reads this")
         assert output.broken

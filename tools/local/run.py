@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models import settings
 from tools.demo.control import Demo
-from tools.local import binaries, conditions, leash, ports, procfile, running, surroundings, welcome
+from tools.local import binaries, conditions, env_file, leash, ports, procfile, running, surroundings, welcome
 from tools.local.conditions import Refusal
 from tools.local.output import Output
 from tools.local.server import Server, StoreError
@@ -42,7 +42,7 @@ class Launcher:
     def __init__(self, configured: settings.Settings, stopping: Stopping) -> None:
         commands = procfile.read(running.ROOT / "Procfile")
         self._stopping = stopping
-        self._output = Output(list(commands))
+        self._output = Output(list(commands), running.LOGS)
         self._environment = conditions.environment(configured)
         self._stores: dict[str, Server] = {}
         for setting, store in (
@@ -197,6 +197,7 @@ def main() -> int:
     try:
         with contextlib.ExitStack() as claims:
             lock = conditions.claim_patiently(claims, stopping)
+            env_file.read()
             surroundings.forget_strangers()
             configured = settings.load()
             configured.require(settings.OF_WEB)

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tools.local import surroundings
+from tools.local import env_file, surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = ROOT / ".run"
 NOTE = DIRECTORY / "running.json"
 LOCK = DIRECTORY / "lock"
+LOGS = DIRECTORY / "logs"
 
 
 class Busy(Exception):
@@ -73,6 +74,7 @@ def main(command: list[str]) -> None:
     if not command:
         print(json.dumps(note, indent=2) if note else "nothing is running")
         return
+    env_file.read()
     own_postgres = note is not None and "postgres" in note["pids"]
     theirs = surroundings.for_processes(os.environ, own_postgres)
     os.execvpe(command[0], command, theirs | settings)  # noqa: S606

@@ -5,7 +5,9 @@ interrupted half-way.
 """
 
 import os
+import re
 import signal
+from pathlib import Path
 from types import FrameType
 
 
@@ -16,6 +18,7 @@ class Stopping:
         self._asked = 0
         # A recipe of make is nobody's any more when make is gone.
         self._parent = os.getppid() if "MAKELEVEL" in os.environ else None
+        self._make_waits = self._parent is not None and catches_interrupts(self._parent)
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # `nohup` has reasons; a shell that starts us in the background without SIGINT has none.
             if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
@@ -26,7 +29,21 @@ class Stopping:
 
     @property
     def asked(self) -> bool:
-        return self._asked > 0 or (self._parent is not None and os.getppid() != self._parent)
+        return self._asked > 0 or (self._parent is not None and self._make_ends(self._parent))
+
+    def _make_ends(self, make: int) -> bool:
+        """A SIGINT to make alone reaches nobody else: make takes its handler away and waits for us."""
+        return os.getppid() != make or (self._make_waits and not catches_interrupts(make))
 
     def hurried(self) -> bool:
         return self._asked > 1
+
+
+def catches_interrupts(pid: int) -> bool:
+    """Whether that process has a handler for SIGINT now; False where the system has no such list (macOS)."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)

@@ -127,6 +127,7 @@ def text(environment: Mapping[str, str], stores: list[Server], seconds: float) -
         [
             "",
             f"Ready after {seconds:.1f} s. Ctrl-C stops everything; the data stays.",
+            "`make try` runs the README's story, `make logs` follows what the processes write.",
             "",
             *(f"  {name:15} {place}" for name, place in places.items()),
             "",
