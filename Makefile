@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture lock audit secrets licences clean
+.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture backup restore lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -29,6 +29,7 @@ REF =
 ROUNDS =
 DRIVERS =
 MINUTES =
+FILE =
 ARGS =
 
 # PYTHON=... if given; else the one the environment was built with; else the first that is new enough.
@@ -82,6 +83,16 @@ psql: ## SQL in the running database (ARGS="-c 'SELECT count(*) FROM orders'")
 shell: ## Python with the running system's settings, tables and Redis
 	$(PREPARE) run
 	@exec $(WITH_SETTINGS) "$(BIN)/python" -i -c "from models import db, live, settings; from models.tables import all as tables"
+
+backup: ## write all orders to a file, also while everything runs (FILE=weelo.dump)
+	$(PREPARE) run
+	@test -n "$(FILE)" || { echo "weelo: name the file: make backup FILE=weelo.dump" >&2; exit 1; }
+	@exec $(WITH_SETTINGS) "$(BIN)/python" -m tools.local.backup save "$(FILE)"
+
+restore: ## begin again from such a file, with nothing running; what came after it is gone (FILE=weelo.dump)
+	$(PREPARE) run
+	@test -n "$(FILE)" || { echo "weelo: name the file: make restore FILE=weelo.dump" >&2; exit 1; }
+	@exec "$(BIN)/python" -m tools.local.backup restore "$(FILE)"
 
 ##@ Try it
 try: ## run the README's story against what runs, and show each step

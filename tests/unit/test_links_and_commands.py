@@ -150,6 +150,8 @@ RUN_BY = {
     "replay": "tests/e2e/test_replay.py",
     "convert": "tests/unit/test_replay_recordings.py",
     "revoke": "tests/e2e/test_bad_input_tokens.py",
+    "backup": "tests/integration/test_backup.py",
+    "restore": "tests/integration/test_backup.py",
     "bench": "tests/e2e/test_bench.py",
     "growth": "tests/e2e/test_growth.py",
     "fuzz": "tests/e2e/test_fuzz.py",

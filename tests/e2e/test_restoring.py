@@ -1,0 +1,147 @@
+"""Backup under load, everything killed, and a restore into an empty system."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from models import db
+from tests import scenes
+from tests.conftest import ROOT, Stores, own_stores
+from tests.system import Person, System, on_duty, running, until
+from web.identity.issuing import issue
+
+ORDERS_PER_SECOND = 20
+# Long enough for a search to be open in the dump and still open after the restore.
+TTL_SECONDS = 8
+SHORT = {"ORDER_TTL_SECONDS": str(TTL_SECONDS)}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """When an order was asked for and answered, and where it is."""
+
+    begun: float
+    ended: float
+    location: str
+
+
+@dataclass
+class Customers:
+    """Orders at an even pace, each of another customer with a key of their own."""
+
+    url: str
+    answers: dict[str, Answer] = field(default_factory=dict)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def order_for(self, seconds: float) -> None:
+        for _ in range(int(seconds * ORDERS_PER_SECOND)):
+            thread = threading.Thread(target=self._order, args=(f"customer-{len(self._threads)}",))
+            self._threads.append(thread)
+            thread.start()
+            time.sleep(1 / ORDERS_PER_SECOND)
+
+    def finish(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _order(self, name: str) -> None:
+        begun = time.monotonic()
+        answer = post(self.url, name)
+        assert answer.status_code in (201, 202)
+        self.answers[name] = Answer(begun, time.monotonic(), answer.headers["Location"])
+
+
+def post(url: str, name: str) -> httpx.Response:
+    token = issue("customer", name, timedelta(hours=1))
+    headers = {"Authorization": f"Bearer {token}", "X-Idempotency-Key": f"key-of-{name}"}
+    return httpx.post(f"{url}/api/v1/orders", json=scenes.body(), headers=headers, timeout=20)
+
+
+def backup(verb: str, file: Path, stores: Stores) -> None:
+    command = [sys.executable, "-m", "tools.local.backup", verb, str(file)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | stores.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.long
+def test_a_backup_under_load_is_restored_into_an_empty_system(tmp_path: Path) -> None:
+    file = tmp_path / "weelo.dump"
+    with own_stores("weelo-before-") as stores, running(stores.environment | SHORT, tmp_path) as system:
+        customers = Customers(system.urls[0])
+        began, ended = _save_under_load(stores, system, customers, file)
+    Person.forget_all()
+    with own_stores("weelo-after-") as stores:
+        backup("restore", file, stores)
+        restored = time.monotonic()
+        dumped = _dumped()
+        assert _searching(dumped)
+        assert {name for name, answer in customers.answers.items() if answer.ended < began} <= dumped
+        assert not {name for name, answer in customers.answers.items() if answer.begun > ended} & dumped
+        with running(stores.environment | SHORT, tmp_path) as system:
+            until(
+                lambda: not _searching(dumped),
+                restored + TTL_SECONDS + 2 - time.monotonic(),
+                "a restored search did not end",
+            )
+            _repeat_all(system.urls[0], customers, dumped)
+            _drivers_are_found_again(system.urls[0])
+
+
+def _save_under_load(stores: Stores, system: System, customers: Customers, file: Path) -> tuple[float, float]:
+    """When the backup began and ended; orders went on around it until everything was killed."""
+    on_duty(system.urls[0], "ravi")
+    customers.order_for(1)
+    load = threading.Thread(target=customers.order_for, args=(3,))
+    load.start()
+    began = time.monotonic()
+    backup("save", file, stores)
+    ended = time.monotonic()
+    load.join()
+    customers.order_for(1)
+    customers.finish()
+    for process in system.processes.values():
+        os.killpg(process.pid, signal.SIGKILL)
+    stores.postgres.kill()
+    stores.valkey.kill()
+    return began, ended
+
+
+def _dumped() -> set[str]:
+    with db.statements() as connection:
+        found = connection.exec_driver_sql("SELECT customer_id FROM admissions").scalars()
+        return set(found)
+
+
+def _searching(names: set[str]) -> bool:
+    with db.statements() as connection:
+        statement = "SELECT FROM orders WHERE searching AND customer_id = ANY(%s)"
+        return connection.exec_driver_sql(statement, (list(names),)).rowcount > 0
+
+
+def _repeat_all(url: str, customers: Customers, dumped: set[str]) -> None:
+    """Each key once more: what the dump has is answered again, for any other there is a new order."""
+    for name, answer in customers.answers.items():
+        again = post(url, name)
+        assert again.status_code in (201, 202)
+        assert ("Idempotent-Replayed" in again.headers) == (name in dumped)
+        assert (again.headers["Location"] == answer.location) == (name in dumped)
+
+
+def _drivers_are_found_again(url: str) -> None:
+    driver = Person(url, "driver", "ravi")
+    here = {"latitude": scenes.NOIDA[0], "longitude": scenes.NOIDA[1]}
+    sent = driver.http.post("/drivers/me/locations", json={"locations": [here]})
+    assert sent.json()["data"]["live"] == 1
+    order = post(url, "the-next").json()["data"]
+    assert order["broadcastSummary"]["totalDriversNotified"] == 1
