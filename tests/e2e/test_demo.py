@@ -18,10 +18,10 @@ from tools.demo.control import AlreadyRunning, Demo, NotStarted
 
 LEFT = {
     "searching orders": "SELECT count(*) FROM orders WHERE searching AND customer_id LIKE 'demo-%'",
-    "running trips": "SELECT count(*) FROM truck_requests WHERE driver_id LIKE 'demo-driver-%' "
+    "running trips": "SELECT count(*) FROM truck_requests WHERE driver_id LIKE 'demo-%-driver-%' "
     f"AND status IN {RUNNING}",
-    "drivers on duty": "SELECT count(*) FROM drivers WHERE available AND id LIKE 'demo-driver-%'",
-    "open offers": "SELECT count(*) FROM offers WHERE state = 'open' AND driver_id LIKE 'demo-driver-%'",
+    "drivers on duty": "SELECT count(*) FROM drivers WHERE available AND id LIKE 'demo-%-driver-%'",
+    "open offers": "SELECT count(*) FROM offers WHERE state = 'open' AND driver_id LIKE 'demo-%-driver-%'",
 }
 OPTIONS = {"drivers": 30, "speed": 200, "minutes": 2}
 

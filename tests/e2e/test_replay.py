@@ -3,9 +3,11 @@
 import csv
 import gzip
 import random
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,14 +17,18 @@ import pytest
 from sqlalchemy import text
 
 from models import db
+from models.tables.orders import RUNNING
 from tests.conftest import ROOT
-from tests.system import System
+from tests.e2e.test_demo import left
+from tests.system import Person, System
+from tools.demo.control import Demo
 
 BEGIN = datetime(2019, 3, 4, 6, 0, tzinfo=UTC)
 NAIROBI = (-1.2864, 36.8172)
 TRIPS, CABS, MINUTES = 30, 30, 8
 # Ids as recordings have them; a token's subject may not look like that.
 CAB_IDS = [f"KBZ {number:03}/é" for number in range(CABS)]
+ENDED = {"completed", "cancelled", "expired"}
 SETTLED = {"running", "completed"}
 
 ORDERS = text("""
@@ -30,6 +36,12 @@ ORDERS = text("""
         (SELECT count(driver_id) FROM truck_requests t WHERE t.order_id = o.id) AS drivers,
         (SELECT count(*) FROM offers f WHERE f.order_id = o.id AND f.state = 'open') AS open_offers
     FROM orders o WHERE customer_id LIKE :customers
+""")
+
+
+BUSY = text(f"""
+    SELECT (SELECT count(*) FROM drivers WHERE available AND id LIKE :drivers)
+        + (SELECT count(*) FROM truck_requests WHERE driver_id LIKE :drivers AND status IN {RUNNING})
 """)
 
 
@@ -83,6 +95,33 @@ def orders_of(run: str) -> dict[str, Any]:
         return {str(row.id): row for row in connection.execute(ORDERS, {"customers": f"replay-{run}-%"})}
 
 
+def busy_of(run: str) -> int:
+    """How many drivers of a run are on duty or have a trip."""
+    with db.statements() as connection:
+        return int(connection.execute(BUSY, {"drivers": f"replay-{run}-cab%"}).scalar_one())
+
+
+@pytest.mark.long
+def test_two_replays_and_a_city_stopped_at_any_moment_leave_nothing_behind(
+    system: System, recording: list[str], tmp_path: Path, name: str
+) -> None:
+    dice = random.Random(name)
+    for run in (f"{name}-1", f"{name}-2"):
+        with start(system, recording, tmp_path / "out", run) as process:
+            assert process.stdout
+            next(line for line in process.stdout if line.startswith("replaying"))
+            time.sleep(dice.uniform(0, 8))
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=40)
+        assert busy_of(run) == 0
+        assert not [order for order in orders_of(run).values() if order.status not in ENDED]
+    city = Demo(tmp_path)
+    city.start(system.urls[0], drivers=30, speed=200, minutes=2)
+    time.sleep(dice.uniform(0, 8))
+    assert city.stop(40)
+    assert left() == {}
+
+
 @pytest.mark.long
 def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
     system: System, recording: list[str], tmp_path: Path, name: str
@@ -104,21 +143,22 @@ def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
     assert (tmp_path / "out" / "replay.png").stat().st_size > 10_000
     with (tmp_path / "out" / "orders.csv").open() as file:
         posted = list(csv.DictReader(file))
+    assert busy_of(name) == 0
     stored = orders_of(name)
     assert {order["order_id"] for order in posted} == set(stored)
     assert {order["state"] for order in posted} <= SETTLED
     for order in stored.values():
-        assert order.status in {"fully_filled", "in_progress", "completed"}
+        assert order.status == "completed"
         assert (order.searching, order.trucks_filled, order.drivers, order.open_offers) == (False, 1, 1, 0)
 
 
-def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_no_search_behind(
+def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_nothing_behind(
     system: System, recording: list[str], tmp_path: Path, name: str
 ) -> None:
     with start(system, recording, tmp_path / "out", name) as process:
         assert process.stdout
         for line in process.stdout:
-            if line.startswith("replaying") and "posted 0" not in line:
+            if re.search(r"^replaying .*\(running [1-9]", line):
                 break
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=30)
@@ -128,4 +168,22 @@ def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_no_search_behind(
     assert "not simulated, ended early" in said
     stored = orders_of(name)
     assert stored
-    assert not [order for order in stored.values() if order.searching]
+    assert {order.status for order in stored.values()} <= ENDED
+    assert busy_of(name) == 0
+
+
+@pytest.mark.long
+def test_a_replay_is_refused_where_others_are_at_work(
+    system: System, recording: list[str], tmp_path: Path, name: str
+) -> None:
+    driver = Person(system.urls[0], "driver", name)
+    vehicle = {"vehicleType": "TRUCK", "vehicleSubtype": "TATA_ACE", "vehicleNumber": "KBZ 1"}
+    driver.http.put("/drivers/me", json={"name": "Other", "phone": "+254712345678"} | vehicle)
+    driver.http.put("/drivers/me/availability", json={"available": True})
+    here = {"latitude": NAIROBI[0], "longitude": NAIROBI[1]}
+    driver.http.post("/drivers/me/locations", json={"locations": [here]})
+    with start(system, recording, tmp_path / "out", name) as process:
+        said, _ = process.communicate(timeout=30)
+    driver.http.put("/drivers/me/availability", json={"available": False})
+    assert process.returncode == 2, said
+    assert re.search(r"busy where the trips are: 0 searches and [1-9]\d* free drivers", said)

@@ -29,6 +29,7 @@ TARGETS = set(re.findall(r"^([a-z][a-z-]*):.*##", MAKEFILE, re.MULTILINE))
 # Whose options stand in the sources of which package, for `make X ARGS="..."`.
 PACKAGES = {
     "bench": "tools/bench",
+    "replay": "tools/replay",
     "growth": "tests/growth",
     "overload": "tools/bench",
     "faults": "tests/faults",

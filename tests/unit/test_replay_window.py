@@ -47,7 +47,9 @@ def test_twenty_four_o_clock_is_the_end_of_the_day() -> None:
     ("start", "end", "sentence"),
     [
         ("2008-05-20T17:00", "2008-05-20T18:00", "lies outside the time that both files cover"),
-        ("18:00", "2008-05-21T17:30", "lies outside the time that both files cover"),
+        ("18:00", "2008-05-21T17:30", r"TO=2008-05-21T17:30 is before FROM=18:00\.$"),
+        ("18:00", "17:30", r"TO=17:30 is before FROM=18:00\.$"),
+        ("", "16:00", r"TO=16:00 is before FROM=2008-05-21 17:00:03\.$"),
         ("3pm", "", "FROM=3pm is not a time such as 17:00"),
         ("", "25:00", "TO=25:00 is not a time such as 17:00"),
     ],

@@ -39,7 +39,8 @@ def main() -> int:
 
 
 async def _run(options: Options, files: Files) -> int:
-    city = City(options, Tokens(), f"{int(time.time()):x}")
+    run = f"{int(time.time()):x}"
+    city = City(options, Tokens(), run, files.begin(run))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -55,6 +56,8 @@ async def _run(options: Options, files: Files) -> int:
     telling = asyncio.ensure_future(_tell(city))
     try:
         await city.run()
+        if not any(driver.busy for driver in city.drivers):
+            files.finish()
     finally:
         noting.cancel()
         telling.cancel()

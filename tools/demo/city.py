@@ -49,14 +49,17 @@ class Options:
 class City:
     """One run of the simulation. :meth:`run` once; :meth:`stop` ends it early, from the same loop."""
 
-    def __init__(self, options: Options, tokens: Tokens, run: str) -> None:
-        self.options, self.run_name = options, run
+    def __init__(self, options: Options, tokens: Tokens, run: str, crew: str = "") -> None:
+        """``run`` names its customers, and its drivers too unless they are those of a ``crew`` before."""
+        self.options, self.run_name, self.crew = options, run, crew or run
         self.url = options.url.rstrip("/")
         self.ledger = Ledger()
         self.tokens = tokens
         self.http = httpx.AsyncClient(
             timeout=15.0, limits=httpx.Limits(max_connections=CONNECTIONS), trust_env=False
         )
+        # Apart: its one question must not wait behind those of hundreds of drivers.
+        self._probe = httpx.AsyncClient(timeout=ANSWER_WITHIN_S, trust_env=False)
         # No new work any more. Drivers with a load finish their trip at once.
         self.stopping = asyncio.Event()
         self.hurrying = asyncio.Event()
@@ -107,6 +110,7 @@ class City:
                 await self._quit()
         finally:
             await self.http.aclose()
+            await self._probe.aclose()
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Runs something on the side; an error in it is counted, never lost."""
@@ -132,7 +136,7 @@ class City:
         while time.monotonic() - answered < GONE_AFTER_S:
             await asyncio.sleep(ASK_EVERY_S)
             with suppress(httpx.TransportError):
-                await self.http.get(f"{self.url}/health", timeout=ANSWER_WITHIN_S)
+                await self._probe.get(f"{self.url}/health")
                 answered = time.monotonic()
         self.ledger.failures["the system has gone"] += 1
         self._gone = True

@@ -40,6 +40,7 @@ class Files:
         self.note = directory / "demo.json"
         self.lock = directory / "demo.lock"
         self.log = directory / "demo.log"
+        self.crew = directory / "demo.crew"
 
     @contextmanager
     def taken(self) -> Iterator[int]:
@@ -69,6 +70,16 @@ class Files:
                 yield
             finally:
                 self.note.unlink(missing_ok=True)
+
+    def begin(self, run: str) -> str:
+        """Names the drivers: after this run, or after a killed one, whose drivers may still have trips."""
+        if not self.crew.exists():
+            self.crew.write_text(run)
+        return self.crew.read_text()
+
+    def finish(self) -> None:
+        """The run has ended in order: no driver of it has a trip."""
+        self.crew.unlink(missing_ok=True)
 
     @property
     def claimed(self) -> bool:

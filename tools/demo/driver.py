@@ -34,8 +34,8 @@ class Driver:
 
     def __init__(self, city: "City", number: int) -> None:
         self._city, self._ledger = city, city.ledger
-        self._id, self._number = f"demo-driver-{number}", number
-        self._dice = random.Random(f"{city.options.seed}:{self._id}")
+        self._id, self._number = f"demo-{city.crew}-driver-{number}", number
+        self._dice = random.Random(f"{city.options.seed}:{number}")
         self._truck = streets.Truck(streets.any_crossing(self._dice), self._dice)
         self._app = AsyncDriver(city.url, city.token("driver", self._id), city.http)
         self._socket = self._app.socket()

@@ -15,9 +15,10 @@ from typing import NoReturn
 from rich.console import Console
 
 from tools.replay import plan, session
+from tools.replay.alone import NotBegun
 from tools.replay.greedy import TOLERANCE
 from tools.replay.reading import InputProblem
-from tools.replay.session import NotBegun, Options
+from tools.replay.session import Options
 
 WIDTH = 160
 
@@ -77,7 +78,7 @@ def _arguments() -> argparse.Namespace:
         "--run",
         type=_name,
         default=f"{int(time.time()):x}",
-        help="name of this run, part of its customers' ids",
+        help="name of this run, part of its people's ids",
     )
     add(
         "--seed", type=int, default=0, help="for delays and preferences of the drivers (default: %(default)s)"

@@ -11,7 +11,8 @@ from tools.replay.places import Place, between, distance_km, towards
 from tools.replay.reading import Ping
 from tools.replay.window import Span
 
-PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+# A subject has 64 characters, of which the run's name takes 32.
+PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,28}")
 # A cab goes home this long (recorded) after its last ping. One that was heard this close to an edge
 # of the window was plainly at work beyond it: it is there from the start, or until the very end.
 GRACE_S = 600.0
@@ -52,7 +53,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Cab:
-    """One recorded cab: the driver's id in the system, its track, and its shift in recorded time."""
+    """One recorded cab: its driver's id within the run, its track, and its shift in recorded time."""
 
     driver_id: str
     track: Track
@@ -60,11 +61,11 @@ class Cab:
 
 
 def driver_id(recorded: str) -> str:
-    """A token subject (1 to 64 of `A-Za-z0-9_-`) for any recorded id; different ids stay different."""
+    """1 to 32 of `A-Za-z0-9_-` for any recorded id, part of a subject; different ids stay different."""
     if PLAIN_ID.fullmatch(recorded):
         return f"cab-{recorded}"
     digest = hashlib.sha256(recorded.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"cabx-{digest[:48]}"
+    return f"cabx-{digest[:27]}"
 
 
 def cabs(pings: Iterable[Ping], window: Span) -> list[Cab]:

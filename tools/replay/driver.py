@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.replay.cabs import Cab, Whereabouts
 from tools.replay.driving import Job, drive
-from tools.replay.ledger import Won
+from tools.replay.ledger import TRIP_STEPS, Won
 from tools.replay.offers import OpenOffers, Replies
 from tools.replay.positions import POSITION_EVERY_S, TRIP_POSITION_EVERY_S, Positions
 from tools.replay.sockets import Message, Socket
@@ -30,14 +30,14 @@ class Driver:
     """One cab of the recording. ``number`` is its place in ``world.drivers``."""
 
     def __init__(self, world: World, cab: Cab, number: int) -> None:
-        self.id = cab.driver_id
+        self.id = f"replay-{world.run}-{cab.driver_id}"
         self.number = number
         self.whereabouts = Whereabouts(cab.track)
         self.trip: Job | None = None
         self.on_duty = False
         self._world = world
         self._cab = cab
-        self._bearer = world.tokens.bearer(cab.driver_id, "driver")
+        self._bearer = world.tokens.bearer(self.id, "driver")
         self._dice = world.chance(cab.driver_id)
         self._socket = Socket(
             world.api.socket_url, lambda: self._bearer, self._hear, world.ledger.driver_sockets
@@ -93,6 +93,17 @@ class Driver:
     async def leave(self) -> None:
         """Goes off duty, so that no later order is offered to nobody."""
         await self._put("/drivers/me/availability", {"available": False})
+
+    async def settle(self) -> None:
+        """Ends what the system says that this driver still has, whatever their phone has noticed of it."""
+        send = self._world.api.send
+        answer = await send("GET", "/drivers/me", self._bearer)
+        if trip := answer.data.get("currentTrip"):
+            path = f"/trips/{trip['truckRequestId']}/status"
+            for step in TRIP_STEPS[TRIP_STEPS.index(trip["status"]) + 1 :]:
+                await send("POST", path, self._bearer, {"status": step})
+        if answer.data.get("driver", {}).get("available"):
+            await self.leave()
 
     async def _put(self, path: str, body: dict[str, Any]) -> None:
         answer = await self._world.api.send("PUT", path, self._bearer, body)

@@ -20,7 +20,7 @@ SOCKET_EVERY_S = 0.01
 ALL_ONLINE_WITHIN_S = 30.0
 # The search of the last order takes 60 s; a system that needs this much longer does not end it.
 SEARCHES_END_WITHIN_S = 75.0
-# A trip that still runs by then stays running, which is as good an end of a replay as any.
+# A trip that still runs by then is compared as it is, and completed afterwards.
 TRIPS_END_WITHIN_S = 30.0
 # What was just done is on its way to the sockets; what has not arrived by then was not sent.
 LAST_MESSAGES_S = 2.0
@@ -84,6 +84,15 @@ async def call_off(world: World, show: Shown) -> None:
             world.ledger.move(order, State.CANCELLED)
 
     await each(open_orders, cancel, show, "orders called off")
+
+
+async def clear(world: World, show: Shown) -> None:
+    """Leaves nothing of this run behind: no search, no trip under way, no driver on duty."""
+    world.closing = True
+    await world.stop()
+    if (await world.api.ready()).status:
+        await call_off(world, show)
+        await each(world.drivers, Driver.settle, show, "drivers without a trip")
 
 
 async def _post(world: World, trips: Iterable[Trip]) -> None:

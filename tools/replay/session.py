@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from tools.replay import chart, greedy, pace, running, table
+from tools.replay import alone, chart, greedy, pace, running, table
+from tools.replay.alone import NotBegun
 from tools.replay.api import Api
 from tools.replay.clock import Clock
 from tools.replay.figures import figures
@@ -24,10 +25,6 @@ from tools.replay.verifying import Disagreement, verify
 from tools.replay.world import World
 
 OK, FAILED, NOT_BEGUN, INTERRUPTED = 0, 1, 2, 130
-
-
-class NotBegun(Exception):
-    """The system is not there to be replayed against; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -48,31 +45,42 @@ async def replay(plan: Plan, options: Options, console: Console) -> int:
             api, Clock(plan.window.begins, options.speed), Ledger(), Tokens(), options.run, options.seed
         )
         await _must_be_there(world)
-        began = time.monotonic()
-        finished = await _unless_interrupted(_run(world, plan, console))
-        with shown(console, "finishing") as show:
-            await running.finish(world, show)
-            if not finished:
-                await running.call_off(world, show)
-        verified = await _compare(world, console) if finished else None
-        rides = greedy.simulate(plan.trips, plan.cabs, options.speed) if finished else []
-        shares = Shares(len(plan.trips), world.ledger.filled, len(rides)) if finished else None
-        behind = shares is not None and shares.behind
-        report = table.Report(
-            str(plan.window),
-            options.speed,
-            time.monotonic() - began,
-            plan.trips_in_file,
-            len(plan.cabs),
-            figures(world.ledger),
-            world.ledger,
-            plan.bad,
-            verified,
-            shares,
-            pace.fitting(plan.trips, plan.cabs, options.speed) if behind else None,
-        )
+        await alone.wait(world, plan.trips)
+        try:
+            report, rides = await _replayed(world, plan, console)
+        finally:
+            with shown(console, "clearing") as show:
+                await running.clear(world, show)
     _write(world, report, rides, options.out, console)
     return status(report)
+
+
+async def _replayed(world: World, plan: Plan, console: Console) -> tuple[table.Report, list[Ride]]:
+    """The run from its first driver to its figures."""
+    speed, began = world.clock.speed, time.monotonic()
+    finished = await _unless_interrupted(_run(world, plan, console))
+    with shown(console, "finishing") as show:
+        await running.finish(world, show)
+        if not finished:
+            await running.call_off(world, show)
+    verified = await _compare(world, console) if finished else None
+    rides = greedy.simulate(plan.trips, plan.cabs, speed) if finished else []
+    shares = Shares(len(plan.trips), world.ledger.filled, len(rides)) if finished else None
+    behind = shares is not None and shares.behind
+    report = table.Report(
+        str(plan.window),
+        speed,
+        time.monotonic() - began,
+        plan.trips_in_file,
+        len(plan.cabs),
+        figures(world.ledger),
+        world.ledger,
+        plan.bad,
+        verified,
+        shares,
+        pace.fitting(plan.trips, plan.cabs, speed) if behind else None,
+    )
+    return report, rides
 
 
 async def _must_be_there(world: World) -> None:

@@ -51,6 +51,9 @@ def choose(trips: Span | None, pings: Span | None, start: str = "", end: str = "
     begins = _begin(start, common) if start else common.begins
     # The last trip is within the window, so an end that nobody asked for is just behind it.
     ends = _end(end, begins) if end else common.ends + 1
+    # A time alone may mean the next day, if the recording has that time of the next day.
+    if end and (ends <= begins or (_overnight(end, begins) and ends > common.ends + NEARLY_S)):
+        raise InputProblem(f"TO={end} is before FROM={start or stamp(begins)}.")
     window = Span(max(begins, common.begins), min(ends, common.ends + 1))
     if window.seconds <= 0:
         raise InputProblem(
@@ -87,6 +90,11 @@ def _end(text: str, begins: float) -> float:
             return moment(text)
         at = _on_day_of(begins, text)
         return at if at > begins else at + DAY_S
+
+
+def _overnight(end: str, begins: float) -> bool:
+    """Whether this time alone is earlier in the day than the beginning."""
+    return _is_time_only(end) and _on_day_of(begins, end) <= begins
 
 
 @contextmanager

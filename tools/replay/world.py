@@ -23,7 +23,7 @@ log = logging.getLogger("replay")
 class World:
     """One replay against one system.
 
-    ``run`` tells this replay's customers from those of any other one against the same system;
+    ``run`` tells this replay's people from those of any other one against the same system;
     ``seed`` makes the human side (delays, preferences) the same each time.
     """
 
