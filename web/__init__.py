@@ -11,7 +11,7 @@ from web.guards import public
 from web.http import errors, gunicorn_errors, headers, parsing, request_counters, request_ids
 from web.http.responses import success
 from web.limits import quotas, shedding
-from web.routes import drivers, health, metrics, ops, orders
+from web.routes import drivers, health, metrics, operating, ops, orders
 from web.socket import handshake
 
 
@@ -47,6 +47,7 @@ def create_app() -> Flask:
         orders.blueprint,
         drivers.blueprint,
         ops.blueprint,
+        operating.blueprint,
         pages.blueprint,
         console.blueprint,
         city.blueprint,

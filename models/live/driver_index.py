@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from models import geo
 from models.live import call, commands, run_all
@@ -208,6 +208,27 @@ def seen(drivers: Sequence[tuple[str, str]]) -> list[int | None]:
         scores = cast("list[float | None]", commands().zmscore(_HEARD, members))
         found += [None if score is None else int(score) for score in scores]
     return found
+
+
+class Sign(NamedTuple):
+    """When a driver was heard of (ms since 1970) and where they are, as far as Redis knows."""
+
+    seen_ms: int | None
+    position: Position | None
+
+
+def signs(driver_ids: Sequence[str]) -> list[Sign]:
+    """Of drivers in a search or not, in one round trip. Raises ``redis.RedisError``."""
+    asked = [("HMGET", f"driver:{driver_id}", "seen_ms", "place") for driver_id in driver_ids]
+    return [_sign(*known) for known in run_all(asked, decode=False)]
+
+
+def _sign(seen_ms: bytes | None, stored: bytes | None) -> Sign:
+    latitude, longitude, at_ms, _ = _place.unpack(stored) if stored else (0.0, 0.0, 0.0, 0)
+    return Sign(
+        int(float(seen_ms)) if seen_ms else None,
+        Position(latitude, longitude, int(at_ms)) if stored else None,
+    )
 
 
 def _send(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:

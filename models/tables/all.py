@@ -3,7 +3,7 @@
 from models.failed_rows import failed_rows
 from models.outbox import outbox
 from models.tables.admissions import admissions
-from models.tables.drivers import drivers
+from models.tables.drivers import driver_events, drivers
 from models.tables.offers import offers
 from models.tables.orders import order_events, orders, truck_requests
 from models.tables.revoked_tokens import revoked_tokens
@@ -13,6 +13,7 @@ from models.tables.tracks import track_parts
 TABLES = (
     admissions,
     drivers,
+    driver_events,
     orders,
     truck_requests,
     offers,

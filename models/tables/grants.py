@@ -3,11 +3,12 @@
 from sqlalchemy import Connection, Table, text
 
 from models.tables.all import TABLES
+from models.tables.drivers import driver_events
 from models.tables.orders import order_events
 from models.tables.secrets import secrets
 
 # The audit is only ever added to, a secret never changes, and the version is the migrations' business.
-ADDED_TO = frozenset({order_events, secrets})
+ADDED_TO = frozenset({order_events, driver_events, secrets})
 
 
 def grant(connection: Connection, role: str) -> None:

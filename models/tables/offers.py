@@ -48,8 +48,8 @@ offers = Table(
     CheckConstraint(f"state IN {STATES}", name="state"),
     CheckConstraint("(state = 'open') = (closed_at IS NULL)", name="closed_at"),
     CheckConstraint("pickup_distance_km >= 0", name="pickup_distance_km"),
-    # For the foreign key: deleting a driver looks here.
-    Index("ix_offers_driver", "driver_id"),
+    # One driver's offers, newest first; and for the foreign key: deleting a driver looks here.
+    Index("ix_offers_driver_id", "driver_id", "id"),
     # And for one kind at a time. (Only who asks for a driver is served: with the state as its whole condition
     # it would be read whole for others.)
     Index(

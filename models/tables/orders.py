@@ -155,8 +155,13 @@ truck_requests = Table(
         unique=True,
         postgresql_where=text(f"status IN {RUNNING}"),
     ),
-    # For the foreign key: deleting a driver looks here. Not written when an order is placed.
-    Index("ix_truck_requests_driver", "driver_id", postgresql_where=text("driver_id IS NOT NULL")),
+    # One driver's orders, newest first; and for the foreign key. Not written when an order is placed.
+    Index(
+        "ix_truck_requests_driver_order",
+        "driver_id",
+        "order_id",
+        postgresql_where=text("driver_id IS NOT NULL"),
+    ),
     Index("ix_truck_requests_phones", "updated_at", postgresql_where=text(PHONE_IS_KEPT)),
 )
 

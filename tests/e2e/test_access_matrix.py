@@ -52,6 +52,7 @@ REGISTRATION = {
 HERE = {"locations": [{"latitude": scenes.NOIDA[0], "longitude": scenes.NOIDA[1]}]}
 ORDER, CUSTOMER, DRIVER = "/api/v1/orders/<order_id>", ("customer",), ("driver",)
 OPS, OPS_ORDER = ("ops",), "/api/v1/ops/orders/<order_id>"
+OPS_DRIVER, OPS_TRIP = "/api/v1/ops/drivers/<driver_id>", "/api/v1/ops/trips/<truck_request_id>"
 TRIP = "/api/v1/trips/<truck_request_id>"
 
 ROWS = {
@@ -81,6 +82,9 @@ ROWS = {
     ("GET", OPS_ORDER): Row(OPS, missing="ORDER_NOT_FOUND"),
     ("POST", OPS_ORDER + "/expire"): Row(OPS, missing="ORDER_NOT_FOUND", body={}),
     ("POST", OPS_ORDER + "/rebroadcast"): Row(OPS, (200, 409), missing="ORDER_NOT_FOUND", body={}),
+    ("GET", "/api/v1/ops/drivers"): Row(OPS),
+    ("GET", OPS_DRIVER): Row(OPS, missing="DRIVER_NOT_REGISTERED"),
+    ("GET", "/api/v1/ops/trips"): Row(OPS),
     ("GET", "/metrics"): Row(),
     ("GET", "/openapi.json"): Row(),
     ("GET", "/asyncapi.json"): Row(),
@@ -109,6 +113,7 @@ class Scene:
     def call(self, method: str, rule: str, row: Row, who: Person | None, exists: bool = True) -> raw.Answer:
         path = rule.replace("<order_id>", self.order_id if exists else NOTHING)
         path = path.replace("<truck_request_id>", self.truck_request_id if exists else NOTHING)
+        path = path.replace("<driver_id>", self.own["driver"].sub if exists else "nobody")
         path = path.replace("<name>", "start.js").replace("<filename:asset>", "main.js")
         lines = [*row.headers]
         if who:

@@ -123,6 +123,12 @@ class Use:
         active = self.call(olga, "GET", "/ops/orders?status=active&limit=100").json()["data"]["orders"]
         for order in active[:2]:
             self.call(olga, "GET", f"/ops/orders/{order['id']}")
+        looks = ("q=Delhi", "q=" + active[0]["id"][-6:], f"q={BIG}", "q=grown-1", "vehicle=KIND_1", "q=DL 1")
+        for look in (*looks, "driverId=grown-1", "q=nobody&status=completed"):
+            self.call(olga, "GET", f"/ops/orders?{look}")
+        for look in ("", "?q=Grown 19", "?state=busy", "?state=silent", "/grown-1"):
+            self.call(olga, "GET", f"/ops/drivers{look}")
+        self.call(olga, "GET", "/ops/trips?stuckMinutes=30")
         order_id = active[-1]["id"]
         self.call(olga, "POST", f"/ops/orders/{order_id}/rebroadcast", json={})
         self.call(olga, "POST", f"/ops/orders/{order_id}/expire", json={})

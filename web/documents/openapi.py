@@ -9,12 +9,20 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
-from web.documents import codes, responses, routes_of_customers, routes_of_drivers, routes_of_operators
+from web.documents import (
+    codes,
+    responses,
+    routes_of_acts,
+    routes_of_customers,
+    routes_of_drivers,
+    routes_of_operators,
+)
 from web.documents.operations import Operation, Parameter
 from web.documents.responses import REFERENCE
+from web.identity.tokens import SUBJECT
 
 OPERATIONS: Mapping[str, Operation] = (
-    routes_of_customers.ROUTES | routes_of_drivers.ROUTES | routes_of_operators.ROUTES
+    routes_of_customers.ROUTES | routes_of_drivers.ROUTES | routes_of_operators.ROUTES | routes_of_acts.ROUTES
 )
 # Methods that the framework adds to a route.
 UNSAID = frozenset({"HEAD", "OPTIONS"})
@@ -127,6 +135,8 @@ def _camel(name: str) -> str:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     schema = {"type": "string"} | ({"format": "uuid"} if name.endswith("_id") else {})
+    if name == "driver_id":
+        schema = {"type": "string", "pattern": f"^{SUBJECT.pattern}$"}
     example = EXAMPLE_ID if name.endswith("_id") else EXAMPLE_FILES[name]
     return {"name": _camel(name), "in": "path", "required": True, "schema": schema, "example": example}
 

@@ -6,6 +6,7 @@ from web.documents import shapes
 from web.documents import shapes_of_console as console
 from web.documents import shapes_of_drivers as views
 from web.documents.operations import Answer, Example, Operation, query
+from web.documents.routes_of_acts import FIND_ORDERS
 from web.documents.routes_of_customers import PAGE, STORY
 from web.schemas.bodies import CityWish, Nothing
 
@@ -25,7 +26,11 @@ ROUTES = {
     "ops.index": Operation(
         "Operators",
         {200: Answer("A page of orders.", shapes.OrderPage)},
-        parameters=PAGE,
+        parameters=(*PAGE, *FIND_ORDERS),
+        text="Found however old: a full id, the id of a customer or a driver, a phone (its last ten digits "
+        "count), a plate. For an address, the end of an id or a vehicle the newest orders are looked "
+        "through, 10,000 for a page, or 100,000 ids: a page may hold few orders or none and have a "
+        "`nextCursor`, from which the look goes on. `from` and `to` say where it ends and begins.",
     ),
     "ops.show": Operation(
         "Operators",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
 from tasks import operating
@@ -11,9 +11,12 @@ from web.http.parsing import body, identifier, validated
 from web.http.responses import success
 from web.routes.orders import page_of, story_of
 from web.schemas.bodies import Nothing
-from workers.reading import current, operators
+from web.schemas.operating import OrderSearch
+from workers.reading import current, finding, operators
 
 blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
+
+LOOKED_FOR = ("q", "from", "to", "vehicle", "driverId")
 
 
 @blueprint.get("/overview")
@@ -26,8 +29,10 @@ def overview() -> Response:
 @blueprint.get("/orders")
 @requires("ops")
 def index() -> Response:
-    """Everybody's orders, newest first."""
-    return success(page_of(None))
+    """Everybody's orders, newest first: all of them, or those that fit what is looked for."""
+    page = page_of()
+    given = {name: value for name, value in request.args.items() if name in LOOKED_FOR}
+    return success(finding.orders(validated(OrderSearch, given).wanted(page.status), page.limit, page.cursor))
 
 
 @blueprint.get("/orders/<order_id>")

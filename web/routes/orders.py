@@ -1,7 +1,7 @@
 """Orders as their customers submit, read and cancel them, and as drivers answer them."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import redis
@@ -41,7 +41,7 @@ def create() -> Response:
 @requires("customer")
 def index() -> Response:
     """The caller's orders, newest first."""
-    return success(page_of(caller().sub))
+    return success(listing.orders(caller().sub, *page_of()))
 
 
 @blueprint.get("/active")
@@ -94,15 +94,23 @@ def decline(order_id: str) -> Response:
     return success(offers.decline(caller().sub, identifier(order_id, NotOffered)))
 
 
-def page_of(customer_id: str | None) -> dict[str, Any]:
-    """The page of orders that the query asks for; of one customer, or of all for ``None``."""
+class Page(NamedTuple):
+    """The page of orders that the query asks for."""
+
+    limit: int
+    cursor: str | None
+    status: str | None
+
+
+def page_of() -> Page:
+    """Raises ``Invalid``."""
     status = request.args.get("status")
     if status is not None and status not in STATUSES:
         raise Invalid([("status", "must be one of " + ", ".join(STATUSES))])
     cursor = request.args.get("cursor")
     if cursor is not None and not UUID_SHAPE.fullmatch(cursor):
         raise Invalid([NO_CURSOR])
-    return listing.orders(customer_id, whole_number("limit", 20, 1, 100), cursor, status)
+    return Page(whole_number("limit", 20, 1, 100), cursor.lower() if cursor else None, status)
 
 
 def story_of(order_id: str) -> dict[str, Any]:

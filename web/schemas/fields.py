@@ -97,6 +97,12 @@ def _instant(text: str) -> str:
     return text
 
 
+def _time(text: str) -> str:
+    if _seconds(text) < 0:
+        raise ValueError("must not lie before 1970")
+    return text
+
+
 def _lately(text: str) -> str:
     if _seconds(text) < clock.seconds() - PAST_DAYS * 86_400:
         raise ValueError(f"lies more than {PAST_DAYS} days in the past")
@@ -238,5 +244,8 @@ Address = Annotated[Text, Field(min_length=1, max_length=500)]
 Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
 TruckState = Annotated[str, AfterValidator(_truck_state), WithJsonSchema(_TRUCK_STATE)]
+OperatorsReason = Annotated[Text, Field(min_length=1, max_length=200)]
+Time = Annotated[str, Field(max_length=40), AfterValidator(_time)]
+PersonId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Instant = Annotated[str, Field(max_length=40), AfterValidator(_instant)]
 Moment = Annotated[Instant, AfterValidator(_lately), WithJsonSchema(_MOMENT)]

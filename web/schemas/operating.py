@@ -1,0 +1,68 @@
+"""What operators may send: what they look for, and what they do with its reason."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from web.schemas.bodies import Body
+from web.schemas.fields import OperatorsReason, PersonId, Text, Time, vehicle_name
+from workers.reading.drivers import DRIVER_STATES
+from workers.reading.finding import Wanted
+
+LONGEST_TEXT = 100
+
+
+def _vehicle(given: str) -> str:
+    """``TYPE/SUBTYPE``, or one of the two."""
+    return "/".join(vehicle_name(name) for name in given.split("/", 1))
+
+
+def _driver_state(given: str) -> str:
+    if given not in DRIVER_STATES:
+        raise ValueError("must be one of " + ", ".join(DRIVER_STATES))
+    return given
+
+
+SearchText = Annotated[Text, Field(max_length=LONGEST_TEXT)]
+
+
+class OrderSearch(Body):
+    """What is looked for in orders."""
+
+    q: SearchText | None = None
+    begin: Time | None = Field(default=None, alias="from")
+    to: Time | None = None
+    vehicle: Annotated[str, AfterValidator(_vehicle)] | None = None
+    driverId: PersonId | None = None
+
+    def wanted(self, status: str | None) -> Wanted:
+        """The same for the look."""
+        begin, end = (datetime.fromisoformat(at) if at else None for at in (self.begin, self.to))
+        return Wanted(self.q, self.vehicle, self.driverId, status, begin, end)
+
+
+class DriverSearch(Body):
+    """What is looked for in drivers."""
+
+    q: SearchText | None = None
+    state: Annotated[str, AfterValidator(_driver_state)] | None = None
+    cursor: PersonId | None = None
+
+
+class Act(Body):
+    """Why an operator does something."""
+
+    reason: OperatorsReason
+
+
+class ActOnTrip(Act):
+    """With a driver: only while the trip is still theirs."""
+
+    driverId: PersonId | None = None
+
+
+class HandOver(Act):
+    """To whom a trip goes."""
+
+    driverId: PersonId
