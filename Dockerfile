@@ -1,12 +1,16 @@
 # One image for every process of the Procfile; docker-compose.yml says which one a container is.
 FROM python:3.13-slim AS build
 COPY requirements.txt /
-RUN python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r /requirements.txt
+# Neither pip nor the packages' own tests are needed to run: 20 MB.
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
+        -r /requirements.txt \
+    && find /opt/venv -type d '(' -name tests -o -name test ')' -prune -exec rm -r {} +
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /home/weelo weelo
-ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 APP_ENV=production PORT=8000
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 APP_ENV=production PORT=8000 \
+    ALIVE_FILE=/tmp/alive
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/weelo
 COPY Procfile docker/process.sh celeryconfig.py flowerconfig.py gunicornconfig.py ./
@@ -17,8 +21,7 @@ COPY web web
 COPY server server
 USER weelo
 EXPOSE 8000
-# The process lives; whether the main job can run is /ready's to say, and no reason to kill this one.
-# http.client, since urllib would ask a proxy that the container's environment names.
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=2); c.request('GET', '/health', headers={'Host': 'localhost'}); sys.exit(c.getresponse().status != 200)"]
+# The process lives: it makes this file every 2 s. Whether the main job can run is /ready's to say, and no
+# reason to kill this process.
+HEALTHCHECK --interval=8s --timeout=5s --start-period=30s --retries=2 CMD ["rm", "/tmp/alive"]
 CMD ["sh", "process.sh", "web"]

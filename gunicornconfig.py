@@ -21,7 +21,7 @@ from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
-from models import clock, db, settings
+from models import alive_file, clock, db, settings
 from server import counts, listener, reading
 from server.fairness import ClientTurns, TargetTurns
 from server.handover import Handover
@@ -171,6 +171,7 @@ def _beat(slot: int) -> None:
     """Shows the other processes that this one is alive."""
     while True:
         _roles.beat(slot, lag.seconds)
+        alive_file.touch()
         gevent.sleep(BEAT_SECONDS)
 
 

@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     # The console's map: https://host/{z}/{x}/{y}.png, and the attribution that the tiles' licence asks for.
     tile_url: str = Field(default="", pattern=TILE_URL)
     tile_attribution: str = ""
+    # A file that each process renews while it lives; its container's health check removes it.
+    alive_file: str = ""
     # Development only: where the simulated city of the console leaves its lock and its note.
     demo_directory: str = ".run"
 

@@ -18,7 +18,7 @@ from celery.signals import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models import db, logs, settings
+from models import alive_file, db, logs, settings
 from models.live import alive
 from tasks.celery_patches import child_tracking
 
@@ -60,6 +60,7 @@ def _after_fork(**_: Any) -> None:
 @heartbeat_sent.connect
 def _alive(**_: Any) -> None:
     queues = app.amqp.queues.consume_from
+    alive_file.touch()
     try:
         alive.say(*(alive.queue(name) for name in queues))
     except redis.RedisError:

@@ -14,6 +14,7 @@ import redis
 import structlog
 from celery.beat import ScheduleEntry, Scheduler, SchedulingError
 
+from models import alive_file
 from models.live import queues
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class SweepScheduler(Scheduler):
     def tick(self, *args: Any, **options: Any) -> Any:
         if self._closed:
             raise SystemExit
+        alive_file.touch()
         return super().tick(*args, **options)
 
     def adjust(self, n: Any, drift: float = 0.0) -> Any:

@@ -19,8 +19,8 @@ from tests.conftest import ROOT
 from tools.local.procfile import read as read_procfile
 
 COMMANDS = read_procfile(ROOT / "Procfile")
-# Of compose's own services: the stores, and what runs once.
-NOT_IN_THE_PROCFILE = {"postgres", "redis", "migrate"}
+# Of compose's own services: the stores, what stands in front, and what runs once.
+NOT_IN_THE_PROCFILE = {"postgres", "redis", "nginx", "migrate"}
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -158,6 +158,57 @@ def test_compose_names_every_setting_for_every_process_of_ours(services: dict[st
     for name, service in services.items():
         if name not in NOT_IN_THE_PROCFILE - {"migrate"}:
             assert names - set(service["environment"]) == set(), name
+
+
+def test_one_service_builds_the_image_of_all(services: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, service in services.items() if "build" in service] == ["migrate"]
+    own = set(services) - NOT_IN_THE_PROCFILE | {"migrate"}
+    assert {services[name]["image"] for name in own} == {"weelo"}
+
+
+def test_only_nginx_and_flower_can_be_reached_from_outside(services: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, service in services.items() if "ports" in service] == ["nginx", "flower"]
+
+
+def test_every_container_is_closed_and_bounded(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert bool(service.get("cap_add")) is (name == "postgres"), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"], name
+        assert "/tmp" in service["tmpfs"], name
+        assert {"mem_limit", "pids_limit"} <= set(service), name
+        assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name
+
+
+def test_the_health_check_removes_the_file_that_the_processes_make(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    [check] = [rest for name, rest in instructions() if name == "HEALTHCHECK"]
+    [program, path] = json.loads(check.partition("CMD ")[2])
+    assert program == "rm"
+    assert f"ALIVE_FILE={path}" in [word for _, rest in instructions() for word in rest.split()]
+    assert {services[name]["environment"]["ALIVE_FILE"] for name in COMMANDS} == {path}
+    assert all("healthcheck" not in services[name] for name in COMMANDS)
+
+
+@pytest.mark.by_hand
+def test_every_pinned_package_has_a_wheel_for_linux_on_arm64(tmp_path: Path) -> None:
+    """Asks the package index that pip knows."""
+    platforms = ("manylinux_2_28_aarch64", "manylinux2014_aarch64", "manylinux_2_17_aarch64")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--require-hashes",
+        "--python-version",
+        "3.13",
+    ]
+    command += ["--only-binary", ":all:", "--dest", str(tmp_path), "-r", str(ROOT / "requirements.txt")]
+    subprocess.run([*command, *(word for each in platforms for word in ("--platform", each))], check=True)
+    assert len(list(tmp_path.glob("*.whl"))) > 40
 
 
 def test_no_health_check_goes_through_a_proxy(services: dict[str, dict[str, Any]]) -> None:

@@ -1,0 +1,123 @@
+"""`deploy/nginx.conf` with Debian's nginx, in front of the real `web` and of servers that do not answer."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+
+from tests import raw
+from tests.bad_orders import ORDERS
+from tests.conftest import ROOT
+from tests.system import System, listens, on_duty, until
+from tools.local import ports
+from web.identity.issuing import issue
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+pytestmark = pytest.mark.skipif(not NGINX, reason="no nginx here: apt-get install nginx-light")
+
+Front = Callable[[str], str]
+
+
+@contextmanager
+def _running(web: str, directory: Path) -> Iterator[str]:
+    """nginx with the file as it is, but for addresses, paths, and a server that is silent for 1 s, not 60."""
+    port = ports.free()
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    for found, put in {
+        "listen 8080": f"listen 127.0.0.1:{port}",
+        "web:8000": web.removeprefix("http://"),
+        "/tmp/": f"{directory}/",
+        "proxy_read_timeout 60s": "proxy_read_timeout 1s",
+    }.items():
+        assert found in text
+        text = text.replace(found, put)
+    (directory / "nginx.conf").write_text(text)
+    command = [NGINX or "", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-g", "daemon off;"]
+    with (directory / "nginx.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until(partial(listens, f"{url}/nginx-alive"), 10, (directory / "nginx.log").read_text())
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    """Puts nginx in front of an address and returns its own."""
+    # Its worker has another account, and is to write there.
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    with ExitStack() as stack:
+        yield lambda web: stack.enter_context(_running(web, tmp_path))
+
+
+def test_a_driver_behind_nginx_has_a_socket_and_http(system: System, front: Front, name: str) -> None:
+    driver = on_duty(front(system.urls[0]), name)
+    with driver.socket() as opened:
+        assert driver.role in opened.recv(timeout=5)
+
+
+def test_a_server_that_is_away_is_the_contracts_503(front: Front) -> None:
+    url = front(f"http://127.0.0.1:{ports.free()}")
+    answer = raw.send(
+        url, raw.request("POST", ORDERS, "Content-Length: 2", "X-Request-ID: abc-1", body=b"{}")
+    )
+    raw.assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+    assert (answer.headers["retry-after"], answer.headers["x-request-id"]) == ("2", "abc-1")
+    assert answer.headers["content-type"] == "application/json"
+    other = raw.send(url, raw.request("GET", "/", "X-Request-ID: not well formed"))
+    assert len(other.headers["x-request-id"]) == 32
+
+
+def test_a_server_that_is_silent_is_the_contracts_503(front: Front) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        answer = raw.send(front(f"http://127.0.0.1:{silent.getsockname()[1]}"), raw.request("GET", "/ready"))
+    raw.assert_error(answer, 503, "SERVICE_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_web_hears_the_callers_address_and_not_what_the_caller_wrote(front: Front) -> None:
+    heard: list[bytes] = []
+
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            heard.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=answer, args=(server,))
+        thread.start()
+        url = front(f"http://127.0.0.1:{server.getsockname()[1]}")
+        sent = {"X-Forwarded-For": "203.0.113.9", "Host": "api.example.com:443", "X-Request-ID": "mine"}
+        assert httpx.get(f"{url}/a//b?c=%20d", headers=sent).status_code == 200
+        thread.join()
+    first, *lines = heard[0].decode().split("\r\n")
+    assert first == "GET /a//b?c=%20d HTTP/1.1"
+    assert {"X-Forwarded-For: 127.0.0.1", "Host: api.example.com:443", "X-Request-ID: mine"} <= set(lines)
+
+
+def test_what_is_too_long_is_refused_as_web_refuses_it(system: System, front: Front) -> None:
+    url = front(system.urls[0])
+    token = f"Authorization: Bearer {issue('customer', 'asha', timedelta(minutes=1))}"
+    for size in (65536, 65537, 1_000_000):
+        lines = (token, "Content-Type: application/json", f"Content-Length: {size}")
+        answer = raw.send(url, raw.request("POST", ORDERS, *lines, body=b" " * size))
+        if size <= 65536:
+            raw.assert_error(answer, 400, "VALIDATION_ERROR")
+        else:
+            raw.assert_error(answer, 413, "PAYLOAD_TOO_LARGE")
+    raw.assert_error(raw.send(url, raw.request("GET", "/" + "a" * 5000)), 414, "URI_TOO_LONG")
+    raw.assert_error(raw.send(url, raw.request("GET", ORDERS, "X: " + "a" * 9000)), 431, "HEADERS_TOO_LARGE")
