@@ -28,10 +28,10 @@ def heard(*signs: str) -> list[bool]:
     return [value is not None for value in values]
 
 
-def age_seconds(sign: str) -> float:
-    """How long ago this sign was renewed; infinite if that was before the time it is kept.
+def ages(*signs: str) -> list[float]:
+    """How long ago each sign was renewed (s); infinite if that was before the time it is kept.
 
     Raises ``redis.RedisError`` without Redis.
     """
-    left_ms = cast("int", live.commands().pttl(f"alive:{sign}"))
-    return SECONDS - left_ms / 1000 if left_ms >= 0 else float("inf")
+    left_ms = live.run_all([("PTTL", f"alive:{sign}") for sign in signs])
+    return [SECONDS - left / 1000 if left >= 0 else float("inf") for left in left_ms]

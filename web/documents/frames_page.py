@@ -11,10 +11,16 @@ TITLES = {
     "to_customer": "To customers",
     "from_customer": "From customers",
 }
+# On a phone the cells of a row stand one below the other.
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}td,th{border:1px solid #ccc;padding:.25rem .5rem;"
-    "text-align:left;vertical-align:top}h3{font-family:monospace}pre{white-space:pre-wrap}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "overflow-wrap:anywhere}table{border-collapse:collapse;width:100%}"
+    "td,th{border:1px solid #8888;padding:.25rem .5rem;text-align:left;vertical-align:top;"
+    "overflow-wrap:break-word}h3{font-family:monospace}pre{white-space:pre-wrap}"
+    ":target{outline:3px solid}a{color:inherit}"
+    "@media(max-width:40rem){table,tbody,tr,td,th{display:block}td,th{border:0;overflow-wrap:anywhere}"
+    "tr{border:1px solid #8888;margin-bottom:.5rem}}"
 )
 
 
@@ -26,7 +32,7 @@ def html(document: Mapping[str, Any]) -> str:
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>Weelo: the socket</title><style>{STYLE}</style><h1>The socket</h1>",
-        *(f"<p>{_text(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
+        *(f"<p>{text(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
         *(line for name, title in TITLES.items() for line in _section(document, name, title)),
         "<h2>Types</h2>",
         *(line for name in _types(document) for line in _type(document, name)),
@@ -41,7 +47,7 @@ def _section(document: Mapping[str, Any], operation: str, title: str) -> Iterato
     yield f"<h2>{title}</h2>"
     for reference in document["operations"][operation]["messages"]:
         message = document["components"]["messages"][reference["$ref"].rpartition("/")[2]]
-        yield f"<h3>{message['name']}</h3><p>{_text(message['summary'])}</p>"
+        yield f"<h3>{message['name']}</h3><p>{text(message['summary'])}</p>"
         data = _resolved(document, message["payload"]["properties"]["data"])
         yield _fields(data)
 
@@ -64,7 +70,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
     return _table(("field", "type", ""), rows) if rows else ""
 
 
-def _text(words: str) -> str:
+def text(words: str) -> str:
     """Words with what stands between backquotes as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(words))
 
@@ -92,6 +98,6 @@ def _meaning(field: Mapping[str, Any], required: bool) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Any) -> str:
-    lines = ["".join(f"<td>{_text(cell)}</td>" for cell in row) for row in rows]
+    lines = ["".join(f"<td>{text(cell)}</td>" for cell in row) for row in rows]
     titles = "".join(f"<th>{cell}</th>" for cell in head)
     return f"<table><tr>{titles}</tr>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"

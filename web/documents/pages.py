@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from web.documents import asyncapi, frames_page, openapi
+from web.documents import asyncapi, frames_page, openapi, runbook_page
 from web.guards import public
 
 blueprint = Blueprint("documents", __name__)
@@ -21,6 +21,7 @@ FILES = {
     "swagger-ui-bundle.js": SWAGGER_UI,
     "favicon-32x32.png": SWAGGER_UI,
     "start.js": HERE,
+    "docs.css": HERE,
 }
 # Swagger UI sets styles on its elements and has its pictures inside its style sheet.
 POLICY = (
@@ -33,6 +34,7 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Weelo: the API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/docs.css">
 <link rel="icon" href="/docs/favicon-32x32.png">
 <div id="docs"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
@@ -87,6 +89,13 @@ def file(name: str) -> Response:
 def frames() -> Response:
     """The socket's frames to read."""
     return _page(_frames())
+
+
+@blueprint.get("/runbook")
+@public
+def runbook() -> Response:
+    """What operators do when a part is not well."""
+    return _page(runbook_page.html(runbook_page.RUNBOOK.read_text()))
 
 
 def _page(text: str) -> Response:

@@ -21,7 +21,8 @@ ROUTES = {
         text="Counted when it is asked for, in Postgres and the driver index, each figure up to 50,000. "
         "Drivers by state are kept for 50 times as long as counting them took, if that was more than 20 ms. "
         "The map shows the drivers heard of last, up to 1,000 of those on a trip, and others while these are "
-        "few. Without the index a driver counts as heard of when their position was last saved.",
+        "few. Without the index a driver counts as heard of when their position was last saved. Without "
+        "Postgres the 503 has the lines of `health` in `error.data.health`.",
     ),
     "ops.index": Operation(
         "Operators",
@@ -114,4 +115,5 @@ ROUTES = {
         codes=("NOT_FOUND",),
     ),
     "documents.frames": Operation("Documents", {200: Answer("The socket's frames.", media="text/html")}),
+    "documents.runbook": Operation("Documents", {200: Answer("The runbook.", media="text/html")}),
 }

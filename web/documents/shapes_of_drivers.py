@@ -163,7 +163,9 @@ class Counters(Shape):
     fullyFilled: Count
     inProgress: Count
     lastHour: LastHour
-    deadAdmissions: Count
+    deadAdmissions: Count = Field(description="Orders given up after five failures.")
+    failedRows: Count = Field(description="Rows that sweeps have set aside within the last hour.")
+    outboxOldestSeconds: float = Field(description="Age of the oldest notification that is not delivered.")
     ordersPerMinute: Count
     ordersRefused: Count = Field(
         description="New orders refused for want of room since there was last a minute without one."
@@ -208,7 +210,19 @@ class Map(Shape):
     driversLimit: Count
 
 
+class HealthLine(Shape):
+    """One part; `detail` says what is wrong with it, or how it does."""
+
+    part: Literal["postgres", "redis", "worker", "beat", "queues", "rows", "notifications", "refusals"]
+    ok: bool
+    detail: str
+    runbook: str = Field(description="Where the runbook says what to do.")
+
+
 class Overview(Shape):
+    health: list[HealthLine] = Field(
+        description="Without Redis nothing is known of `worker`, `beat` and `queues`, and they are left out."
+    )
     counters: Counters
     drivers: DriversByState
     map: Map

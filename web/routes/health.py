@@ -60,9 +60,10 @@ CHECKS: dict[str, Callable[[], str]] = {
 OF_REDIS = ("worker", "beat")
 
 
-def _run(check: Callable[[], str]) -> str:
+def state(part: str) -> str:
+    """``ok``, or what is wrong with this part."""
     try:
-        return check()
+        return CHECKS[part]()
     except (redis.RedisError, SQLAlchemyError) as error:
         return _what_it_says(error)
 
@@ -78,9 +79,9 @@ def _what_it_says(error: Exception) -> str:
 
 
 def _states() -> dict[str, str]:
-    found = {name: _run(check) for name, check in CHECKS.items() if name not in OF_REDIS}
+    found = {name: state(name) for name in CHECKS if name not in OF_REDIS}
     if found["redis"] == "ok":
-        return found | {name: _run(CHECKS[name]) for name in OF_REDIS}
+        return found | {name: state(name) for name in OF_REDIS}
     return found | dict.fromkeys(OF_REDIS, "not known without Redis")
 
 
@@ -96,7 +97,7 @@ def health() -> Response:
 def ready() -> Response:
     """The main job can run: one line for each part it needs."""
     found = _states()
-    if all(state == "ok" for state in found.values()):
+    if all(said == "ok" for said in found.values()):
         return success(dict(found))
     return failure(
         503, "NOT_READY", "The main job cannot run.", data=dict(found), headers={"Retry-After": "2"}

@@ -12,81 +12,32 @@ A part that does not answer in time is missing, and ``weelo_up`` says so. Anybod
 read this, as ``/health``: there is nothing of a person in it.
 """
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-import redis
-import structlog
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from sqlalchemy.exc import SQLAlchemyError
 
 from models.live import alive, queues
 from web.guards import probe
 from web.http.request_counters import counters
 from web.routes.health import QUEUES
+from web.routes.readings import Readings
 from workers.reading import figures
 
 blueprint = Blueprint("metrics", __name__)
-log = structlog.get_logger()
-
-# A scrape has to end within 2 s, however dead the stores are.
-DEADLINE_SECONDS = 1.5
-# A more frequent scrape gets the same figures again, since everybody may read them.
-FRESH_SECONDS = 1.0
-
-
-class Reading:
-    """One look at one part, in a thread of its own, since a frozen store answers after many seconds."""
-
-    def __init__(self, part: str, read: Callable[[], list[Metric]]) -> None:
-        self._part, self._read = part, read
-        self._metrics: list[Metric] | None = None
-        self._done = threading.Event()
-        self._begun = time.monotonic()
-        threading.Thread(target=self._run, name=f"metrics-{part}", daemon=True).start()
-
-    @property
-    def usable(self) -> bool:
-        """Whether a scrape that begins now may take this one: it is under way or just done."""
-        return not self._done.is_set() or time.monotonic() - self._begun < FRESH_SECONDS
-
-    def wait(self, until: float) -> list[Metric] | None:
-        """The figures, or ``None`` if there are none by then (on the monotonic clock)."""
-        self._done.wait(max(0.0, until - time.monotonic()))
-        return self._metrics
-
-    def _run(self) -> None:
-        try:
-            self._metrics = self._read()
-        except (redis.RedisError, SQLAlchemyError) as error:
-            log.warning("no figures", part=self._part, error=type(error).__name__)
-        except Exception:
-            log.exception("no figures", part=self._part)
-        finally:
-            self._done.set()
 
 
 class Figures(Collector):
-    """Everything that ``/metrics`` says. At most one reading of each part is under way at a time."""
+    """Everything that ``/metrics`` says."""
 
     def __init__(self) -> None:
-        self._parts = {"postgres": _of_postgres, "redis": _of_redis}
-        self._readings: dict[str, Reading] = {}
-        self._lock = threading.Lock()
+        self._readings = Readings({"postgres": _of_postgres, "redis": _of_redis})
 
     def collect(self) -> Iterator[Metric]:
-        until = time.monotonic() + DEADLINE_SECONDS
-        with self._lock:
-            for part, read in self._parts.items():
-                if part not in self._readings or not self._readings[part].usable:
-                    self._readings[part] = Reading(part, read)
-            readings = dict(self._readings)
-        found = {part: reading.wait(until) for part, reading in readings.items()}
+        found = self._readings.take()
         up = {part: int(metrics is not None) for part, metrics in found.items()}
         yield _gauges("weelo_up", "Whether this part has answered within 1.5 s.", "part", up)
         for metrics in found.values():
@@ -126,7 +77,7 @@ def _of_redis() -> list[Metric]:
         GaugeMetricFamily(
             "weelo_last_sweep_age_seconds",
             "Time since the last sweep; infinite after 15 s.",
-            alive.age_seconds(alive.BEAT),
+            alive.ages(alive.BEAT)[0],
         ),
     ]
 

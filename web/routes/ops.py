@@ -2,13 +2,17 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
+from flask.blueprints import BlueprintSetupState
+from sqlalchemy.exc import SQLAlchemyError
 
-from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound
+from models import db
+from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound, ServiceUnavailable
 from tasks import operating
 from web.guards import caller, requires
 from web.http.parsing import body, identifier, validated
 from web.http.responses import success
+from web.routes.health_lines import StoreHealth, of_figures, silent
 from web.routes.orders import page_of, story_of
 from web.schemas.bodies import Nothing
 from web.schemas.operating import OrderSearch
@@ -19,11 +23,26 @@ blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 LOOKED_FOR = ("q", "from", "to", "vehicle", "driverId")
 
 
+@blueprint.record_once
+def _look_at_stores(state: BlueprintSetupState) -> None:
+    state.app.extensions["store_health"] = StoreHealth()
+
+
 @blueprint.get("/overview")
 @requires("ops")
 def overview() -> Response:
-    """The state of the whole: counters, drivers by state, and where everybody is."""
-    return success(operators.overview())
+    """The state of the whole: health, counters, drivers by state, and where everybody is."""
+    lines = current_app.extensions["store_health"].lines()
+    views = [line.view() for line in lines]
+    away = ServiceUnavailable("Postgres does not answer.", data={"health": views})
+    # Asking a frozen store would take longer than the page waits.
+    if silent("postgres") in lines:
+        raise away
+    try:
+        found = operators.overview()
+    except SQLAlchemyError as error:
+        raise (away if db.unreachable(error) else error) from error
+    return success({"health": views + [line.view() for line in of_figures(found["counters"])]} | found)
 
 
 @blueprint.get("/orders")

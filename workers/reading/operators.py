@@ -138,6 +138,8 @@ def _counters(connection: Connection, found: OrderFigures, now: datetime | None)
         "inProgress": present["in_progress"],
         "lastHour": {name: ended[kind] for kind, name in ENDS.items()},
         "deadAdmissions": found.admissions["dead"],
+        "failedRows": sum(found.failed_rows.values()),
+        "outboxOldestSeconds": found.outbox_oldest_seconds,
         "ordersPerMinute": connection.execute(ARRIVED, at).scalar_one(),
         "ordersRefused": _refused(),
         "firstOffer": {"orders": first_offer.orders, "p50Seconds": p50, "p99Seconds": p99},

@@ -1,9 +1,17 @@
 /** Requests to our own API. */
 
+// An order is answered within 5 s, and reads much sooner.
 const PATIENCE_MS = 8000;
+const PATIENCE_TO_READ_MS = 5000;
 
-/** The server could not be reached, or could not answer. */
-export class Unreachable extends Error {}
+/** The server could not be reached, or could not answer; `health` says of which parts it knows. */
+export class Unreachable extends Error {
+  /** @param {string} message @param {any[]} [health] */
+  constructor(message, health) {
+    super(message);
+    this.health = health;
+  }
+}
 
 /** The server refused; `status` and `code` say why. */
 export class Refused extends Error {
@@ -38,7 +46,7 @@ export async function call(method, path, token, body) {
     headers,
     body: body && JSON.stringify(body),
     cache: "no-store",
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(method === "GET" ? PATIENCE_TO_READ_MS : PATIENCE_MS),
   });
   if (status < 400 && said?.success === true && said.data) return said.data;
   // Without our envelope it is no answer: something on the way has spoken.
@@ -58,8 +66,9 @@ function unusable(status) {
 async function reach(path, request) {
   try {
     const response = await fetch(path, request);
-    if (response.status >= 500) throw new Unreachable(`The server answered ${response.status}.`);
-    return { status: response.status, body: await response.json() };
+    if (response.status < 500) return { status: response.status, body: await response.json() };
+    const said = await response.json().catch(() => undefined);
+    throw new Unreachable(`The server answered ${response.status}.`, said?.error?.data?.health);
   } catch (error) {
     if (error instanceof Unreachable) throw error;
     throw new Unreachable("The server does not answer.");

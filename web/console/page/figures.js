@@ -14,10 +14,6 @@ export function showFigures({ counters, drivers }) {
     p50: duration(counters.firstOffer.p50Seconds),
     p99: duration(counters.firstOffer.p99Seconds),
   };
-  const shedding = document.getElementById("shedding");
-  shedding.hidden = !counters.ordersRefused;
-  const told = `More orders come than can be answered in time: ${counters.ordersRefused} were refused lately.`;
-  if (!shedding.hidden && shedding.textContent !== told) shedding.textContent = told;
   for (const place of document.querySelectorAll("[data-figure]")) {
     const text = String(shown[place.dataset.figure]);
     if (place.textContent !== text) place.textContent = text;

@@ -3,6 +3,7 @@
 import { Refused } from "./api.js";
 import { City } from "./city.js";
 import { showFigures } from "./figures.js";
+import { Health } from "./health.js";
 import { OrderDialogue } from "./order.js";
 import { Orders } from "./orders.js";
 import { Play } from "./play.js";
@@ -10,20 +11,19 @@ import { Polling } from "./polling.js";
 import { development, forget, keep, obtain, ops, tokens } from "./session.js";
 import { byId } from "./words.js";
 
+const health = new Health();
 const dialogue = new OrderDialogue();
 const orders = new Orders((id) => dialogue.choose(id));
 const polling = new Polling(look, show, trouble);
 /** @type {City|undefined} */
 let city;
 
-/** Everything that is on the page, asked for at once. */
+/** Everything that is on the page. What the overview says of the parts counts even if the rest fails. */
 async function look() {
   if (development && !tokens().ops) await obtain();
-  const [overview] = await Promise.all([
-    ops("GET", "/overview"),
-    orders.refresh(),
-    dialogue.open ? dialogue.refresh() : undefined,
-  ]);
+  const overview = await ops("GET", "/overview");
+  health.show(overview.health);
+  await Promise.all([orders.refresh(), dialogue.open ? dialogue.refresh() : undefined]);
   return overview;
 }
 
@@ -33,6 +33,7 @@ function show(overview) {
   city ??= arrange();
   showFigures(overview);
   city.show(overview.map);
+  health.fresh();
   connection("live", "Connected");
 }
 
@@ -69,7 +70,11 @@ function tabs(play) {
 
 /** @param {Error} error */
 function trouble(error) {
-  if (!(error instanceof Refused)) return connection("lost", "Not connected, trying again");
+  if (!(error instanceof Refused)) {
+    if (error.health) health.show(error.health);
+    else health.unreachable(error.message);
+    return connection("lost", "Not connected, trying again");
+  }
   if (error.status !== 401 && error.status !== 403) return connection("lost", `${error.message} Trying again`);
   const refused = tokens().ops !== undefined;
   forget();

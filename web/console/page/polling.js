@@ -2,7 +2,7 @@
 
 const VISIBLE_MS = 1000;
 const HIDDEN_MS = 15_000;
-const LONGEST_MS = 8000;
+const LONGEST_MS = 4000;
 
 export class Polling {
   /**

@@ -2,6 +2,16 @@
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
+const MOMENT = new Intl.DateTimeFormat(undefined, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit",
+  hour12: false, timeZoneName: "short",
+});
+
+/** Date, time and zone. @param {string} at ISO 8601 */
+export function moment(at) {
+  return MOMENT.format(new Date(at));
+}
+
 /** @param {string} at ISO 8601 */
 export function clock(at) {
   return CLOCK.format(new Date(at));
