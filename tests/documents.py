@@ -15,7 +15,7 @@ Document = dict[str, Any]
 @lru_cache(maxsize=1)
 def of_http() -> Document:
     """The OpenAPI document of this checkout."""
-    return openapi.document(create_app())
+    return openapi.document(create_app(), whole=True)
 
 
 @lru_cache(maxsize=1)

@@ -218,6 +218,39 @@ def test_the_document_names_the_host_that_was_asked() -> None:
     )
 
 
+def undescribed(schema: Any, name: str) -> list[str]:
+    """The fields below this schema of which nothing is said."""
+    fields = schema.get("properties", {})
+    return [
+        *(f"{name}.{field}" for field, said in fields.items() if not said.get("description")),
+        *(found for field, said in fields.items() for found in undescribed(said, f"{name}.{field}")),
+    ]
+
+
+def test_every_field_of_both_documents_is_described() -> None:
+    http, socket = documents.of_http(), documents.of_socket()
+    answers = {
+        f"{one['operationId']} {status}": response["content"]["application/json"]["schema"]
+        for methods in http["paths"].values()
+        for one in methods.values()
+        for status, response in one["responses"].items()
+        if status < "300" and "schema" in response.get("content", {}).get("application/json", {})
+    }
+    frames = {name: said["payload"] for name, said in socket["components"]["messages"].items()}
+    schemas = http["components"]["schemas"] | socket["components"]["schemas"]
+    shown = answers | frames | schemas
+    # A name that means the same everywhere has its meaning in web/documents/fields.py.
+    assert [found for name, schema in shown.items() for found in undescribed(schema, name)] == []
+
+
+def test_what_is_for_development_or_a_page_is_in_no_public_document() -> None:
+    served = create_app().test_client().get("/openapi.json").json
+    assert served is not None
+    paths = set(served["paths"])
+    assert not {path for path in paths if path.startswith(("/console", "/docs"))}
+    assert paths < set(documents.of_http()["paths"])
+
+
 def test_what_is_served_is_the_document() -> None:
     client = create_app().test_client()
     assert client.get("/openapi.json").json == json.loads(json.dumps(openapi.document(create_app())))

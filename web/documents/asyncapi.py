@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from web.documents.fields import MEANINGS
 from web.documents.frames import (
     CLOSE_CODES,
     FROM_CUSTOMERS,
@@ -80,7 +81,8 @@ def of_every_host() -> dict[str, Any]:
 
 def _channel(role: str, to: Sequence[FrameType], received: Sequence[FrameType]) -> dict[str, Any]:
     names = [f"to_{role}.{frame.name}" for frame in to] + [f"from_{role}.{frame.name}" for frame in received]
-    query = {"type": "object", "properties": {"lastEventId": {"type": "integer", "minimum": 0}}}
+    last = {"type": "integer", "minimum": 0, "description": MEANINGS["lastEventId"]}
+    query = {"type": "object", "properties": {"lastEventId": last}}
     return {
         "address": PATH,
         "summary": f"The socket of a {role}.",
@@ -120,10 +122,13 @@ def _payload(frame: FrameType, direction: str) -> dict[str, Any]:
         "type": "object",
         "required": ["type", "id", "at", "data"] if direction == "to" else ["type"],
         "properties": {
-            "type": {"const": frame.name},
-            "id": {"type": "integer", "minimum": 0},
-            "at": {"type": "string", "format": "date-time"},
-            "data": {"$ref": REFERENCE.format(model=frame.data.__name__)},
+            "type": {"const": frame.name, "description": "Which frame this is."},
+            "id": {"type": "integer", "minimum": 0, "description": "Grows for each person."},
+            "at": {"type": "string", "format": "date-time", "description": MEANINGS["at"]},
+            "data": {
+                "$ref": REFERENCE.format(model=frame.data.__name__),
+                "description": MEANINGS["data"],
+            },
         },
     }
 

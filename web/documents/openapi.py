@@ -17,6 +17,7 @@ from web.documents import (
     routes_of_drivers,
     routes_of_operators,
 )
+from web.documents.fields import described
 from web.documents.operations import Operation, Parameter
 from web.documents.responses import REFERENCE
 from web.identity.tokens import SUBJECT
@@ -44,10 +45,10 @@ The socket is described in `/asyncapi.json`.
 """
 
 
-def document(app: Flask) -> dict[str, Any]:
-    """The whole document. Raises ``KeyError`` for a route of which nothing is declared."""
-    _, components = models_json_schema(sorted(_models(), key=str), ref_template=REFERENCE)
-    schemas = plain(components.get("$defs", {})) | {"Error": responses.ERROR}
+def document(app: Flask, whole: bool = False) -> dict[str, Any]:
+    """The public document, or the ``whole`` one. Raises ``KeyError`` for a route that is not declared."""
+    _, components = models_json_schema(sorted(_models(whole), key=str), ref_template=REFERENCE)
+    schemas = plain(components.get("$defs", {}) | {"Error": responses.ERROR})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,7 +60,7 @@ def document(app: Flask) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in OPERATIONS.values())],
-        "paths": dict(_paths(app)),
+        "paths": dict(_paths(app, whole)),
         "components": {
             "schemas": dict(sorted(schemas.items())),
             "headers": responses.HEADERS,
@@ -76,29 +77,34 @@ def query_parameters() -> dict[str, frozenset[str]]:
     }
 
 
-def _models() -> set[tuple[type[BaseModel], JsonSchemaMode]]:
+def _models(whole: bool) -> set[tuple[type[BaseModel], JsonSchemaMode]]:
     """What is sent as it is read, what is answered as it is written."""
-    sent = {(each.body, "validation") for each in OPERATIONS.values() if each.body}
-    answers = [answer for each in OPERATIONS.values() for answer in each.answers.values()]
+    shown = [each for each in OPERATIONS.values() if whole or not each.internal]
+    sent = {(each.body, "validation") for each in shown if each.body}
+    answers = [answer for each in shown for answer in each.answers.values()]
     return sent | {(answer.data, "serialization") for answer in answers if answer.data}  # type: ignore[return-value]
 
 
 def plain(schema: Any) -> Any:
-    """Without the titles that pydantic makes of names."""
+    """Without the titles that pydantic makes of names, and with what each field means."""
     if isinstance(schema, list):
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     return {
-        name: {key: plain(field) for key, field in value.items()} if name == "properties" else plain(value)
+        name: {key: described(key, plain(field)) for key, field in value.items()}
+        if name == "properties"
+        else plain(value)
         for name, value in schema.items()
         if name != "title" or not isinstance(value, str)
     }
 
 
-def _paths(app: Flask) -> Iterator[tuple[str, dict[str, Any]]]:
+def _paths(app: Flask, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     found: dict[str, dict[str, Any]] = {}
     for rule in app.url_map.iter_rules():
+        if OPERATIONS[rule.endpoint].internal and not whole:
+            continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + _camel(match[1]) + "}", rule.rule)
         for method in sorted((rule.methods or set()) - UNSAID):
             found.setdefault(path, {})[method.lower()] = _operation(app, rule)

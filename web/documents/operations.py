@@ -74,6 +74,8 @@ class Operation:
     # Codes that come from no error of the domain.
     codes: tuple[str, ...] = ()
     text: str = field(default="")
+    # Pages beside the API, some of them in development only: no part of the public document.
+    internal: bool = False
 
 
 def links(parameter: str, pointer: str, *endpoints: str) -> tuple[Link, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from web.documents import codes
 from web.documents.codes import Code
+from web.documents.fields import MEANINGS
 from web.documents.operations import Answer, Link, Operation
 
 # Answers a plain GET without any store.
@@ -113,8 +114,11 @@ def _success(answer: Answer, always: tuple[str, ...]) -> dict[str, Any]:
             "type": "object",
             "required": ["success", "data"],
             "properties": {
-                "success": {"const": True},
-                "data": {"$ref": REFERENCE.format(model=answer.data.__name__)},
+                "success": {"const": True, "description": MEANINGS["success"]},
+                "data": {
+                    "$ref": REFERENCE.format(model=answer.data.__name__),
+                    "description": MEANINGS["data"],
+                },
             },
         }
         shown["content"] = {"application/json": {"schema": schema}}

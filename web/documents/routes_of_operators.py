@@ -75,11 +75,12 @@ ROUTES = {
         text="Browsers send the token as the subprotocols `bearer, <JWT>`. Token, role and `Origin` are "
         "checked before the upgrade.",
     ),
-    "console.page": Operation("Documents", {200: Answer("The console.", media="text/html")}),
+    "console.page": Operation("Documents", {200: Answer("The console.", media="text/html")}, internal=True),
     "console.file": Operation(
         "Documents",
         {200: Answer("A file of the console.", media="*/*"), 304: Answer("It has not changed.")},
         codes=("NOT_FOUND",),
+        internal=True,
     ),
     "console.tokens": Operation(
         "Documents",
@@ -89,9 +90,14 @@ ROUTES = {
         examples=_EMPTY,
         codes=("NOT_FOUND",),
         text=_DEVELOPMENT,
+        internal=True,
     ),
     "city.show": Operation(
-        "Documents", {200: Answer("How it is doing.", console.City)}, codes=("NOT_FOUND",), text=_DEVELOPMENT
+        "Documents",
+        {200: Answer("How it is doing.", console.City)},
+        codes=("NOT_FOUND",),
+        text=_DEVELOPMENT,
+        internal=True,
     ),
     "city.change": Operation(
         "Documents",
@@ -105,15 +111,21 @@ ROUTES = {
         codes=("NOT_FOUND",),
         text="Asking again for what is so already changes nothing; one that is still `stopping` has to end "
         f"before another can start. {_DEVELOPMENT}",
+        internal=True,
     ),
     "documents.openapi_json": Operation("Documents", {200: Answer("OpenAPI 3.1.", media=_DOCUMENT)}),
     "documents.asyncapi_json": Operation("Documents", {200: Answer("AsyncAPI 3.1.", media=_DOCUMENT)}),
-    "documents.docs": Operation("Documents", {200: Answer("Swagger UI.", media="text/html")}),
+    "documents.docs": Operation("Documents", {200: Answer("Swagger UI.", media="text/html")}, internal=True),
     "documents.file": Operation(
         "Documents",
         {200: Answer("A file of Swagger UI.", media="*/*"), 304: Answer("It has not changed.")},
         codes=("NOT_FOUND",),
+        internal=True,
     ),
-    "documents.frames": Operation("Documents", {200: Answer("The socket's frames.", media="text/html")}),
-    "documents.runbook": Operation("Documents", {200: Answer("The runbook.", media="text/html")}),
+    "documents.frames": Operation(
+        "Documents", {200: Answer("The socket's frames.", media="text/html")}, internal=True
+    ),
+    "documents.runbook": Operation(
+        "Documents", {200: Answer("The runbook.", media="text/html")}, internal=True
+    ),
 }

@@ -5,6 +5,7 @@ every answer against them.
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from models.tables.offers import STATES as OFFER_STATES
 from models.tables.orders import ORDER_STATES, TRUCK_REQUEST_STATES
@@ -26,9 +27,16 @@ Km = Annotated[float, Field(ge=0, description="Kilometres.")]
 Count = Annotated[int, Field(ge=0)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
-TruckState = Annotated[str, Field(json_schema_extra={"enum": list(TRUCK_REQUEST_STATES)})]
-OfferState = Annotated[str, Field(json_schema_extra={"enum": list(OFFER_STATES)})]
-OrderState = Annotated[str, Field(json_schema_extra={"enum": list(ORDER_STATES)})]
+# Schemas of their own: generators name an inline one after its field, and `TripStatus` would be two.
+TruckState = TypeAliasType(
+    "TruckState", Annotated[str, Field(json_schema_extra={"enum": list(TRUCK_REQUEST_STATES)})]
+)
+OfferState = TypeAliasType(
+    "OfferState", Annotated[str, Field(json_schema_extra={"enum": list(OFFER_STATES)})]
+)
+OrderState = TypeAliasType(
+    "OrderState", Annotated[str, Field(json_schema_extra={"enum": list(ORDER_STATES)})]
+)
 UnplacedState = Literal["queued", "rejected", "cancelled"]
 
 
