@@ -80,7 +80,9 @@ def seen_by_operator(system: System, name: str) -> Scene:
 
 
 def operating(system: System, name: str) -> Scene:
-    return Scene(Person(system.urls[0], "ops", name))
+    """An operator, a driver, and their trip."""
+    trip = on_trip(system, name)
+    return Scene(Person(system.urls[0], "ops", name), trip.names | {"driverId": name})
 
 
 def on_call(system: System, name: str) -> Scene:
@@ -104,6 +106,10 @@ def anybody(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css", "asset": "console.css"})
 
 
+def anybody_of_ops(system: System, name: str) -> Scene:
+    return Scene(Person(system.urls[0], "ops", name))
+
+
 SCENES: dict[str, Callable[[System, str], Scene]] = {
     "orders_create": anybody,
     "orders_accept": offered,
@@ -114,7 +120,8 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "orders": searching,
     "drivers": on_call,
     "ops": seen_by_operator,
-    "city": operating,
+    "operating": operating,
+    "city": anybody_of_ops,
 }
 
 
@@ -172,7 +179,7 @@ def test_every_example_is_answered_as_documented(system: System, name: str, call
 def test_without_the_right_token_every_route_refuses_as_documented(
     system: System, name: str, call: Call
 ) -> None:
-    unknown = {"orderId": str(uuid4()), "truckRequestId": str(uuid4())}
+    unknown = {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"}
     other = Person(system.urls[0], next((role for role in ROLES if role not in call.roles), "ops"), name)
     if other.role not in call.roles:
         assert send(call, Scene(other, unknown)).status_code == 403
@@ -186,7 +193,7 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
 ) -> None:
     scene = Scene(
         Person(system.urls[0], (*call.roles, "ops")[0], name),
-        {"orderId": str(uuid4()), "truckRequestId": str(uuid4())},
+        {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"},
     )
     wrong = send(call, scene, json={"nonsense": 1})
     assert (wrong.status_code, wrong.json()["error"]["details"] != []) == (400, True)
@@ -219,7 +226,7 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
 @shown(call for call in FIRST if "Id}" in call.path)
 def test_what_does_not_exist_is_refused_as_documented(system: System, name: str, call: Call) -> None:
     person = Person(system.urls[0], call.roles[0], name)
-    scene = Scene(person, {"orderId": str(uuid4()), "truckRequestId": str(uuid4())})
+    scene = Scene(person, {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"})
     assert send(call, scene).status_code == 404
 
 
