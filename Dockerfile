@@ -19,7 +19,7 @@ COPY workers workers
 COPY tasks tasks
 COPY web web
 COPY server server
-COPY docs/runbook.md docs/
+COPY docs/app-guide.md docs/runbook.md docs/
 USER weelo
 EXPOSE 8000
 # The process lives: it makes this file every 2 s. Whether the main job can run is /ready's to say, and no

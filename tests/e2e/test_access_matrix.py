@@ -89,6 +89,7 @@ ROWS = {
     ("GET", "/openapi.json"): Row(),
     ("GET", "/asyncapi.json"): Row(),
     ("GET", "/asyncapi"): Row(),
+    ("GET", "/guide"): Row(),
     ("GET", "/runbook"): Row(),
     ("GET", "/docs"): Row(),
     ("GET", "/docs/<name>"): Row(),

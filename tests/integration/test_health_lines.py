@@ -10,7 +10,7 @@ from models.live import alive, refusals
 from tests import scenes
 from tests.clients import Caller, code
 from tests.conftest import forget_configuration
-from web.documents import runbook_page
+from web.documents import markdown_page
 from workers import failing
 from workers.orders import recovering
 
@@ -85,6 +85,6 @@ def test_without_postgres_the_refusal_names_it(aside: pytest.MonkeyPatch) -> Non
 
 def test_each_line_leads_to_a_row_of_the_runbook() -> None:
     alive.say(*ALL)
-    page = runbook_page.html(runbook_page.RUNBOOK.read_text())
+    page = markdown_page.html(markdown_page.RUNBOOK.read_text())
     for address in (*(line["runbook"] for line in lines().values()), "/runbook#web"):
         assert f'<tr id="{address.partition("#")[2]}">' in page

@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, Response, current_app, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from web.documents import asyncapi, frames_page, openapi, runbook_page
+from web.documents import asyncapi, frames_page, markdown_page, openapi
 from web.guards import public
 
 blueprint = Blueprint("documents", __name__)
@@ -95,7 +95,14 @@ def frames() -> Response:
 @public
 def runbook() -> Response:
     """What operators do when a part is not well."""
-    return _page(runbook_page.html(runbook_page.RUNBOOK.read_text()))
+    return _page(markdown_page.html(markdown_page.RUNBOOK.read_text()))
+
+
+@blueprint.get("/guide")
+@public
+def guide() -> Response:
+    """What an app has to do beyond sending requests."""
+    return _page(markdown_page.html(markdown_page.GUIDE.read_text()))
 
 
 def _page(text: str) -> Response:

@@ -125,6 +125,7 @@ ROUTES = {
     "documents.frames": Operation(
         "Documents", {200: Answer("The socket's frames.", media="text/html")}, internal=True
     ),
+    "documents.guide": Operation("Documents", {200: Answer("The guide.", media="text/html")}, internal=True),
     "documents.runbook": Operation(
         "Documents", {200: Answer("The runbook.", media="text/html")}, internal=True
     ),

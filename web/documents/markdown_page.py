@@ -1,4 +1,4 @@
-"""The runbook as a page, so that the console can lead to the paragraph that says what to do."""
+"""The runbook and the guide as pages, so that the console and the documents can lead to their paragraphs."""
 
 import re
 from collections.abc import Iterator
@@ -9,17 +9,19 @@ from web.documents.frames_page import STYLE, text
 
 # Blank lines end a block, but not within fences.
 BLOCKS = re.compile(r"```.*?```|\S.*?(?=\n\n|\Z)", re.DOTALL)
-RUNBOOK = Path(__file__).parents[2] / "docs" / "runbook.md"
+DOCS = Path(__file__).parents[2] / "docs"
+RUNBOOK, GUIDE = DOCS / "runbook.md", DOCS / "app-guide.md"
 
 
 def html(markdown: str) -> str:
-    """What the runbook uses of Markdown: headings, tables, lists, commands and paragraphs. A table's row
+    """What both use of Markdown: headings, tables, lists, commands and paragraphs. A table's row
     is found by the word in its first cell (`#beat`), a heading by its words joined with hyphens.
     """
+    title = markdown.partition("\n")[0].lstrip("# ")
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Weelo: the runbook</title><style>{STYLE}</style>",
+        f"<title>Weelo: {escape(title)}</title><style>{STYLE}</style>",
         *(_block(block.splitlines()) for block in BLOCKS.findall(markdown)),
         "</html>",
     ]
@@ -54,4 +56,5 @@ def _rows(lines: list[str]) -> Iterator[str]:
 
 def _words(markdown: str) -> str:
     """A sentence; links and pictures become their words, since they lead into the repository."""
-    return text(re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown))
+    plain = text(re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown))
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", plain, flags=re.DOTALL)
