@@ -22,19 +22,21 @@ log = structlog.get_logger()
 def register(driver_id: str, *details: str) -> dict[str, Any]:
     """Registers the driver or changes their details; returns their view."""
     driver = registering.register(driver_id, *details)
-    _follow_change(driver_id)
+    follow_change(driver_id)
     return driver
 
 
 def set_available(driver_id: str, available: bool) -> dict[str, Any]:
     """Opens or closes the driver for offers. Raises ``DriverNotRegistered``."""
     driver = registering.set_available(driver_id, available)
-    _follow_change(driver_id)
+    follow_change(driver_id)
     return driver
 
 
-def _follow_change(driver_id: str) -> None:
-    """First out of the searches, so that no offer is made while the open ones are withdrawn."""
+def follow_change(driver_id: str) -> None:
+    """After a change of what a driver can take. First out of the searches, so that no offer is made while the
+    open ones are withdrawn.
+    """
     try:
         locating.refresh([driver_id], clock.now_ms())
     except redis.RedisError:

@@ -49,6 +49,7 @@ REGISTRATION = {
     "vehicleSubtype": "OTHER",
     "vehicleNumber": "DL 1",
 }
+WHY = {"reason": "phone dead"}
 HERE = {"locations": [{"latitude": scenes.NOIDA[0], "longitude": scenes.NOIDA[1]}]}
 ORDER, CUSTOMER, DRIVER = "/api/v1/orders/<order_id>", ("customer",), ("driver",)
 OPS, OPS_ORDER = ("ops",), "/api/v1/ops/orders/<order_id>"
@@ -85,6 +86,17 @@ ROWS = {
     ("GET", "/api/v1/ops/drivers"): Row(OPS),
     ("GET", OPS_DRIVER): Row(OPS, missing="DRIVER_NOT_REGISTERED"),
     ("GET", "/api/v1/ops/trips"): Row(OPS),
+    ("POST", OPS_ORDER + "/cancel"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),
+    ("POST", OPS_ORDER + "/extend"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),
+    ("POST", OPS_DRIVER + "/off-duty"): Row(OPS, missing="DRIVER_NOT_REGISTERED", body=WHY),
+    **{
+        ("POST", OPS_TRIP + deed): Row(OPS, missing="TRIP_NOT_FOUND", body=WHY, stage="accepted")
+        for deed in ("/complete", "/close", "/take-off")
+    },
+    # "nobody" is no driver, whichever trip it is.
+    ("POST", OPS_TRIP + "/hand-over"): Row(
+        OPS, (404,), missing="TRIP_NOT_FOUND", body=WHY | {"driverId": "nobody"}, stage="accepted"
+    ),
     ("GET", "/metrics"): Row(),
     ("GET", "/openapi.json"): Row(),
     ("GET", "/asyncapi.json"): Row(),

@@ -102,6 +102,11 @@ def on_trip(system: System, name: str) -> Scene:
     return Scene(scene.who, {"truckRequestId": won["truckRequestId"]})
 
 
+def handed_over(system: System, name: str) -> Scene:
+    on_duty(system.urls[0], "driver-7", vehicle=("TRUCK", name))
+    return operating(system, name)
+
+
 def anybody(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css", "asset": "console.css"})
 
@@ -121,6 +126,10 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "drivers": on_call,
     "ops": seen_by_operator,
     "operating": operating,
+    "operating_cancel_order": seen_by_operator,
+    "operating_extend_search": seen_by_operator,
+    "operating_nearby_now": seen_by_operator,
+    "operating_hand_over": handed_over,
     "city": anybody_of_ops,
 }
 

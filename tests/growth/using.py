@@ -130,6 +130,7 @@ class Use:
             self.call(olga, "GET", f"/ops/drivers{look}")
         self.call(olga, "GET", "/ops/trips?stuckMinutes=30")
         order_id = active[-1]["id"]
+        self._acts(olga)
         self.call(olga, "POST", f"/ops/orders/{order_id}/rebroadcast", json={})
         self.call(olga, "POST", f"/ops/orders/{order_id}/expire", json={})
         for _ in range(3):
@@ -139,6 +140,22 @@ class Use:
                 self._timed(f"GET {path}", partial(httpx.get, self._urls[1] + path, timeout=20))
             # Figures are kept for a while, and a console asks every second.
             time.sleep(1.1)
+
+    def _acts(self, olga: Person) -> None:
+        why = {"reason": "phone dead"}
+        trips = self.call(olga, "GET", "/ops/trips?limit=4").json()["data"]["trips"]
+        for trip, deed in zip(trips, ("complete", "close", "take-off"), strict=False):
+            self.call(olga, "POST", f"/ops/trips/{trip['truckRequestId']}/{deed}", json=why)
+        last = trips[-1]
+        truck = self.call(olga, "GET", f"/ops/orders/{last['orderId']}").json()["data"]["truckRequests"][0]
+        vehicle = (truck["vehicleType"], truck["vehicleSubtype"])
+        new = on_duty(self._urls[0], f"user-{self._number}-new", 1, vehicle)
+        path = f"/ops/trips/{last['truckRequestId']}/hand-over"
+        self.call(olga, "POST", path, json=why | {"driverId": new.sub})
+        self.call(olga, "POST", f"/ops/drivers/{new.sub}/off-duty", json=why)
+        order_id = self._order("acted-on", 1)
+        for deed in ("extend", "cancel"):
+            self.call(olga, "POST", f"/ops/orders/{order_id}/{deed}", json=why)
 
     def call(self, person: Person, method: str, path: str, **options: Any) -> httpx.Response:
         rule, _ = self._rules.match(API + path.partition("?")[0], method, return_rule=True)

@@ -75,6 +75,15 @@ class Cancellation(OrderNamed):
     reason: str
 
 
+class SearchExtended(OrderNamed):
+    expiresAt: Moment
+
+
+class AvailabilityChanged(Shape):
+    available: bool
+    reason: str
+
+
 class SearchEnded(OrderNamed):
     trucksFilled: Count
     totalTrucks: Count
@@ -118,6 +127,7 @@ _REMAINING = FrameType(
     "Not repeated after a reconnect: `connected` has the present number.",
     TrucksRemaining,
 )
+_EXTENDED = FrameType("search_extended", "The search ends later.", SearchExtended)
 _ERROR = FrameType("error", "What was sent could not be done. Not repeated after a reconnect.", Refusal)
 _HEARTBEAT = FrameType("heartbeat", "The app is there; every 20 s or so.", Nothing, {})
 _ACKNOWLEDGE = FrameType(
@@ -135,12 +145,22 @@ TO_DRIVERS = (
     ),
     FrameType("new_broadcast", "An offer. Sent again after each reconnect until it closes.", Broadcast),
     FrameType("accept_confirmation", "The answer to `accept_broadcast`.", AcceptConfirmation),
-    FrameType("trip_confirmation", "The answer to `update_trip_status` and `cancel_trip`.", TripConfirmation),
+    FrameType(
+        "trip_confirmation",
+        "The answer to `update_trip_status` and `cancel_trip`; or an operator has completed it.",
+        TripConfirmation,
+    ),
     FrameType("trip_assigned", "The truck is yours.", Trip),
     _REMAINING,
     FrameType("request_no_longer_available", "The offer is closed.", NoLongerAvailable),
     FrameType("order_expired", "Nobody took the order in time.", OrderNamed),
-    FrameType("order_cancelled", "The customer has called the order off.", Cancellation),
+    FrameType(
+        "order_cancelled",
+        "The order was called off, or an operator took it from this driver: it leaves the screen.",
+        Cancellation,
+    ),
+    _EXTENDED,
+    FrameType("availability_changed", "An operator has put this driver off duty.", AvailabilityChanged),
     _ERROR,
 )
 TO_CUSTOMERS = (
@@ -157,6 +177,8 @@ TO_CUSTOMERS = (
         "broadcast_expired", "The search is over; the order goes on with the trucks it has.", SearchEnded
     ),
     FrameType("order_expired", "The search is over and nobody took the order.", SearchEnded),
+    FrameType("order_cancelled", "An operator has called the order off.", Cancellation),
+    _EXTENDED,
     FrameType("order_no_supply", "No driver was in reach in any wave so far.", OrderNamed),
     _ERROR,
 )

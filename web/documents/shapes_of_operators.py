@@ -56,6 +56,10 @@ class DriverWhole(DriverFound):
     events: list[DriverEvent] = Field(description="What operators did to them, newest first, at most 20.")
 
 
+class DriverActedOn(DriverWhole):
+    done: bool = Field(description="False where there was nothing left to do.")
+
+
 class TripFound(RunningTripSeen):
     driver: DriverContact
 

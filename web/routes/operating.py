@@ -2,12 +2,15 @@
 
 from flask import Blueprint, Response, request
 
-from models.errors import DriverNotRegistered
-from web.guards import requires
-from web.http.parsing import validated, whole_number
+from models.errors import DriverNotRegistered, OrderExpired, OrderNotFound, TripNotFound
+from tasks import operating
+from web.guards import caller, requires
+from web.http.parsing import body, identifier, validated, whole_number
 from web.http.responses import success
 from web.identity.tokens import SUBJECT
-from web.schemas.operating import DriverSearch
+from web.routes.ops import refusal, search_expired, whole
+from web.schemas.operating import Act, ActOnTrip, DriverSearch, HandOver
+from workers.operating.held import TripAct, order_of
 from workers.reading import drivers
 
 blueprint = Blueprint("operating", __name__, url_prefix="/api/v1/ops")
@@ -37,6 +40,80 @@ def find_trips() -> Response:
     """Running trips, the quietest first."""
     minutes = whole_number("stuckMinutes", 0, 0, LONGEST_STUCK_MINUTES)
     return success(drivers.trips(minutes, whole_number("limit", 100, 1, 100)))
+
+
+@blueprint.post("/orders/<order_id>/cancel")
+@requires("ops")
+def cancel_order(order_id: str) -> Response:
+    """Cancels the order at any stage, also while a truck is loaded; doing it again changes nothing."""
+    wanted = validated(Act, body())
+    known = identifier(order_id, OrderNotFound)
+    done = operating.cancel(known, caller().sub, wanted.reason)
+    return success(whole(known) | {"done": done})
+
+
+@blueprint.post("/orders/<order_id>/extend")
+@requires("ops")
+def extend_search(order_id: str) -> Response:
+    """Gives a running search 60 s more; one that has more than that left is not changed."""
+    wanted = validated(Act, body())
+    known = identifier(order_id, OrderNotFound)
+    done = operating.extend(known, caller().sub, wanted.reason)
+    order = whole(known)
+    if not done and not order["search"]["searching"]:
+        raise OrderExpired if search_expired(order) else refusal(order)
+    return success(order | {"done": done})
+
+
+@blueprint.post("/trips/<truck_request_id>/complete")
+@requires("ops")
+def complete_trip(truck_request_id: str) -> Response:
+    """Ends a running trip as delivered, wherever it is in its course."""
+    return _end("complete", truck_request_id)
+
+
+@blueprint.post("/trips/<truck_request_id>/close")
+@requires("ops")
+def close_trip(truck_request_id: str) -> Response:
+    """Ends a running trip as not delivered; its order is cancelled if it has no other truck."""
+    return _end("close", truck_request_id)
+
+
+@blueprint.post("/trips/<truck_request_id>/take-off")
+@requires("ops")
+def take_off(truck_request_id: str) -> Response:
+    """Takes the truck from its driver and searches again for 60 s, without them."""
+    return _end("take-off", truck_request_id)
+
+
+@blueprint.post("/trips/<truck_request_id>/hand-over")
+@requires("ops")
+def hand_over(truck_request_id: str) -> Response:
+    """Gives a running trip to another driver, who drives such a vehicle and has no trip."""
+    wanted = validated(HandOver, body())
+    act = TripAct(identifier(truck_request_id, TripNotFound), caller().sub, wanted.reason)
+    return _acted_on(act, operating.hand_over(act, wanted.driverId))
+
+
+@blueprint.post("/drivers/<driver_id>/off-duty")
+@requires("ops")
+def put_off_duty(driver_id: str) -> Response:
+    """Closes a driver for offers and withdraws the open ones; a running trip goes on."""
+    wanted = validated(Act, body())
+    known = _driver(driver_id)
+    done = operating.put_off_duty(known, caller().sub, wanted.reason)
+    return success(drivers.driver(known) | {"done": done})
+
+
+def _end(deed: str, truck_request_id: str) -> Response:
+    wanted = validated(ActOnTrip, body())
+    known = identifier(truck_request_id, TripNotFound)
+    act = TripAct(known, caller().sub, wanted.reason, wanted.driverId)
+    return _acted_on(act, operating.on_trip(deed, act))
+
+
+def _acted_on(act: TripAct, done: bool) -> Response:
+    return success(whole(order_of(act.truck_request_id)) | {"done": done})
 
 
 def _driver(driver_id: str) -> str:

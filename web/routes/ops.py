@@ -59,7 +59,7 @@ def index() -> Response:
 def show(order_id: str) -> Response:
     """One order with its truck requests, its search, and a page of its story."""
     known = identifier(order_id, OrderNotFound)
-    return success(_whole(known) | story_of(known))
+    return success(whole(known) | story_of(known))
 
 
 @blueprint.post("/orders/<order_id>/expire")
@@ -69,9 +69,9 @@ def expire(order_id: str) -> Response:
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
     done = operating.expire(known, caller().sub)
-    order = _whole(known)
-    if not done and not _search_expired(order):
-        raise _refusal(order)
+    order = whole(known)
+    if not done and not search_expired(order):
+        raise refusal(order)
     return success(order | {"done": done})
 
 
@@ -82,23 +82,24 @@ def rebroadcast(order_id: str) -> Response:
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
     done = operating.rebroadcast(known, caller().sub)
-    order = _whole(known)
+    order = whole(known)
     if not done and not order["search"]["searching"]:
-        raise OrderExpired if _search_expired(order) else _refusal(order)
+        raise OrderExpired if search_expired(order) else refusal(order)
     return success(order | {"done": done})
 
 
-def _whole(order_id: str) -> dict[str, Any]:
+def whole(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests, search}``. Raises ``OrderNotFound``."""
     return current.order(order_id) | {"search": operators.search(order_id)}
 
 
-def _search_expired(order: dict[str, Any]) -> bool:
+def search_expired(order: dict[str, Any]) -> bool:
     """Whether the search of this order has ended with trucks missing."""
     return any(truck["status"] == "expired" for truck in order["truckRequests"])
 
 
-def _refusal(order: dict[str, Any]) -> OrderCancelled | InvalidTransition:
+def refusal(order: dict[str, Any]) -> OrderCancelled | InvalidTransition:
+    """Why nothing can be done to the search of this order."""
     status = order["order"]["status"]
     if status == "cancelled":
         return OrderCancelled()

@@ -179,13 +179,15 @@ def _dialled(character: str) -> str:
     return {"\uff0b": "+", "\t": ""}.get(character, character)
 
 
+# Says of ASCII what `vehicle_name` says; no class of all letters is known to both Python and JavaScript.
+NAME_PATTERN = r" *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*"
+TEXT_PATTERN = rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"
 # What the published documents say where a validator of ours decides.
 _NAME = {
     "type": "string",
     "minLength": 1,
     "maxLength": VEHICLE_NAME_LENGTH,
-    # Says of ASCII what `vehicle_name` says; no class of all letters is known to both Python and JavaScript.
-    "pattern": r"^ *[^\u0000-,/:-@\[-^`{-\u007f][^\u0000-\u001f!-,/:-@\[-^`{-\u007f]*$",
+    "pattern": f"^{NAME_PATTERN}$",
     "description": "Letters with their combining marks, digits, spaces, '_', '-' and '.'; compared after NFC "
     "and without regard to case.",
 }
@@ -195,7 +197,7 @@ _RUPEES = {
     "maximum": float(MAXIMUM_PRICE),
     "description": "INR, at most two decimals.",
 }
-_TEXT: dict[str, JsonValue] = {"pattern": rf"^[^\u0000]*{VISIBLE}[^\u0000]*$"}
+_TEXT: dict[str, JsonValue] = {"pattern": TEXT_PATTERN}
 _MOMENT = {"type": "string", "format": "date-time", "maxLength": 40}
 _PHONE = {
     "type": "string",

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from web.schemas.bodies import Body
-from web.schemas.fields import OperatorsReason, PersonId, Text, Time, vehicle_name
+from web.schemas.fields import VEHICLE_NAME_LENGTH, OperatorsReason, PersonId, Text, Time, vehicle_name
 from workers.reading.drivers import DRIVER_STATES
 from workers.reading.finding import Wanted
 
@@ -33,7 +33,7 @@ class OrderSearch(Body):
     q: SearchText | None = None
     begin: Time | None = Field(default=None, alias="from")
     to: Time | None = None
-    vehicle: Annotated[str, AfterValidator(_vehicle)] | None = None
+    vehicle: Annotated[str, Field(max_length=VEHICLE_NAME_LENGTH), AfterValidator(_vehicle)] | None = None
     driverId: PersonId | None = None
 
     def wanted(self, status: str | None) -> Wanted:

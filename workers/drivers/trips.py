@@ -73,7 +73,7 @@ def advance(
         settle(connection, str(order.id), now)
         data = {"driverId": driver_id, "truckRequestId": truck_request_id, "status": status}
         events.record(connection, str(order.id), "trip_status_changed", now, data)
-        notices = [_status_changed(order, truck_request_id, driver_id, status)]
+        notices = [status_changed(order, truck_request_id, driver_id, status)]
         freed = [driver_id] if status == "completed" else []
         return outbox.add(connection, str(order.id), notices, changed_drivers=freed)
 
@@ -92,10 +92,10 @@ def give_back(
                 "The load is on the truck or the trip is over.", data={"status": truck.status}
             )
         connection.execute(GIVE_BACK_OFFER, ids)
-        _search_again(connection, order, now)
+        search_again(connection, order, now)
         data = {"driverId": driver_id, "truckRequestId": truck_request_id, "reason": reason}
         events.record(connection, str(order.id), "truck_given_back", now, data)
-        notices = [_status_changed(order, truck_request_id, driver_id, "searching")]
+        notices = [status_changed(order, truck_request_id, driver_id, "searching")]
         return outbox.add(connection, str(order.id), notices, [driver_id], recounted=truck.vehicle)
 
 
@@ -109,7 +109,8 @@ def settle(connection: Connection, order_id: str, now: datetime | None) -> None:
         events.record(connection, order_id, "order_completed", now, {"trucks": counts.completed})
 
 
-def _search_again(connection: Connection, order: Row[Any], now: datetime | None) -> None:
+def search_again(connection: Connection, order: Row[Any], now: datetime | None) -> None:
+    """Starts a fresh search for the order's free trucks; the caller holds the order's lock."""
     counts = connection.execute(COUNTED, {"order_id": order.id}).one()
     status = status_of(order.total_trucks, counts.filled, counts.under_way, counts.completed, searching=True)
     connection.execute(
@@ -140,7 +141,8 @@ def _locked(driver_id: str, truck_request_id: str) -> Iterator[tuple[Connection,
         yield connection, order, truck
 
 
-def _status_changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:
+def status_changed(order: Row[Any], truck_request_id: str, driver_id: str, status: str) -> Message:
+    """To the customer: where a trip is in its course."""
     data = {
         "orderId": str(order.id),
         "truckRequestId": truck_request_id,
