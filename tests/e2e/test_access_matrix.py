@@ -86,6 +86,7 @@ ROWS = {
     ("GET", "/api/v1/ops/drivers"): Row(OPS),
     ("GET", OPS_DRIVER): Row(OPS, missing="DRIVER_NOT_REGISTERED"),
     ("GET", "/api/v1/ops/trips"): Row(OPS),
+    ("GET", OPS_ORDER + "/nearby"): Row(OPS, missing="ORDER_NOT_FOUND"),
     ("POST", OPS_ORDER + "/cancel"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),
     ("POST", OPS_ORDER + "/extend"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),
     ("POST", OPS_DRIVER + "/off-duty"): Row(OPS, missing="DRIVER_NOT_REGISTERED", body=WHY),

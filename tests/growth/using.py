@@ -130,6 +130,7 @@ class Use:
             self.call(olga, "GET", f"/ops/drivers{look}")
         self.call(olga, "GET", "/ops/trips?stuckMinutes=30")
         order_id = active[-1]["id"]
+        self.call(olga, "GET", f"/ops/orders/{order_id}/nearby")
         self._acts(olga)
         self.call(olga, "POST", f"/ops/orders/{order_id}/rebroadcast", json={})
         self.call(olga, "POST", f"/ops/orders/{order_id}/expire", json={})

@@ -72,6 +72,14 @@ def _end(meaning: str) -> Operation:
 
 
 ROUTES = {
+    "operating.nearby_now": Operation(
+        "Operators",
+        {200: Answer("Who is there.", shapes.NearbyWhole)},
+        errors=(OrderNotFound,),
+        text="Of this moment, not of when the waves were sent; for trucks that are missing, or were at the "
+        "end. At most 2,000 drivers of a vehicle are looked at, and 50 other vehicles. Of busy, silent and "
+        "off-duty drivers the last saved position counts.",
+    ),
     "operating.cancel_order": _act("It is cancelled.", OrderNotFound, OrderNotCancellable),
     "operating.extend_search": _act(
         "The search, with its time.", OrderNotFound, OrderExpired, OrderCancelled, InvalidTransition

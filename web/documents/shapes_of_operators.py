@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from web.documents.shapes import Id, Moment, OfferState, PersonId, Shape, TruckState
+from web.documents.shapes import Count, Id, Moment, OfferState, PersonId, Shape, TruckState
 from web.documents.shapes_of_drivers import LastPosition
 
 
@@ -58,6 +58,47 @@ class DriverWhole(DriverFound):
 
 class DriverActedOn(DriverWhole):
     done: bool = Field(description="False where there was nothing left to do.")
+
+
+class MissingVehicle(Shape):
+    vehicle: str = Field(description="Its type and subtype.")
+    drivers: Count = Field(description="Registered with it, wherever they are.")
+    more: bool = Field(description="Whether there are more than were looked at.")
+
+
+class LeftOut(Shape):
+    otherVehicle: Count = Field(description="Free, with a vehicle that is not missing.")
+    busy: Count = Field(description="On a trip.")
+    silent: Count = Field(description="Not heard of within the presence time.")
+    offDuty: Count = Field(description="Want no work.")
+    askedAlready: Count = Field(description="Were asked in this search, or have returned one of its trucks.")
+
+
+class WaveNow(Shape):
+    wave: Count
+    radiusKm: Count
+    free: Count = Field(description="Would be asked, the nearest first.")
+    leftOut: LeftOut = Field(description="How many would not be asked, by why.")
+
+
+class OtherVehicle(Shape):
+    vehicle: str = Field(description="Its type and subtype.")
+    within5Km: Count = Field(description="Free drivers within the first wave's radius.")
+    within50Km: Count = Field(description="Free drivers within the last wave's radius.")
+
+
+class NearbyNow(Shape):
+    summary: str = Field(
+        examples=["0 drivers drive TRUCK/TATA_ACEE; 14 TRUCK/TATA_ACE within 5 km"],
+        description="The same in a sentence; empty if no truck is missing.",
+    )
+    missing: list[MissingVehicle] = Field(description="The vehicles that the order still misses.")
+    waves: list[WaveNow] = Field(description="For the radius of each wave.")
+    otherVehicles: list[OtherVehicle] = Field(description="What drivers in reach drive instead, most first.")
+
+
+class NearbyWhole(Shape):
+    nearbyNow: NearbyNow = Field(description="Of the moment of asking.")
 
 
 class TripFound(RunningTripSeen):

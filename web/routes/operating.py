@@ -11,7 +11,7 @@ from web.identity.tokens import SUBJECT
 from web.routes.ops import refusal, search_expired, whole
 from web.schemas.operating import Act, ActOnTrip, DriverSearch, HandOver
 from workers.operating.held import TripAct, order_of
-from workers.reading import drivers
+from workers.reading import drivers, nearby
 
 blueprint = Blueprint("operating", __name__, url_prefix="/api/v1/ops")
 
@@ -40,6 +40,13 @@ def find_trips() -> Response:
     """Running trips, the quietest first."""
     minutes = whole_number("stuckMinutes", 0, 0, LONGEST_STUCK_MINUTES)
     return success(drivers.trips(minutes, whole_number("limit", 100, 1, 100)))
+
+
+@blueprint.get("/orders/<order_id>/nearby")
+@requires("ops")
+def nearby_now(order_id: str) -> Response:
+    """Why nobody takes the order: who is near its pickup now, and why they would be left out."""
+    return success({"nearbyNow": nearby.read(identifier(order_id, OrderNotFound))})
 
 
 @blueprint.post("/orders/<order_id>/cancel")

@@ -59,10 +59,10 @@ class Act(Body):
 class ActOnTrip(Act):
     """With a driver: only while the trip is still theirs."""
 
-    driverId: PersonId | None = None
+    driverId: PersonId | None = Field(default=None, description="Only while the trip is this driver's.")
 
 
 class HandOver(Act):
     """To whom a trip goes."""
 
-    driverId: PersonId
+    driverId: Annotated[PersonId, Field(description="Who has the trip from now on.")]
