@@ -1,11 +1,16 @@
 /** Puts the page together: signs in, looks every second, shows what it sees. */
 
 import { Refused } from "./api.js";
+import { Attention } from "./attention.js";
 import { City } from "./city.js";
+import { copied } from "./copying.js";
+import { Find } from "./find.js";
 import { showFigures } from "./figures.js";
 import { Health } from "./health.js";
+import { follow, forget as forgetLink, open } from "./links.js";
 import { OrderDialogue } from "./order.js";
 import { Orders } from "./orders.js";
+import { DriverDialogue } from "./person.js";
 import { Play } from "./play.js";
 import { Polling } from "./polling.js";
 import { development, forget, keep, obtain, ops, tokens } from "./session.js";
@@ -13,7 +18,9 @@ import { byId } from "./words.js";
 
 const health = new Health();
 const dialogue = new OrderDialogue();
-const orders = new Orders((id) => dialogue.choose(id));
+const person = new DriverDialogue();
+const attention = new Attention();
+const orders = new Orders((id) => open("order", id));
 const polling = new Polling(look, show, trouble);
 /** @type {City|undefined} */
 let city;
@@ -23,14 +30,21 @@ async function look() {
   if (development && !tokens().ops) await obtain();
   const overview = await ops("GET", "/overview");
   health.show(overview.health);
-  await Promise.all([orders.refresh(), dialogue.open ? dialogue.refresh() : undefined]);
+  await Promise.all([
+    orders.refresh(),
+    attention.refresh(overview.map.orders),
+    ...[dialogue, person].filter((one) => one.open).map((one) => one.refresh()),
+  ]);
   return overview;
 }
 
 function show(overview) {
   reveal("live");
   // Leaflet measures its place, so that has to be there.
-  city ??= arrange();
+  if (!city) {
+    city = arrange();
+    follow({ order: dialogue, driver: person });
+  }
   showFigures(overview);
   city.show(overview.map);
   health.fresh();
@@ -39,7 +53,7 @@ function show(overview) {
 
 /** The map, and in development the tab to play on it. */
 function arrange() {
-  const made = new City((id) => dialogue.choose(id));
+  const made = new City((id) => open("order", id));
   byId("tabs").hidden = !development;
   if (development) tabs(new Play(made));
   return made;
@@ -98,7 +112,8 @@ function reveal(part) {
 /** @param {string} reason */
 function askForToken(reason) {
   polling.stop();
-  byId("order").close();
+  dialogue.close();
+  person.close();
   reveal("login");
   connection("waiting", "Not signed in");
   byId("login-error").textContent = reason;
@@ -112,6 +127,13 @@ function signIn(event) {
   polling.start();
 }
 
+byId("order").addEventListener("close", () => forgetLink("order"));
+byId("order").addEventListener("drawn", ({ detail }) => {
+  const place = byId("order-id");
+  if (place.dataset.id !== detail.order.id) place.replaceChildren(...copied(detail.order.id));
+  place.dataset.id = detail.order.id;
+});
+new Find(orders);
 byId("login-form").addEventListener("submit", signIn);
 byId("sign-out").addEventListener("click", () => {
   forget();

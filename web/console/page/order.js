@@ -37,6 +37,10 @@ export class OrderDialogue {
     return this.dialogue.open;
   }
 
+  close() {
+    this.dialogue.close();
+  }
+
   /** @param {string} id */
   async choose(id) {
     this.id = id;
@@ -61,6 +65,7 @@ export class OrderDialogue {
     ]));
     byId("timeline").replaceChildren(...steps(found).map(step));
     this.allow(found.search.searching);
+    this.dialogue.dispatchEvent(new CustomEvent("drawn", { detail: found }));
   }
 
   /** Whether there is a search to end or to widen. @param {boolean} searching */

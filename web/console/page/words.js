@@ -7,6 +7,16 @@ const MOMENT = new Intl.DateTimeFormat(undefined, {
   hour12: false, timeZoneName: "short",
 });
 
+const DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+
+/** The zone in which all times are shown, as `GMT+5:30`. */
+export const zone = MOMENT.formatToParts().find(({ type }) => type === "timeZoneName").value;
+
+/** Day and time; the zone stands beside. @param {string} at ISO 8601 */
+export function when(at) {
+  return `${DAY.format(new Date(at))} ${clock(at)}`;
+}
+
 /** Date, time and zone. @param {string} at ISO 8601 */
 export function moment(at) {
   return MOMENT.format(new Date(at));
@@ -25,6 +35,13 @@ export function short(id) {
 /** @param {string} state */
 export function words(state) {
   return state.replaceAll("_", " ");
+}
+
+const DRIVER_STATES = { free: "free", busy: "on a trip", offDuty: "off duty", silent: "silent" };
+
+/** @param {string} state of a driver */
+export function driverState(state) {
+  return DRIVER_STATES[state] ?? state;
 }
 
 /** @param {number|null} seconds */
