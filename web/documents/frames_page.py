@@ -31,14 +31,14 @@ def html(document: Mapping[str, Any]) -> str:
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Weelo: the socket</title><style>{STYLE}</style><h1>The socket</h1>",
+        f"<title>Weelo: the socket</title><style>{STYLE}</style><main><h1>The socket</h1>",
         *(f"<p>{text(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
         *(line for name, title in TITLES.items() for line in _section(document, name, title)),
         "<h2>Types</h2>",
         *(line for name in _types(document) for line in _type(document, name)),
         "<h2>Close codes</h2>",
         _table(("code", "meaning"), closes),
-        '<p>The same for machines: <a href="/asyncapi.json">/asyncapi.json</a>.</p></html>',
+        '<p>The same for machines: <a href="/asyncapi.json">/asyncapi.json</a>.</p></main></html>',
     ]
     return "\n".join(parts)
 
@@ -67,7 +67,7 @@ def _fields(schema: Mapping[str, Any]) -> str:
     required = schema.get("required", ())
     fields = schema.get("properties", {}).items()
     rows = [(name, _kind(field), _meaning(field, name in required)) for name, field in fields]
-    return _table(("field", "type", ""), rows) if rows else ""
+    return _table(("field", "type", "meaning"), rows) if rows else ""
 
 
 def text(words: str) -> str:

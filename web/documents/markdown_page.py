@@ -21,9 +21,9 @@ def html(markdown: str) -> str:
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Weelo: {escape(title)}</title><style>{STYLE}</style>",
+        f"<title>Weelo: {escape(title)}</title><style>{STYLE}</style><main>",
         *(_block(block.splitlines()) for block in BLOCKS.findall(markdown)),
-        "</html>",
+        "</main></html>",
     ]
     return "\n".join(parts)
 
@@ -45,7 +45,7 @@ def _block(lines: list[str]) -> str:
 
 def _rows(lines: list[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        cells = [cell.strip() for cell in line.strip(" |").split("|")]
         kind = "td" if number else "th"
         word = re.fullmatch(r"`?([a-z]+)`?", cells[0]) if number else None
         place = f' id="{word[1]}"' if word else ""

@@ -1,6 +1,7 @@
 /** Puts the page together: signs in, looks every second, shows what it sees. */
 
 import { Refused } from "./api.js";
+import { offerForDrivers, offerForOrders } from "./acts.js";
 import { Attention } from "./attention.js";
 import { City } from "./city.js";
 import { copied } from "./copying.js";
@@ -134,6 +135,8 @@ byId("order").addEventListener("drawn", ({ detail }) => {
   place.dataset.id = detail.order.id;
 });
 new Find(orders);
+offerForOrders(dialogue);
+offerForDrivers(person);
 byId("login-form").addEventListener("submit", signIn);
 byId("sign-out").addEventListener("click", () => {
   forget();

@@ -49,6 +49,9 @@ export class OrderDialogue {
     byId("order-facts").replaceChildren();
     byId("timeline").replaceChildren();
     byId("order-result").textContent = "";
+    byId("order-acts").replaceChildren();
+    byId("order-acts").dataset.shown = "";
+    byId("order-trips").replaceChildren();
     this.allow(false);
     if (!this.open) this.dialogue.showModal();
     await this.refresh().catch((error) => this.say(error.message));

@@ -27,6 +27,8 @@ export class DriverDialogue {
     byId("person-title").textContent = `Driver ${id}`;
     byId("person-facts").replaceChildren();
     byId("person-offers").replaceChildren();
+    byId("person-acts").replaceChildren();
+    this.drawn = "";
     byId("person-result").textContent = "";
     if (!this.open) this.dialogue.showModal();
     await this.refresh().catch((error) => (byId("person-result").textContent = error.message));
@@ -40,6 +42,7 @@ export class DriverDialogue {
     byId("person-facts").replaceChildren(...facts(found).flatMap(([name, ...value]) => [
       element("dt", {}, name), element("dd", {}, ...value),
     ]));
+    this.dialogue.dispatchEvent(new CustomEvent("drawn", { detail: found }));
     const offers = found.offersToday.map(offer);
     byId("person-offers").replaceChildren(...(offers.length ? offers : [element("li", { class: "quiet" }, "none")]));
   }

@@ -25,13 +25,23 @@ const SENTENCES = {
   offer_withdrawn: ({ driverId }) => `${driverId} went off duty.`,
   truck_assigned: ({ driverId }) => `${driverId} won a truck.`,
   truck_given_back: ({ driverId }) => `${driverId} gave the truck back; the search began anew.`,
-  trip_status_changed: ({ driverId, status }) => `${driverId}: ${words(status)}.`,
+  trip_status_changed: ({ driverId, status, ...rest }) => `${driverId}: ${words(status)}.${by(rest)}`,
+  truck_taken_off: ({ driverId, operator, reason }) => `${operator} took the truck off ${driverId}; the search began anew: ${reason}`,
+  truck_handed_over: ({ driverId, fromDriverId, operator, reason }) => `${operator} handed the trip of ${fromDriverId} over to ${driverId}: ${reason}`,
+  trip_closed: ({ driverId, operator, reason }) => `${operator} closed the trip of ${driverId}: ${reason}`,
+  driver_put_off_duty: ({ driverId, operator, reason }) => `${operator} put ${driverId} off duty: ${reason}`,
+  search_extended: ({ operator, reason }) => `${operator} had the search last longer: ${reason}`,
   expiry_ordered: ({ operator }) => `${operator ?? "An operator"} ended the search.`,
   search_ended: ({ trucksFilled }) => `The search is over with ${several(trucksFilled, "truck")}.`,
   order_expired: () => "Expired: nobody took it.",
-  order_cancelled: ({ reason }) => `Cancelled${reason ? `: ${reason}` : ""}.`,
+  order_cancelled: ({ reason, operator }) => `Cancelled${operator ? ` by ${operator}` : ""}${reason ? `: ${reason}` : ""}.`,
   order_completed: ({ trucks }) => `Completed with ${several(trucks, "truck")}.`,
 };
+
+/** Which operator did it, if one did. */
+function by({ operator, reason }) {
+  return operator ? ` By ${operator}: ${reason}` : "";
+}
 
 /**
  * The steps of an order, oldest first.
