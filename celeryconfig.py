@@ -66,5 +66,7 @@ beat_schedule = {
         "schedule": timedelta(seconds=_settings.cleanup_interval_seconds),
     },
 }
+if _settings.retention_days:
+    beat_schedule["retain"] = {"task": "sweeps.retain", **_EVERY_SECOND}
 # Beat looks at its clock at least this often; the schedule's shortest step is a second.
 beat_max_loop_interval = 1

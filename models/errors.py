@@ -98,6 +98,12 @@ class DriverNotRegistered(DomainError):
     advice = "Register, then repeat the request."
 
 
+class PersonActive(DomainError):
+    code = "PERSON_ACTIVE"
+    message = "Something of this person is under way: an order, a trip, an open offer, or duty."
+    advice = "End it, or wait for its end, then ask again."
+
+
 class TripNotFound(DomainError):
     code = "TRIP_NOT_FOUND"
     message = "There is no such trip of yours."

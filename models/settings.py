@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     cleanup_interval_seconds: int = Field(default=120, ge=1, le=3600)
     idempotency_cache_seconds: int = Field(default=300, ge=1)
     idempotency_retention_hours: int = Field(default=72, ge=1)
+    # Orders that have ended, and drivers, are deleted when they are so old; 0 keeps all.
+    retention_days: int = Field(default=0, ge=0, le=36_500)
     order_lock_seconds: int = Field(default=10, ge=1, le=60)
     order_cache_seconds: int = Field(default=300, ge=1)
     order_wait_seconds: float = Field(default=5, ge=0, le=30)

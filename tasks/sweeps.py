@@ -11,7 +11,7 @@ from models.live import alive, sweep_turns
 from models.outbox import Followup
 from tasks import AWAY, app, followups, orders
 from tasks.followups import follow_all
-from workers import cleaning, failing, revoking
+from workers import cleaning, failing, retention, revoking
 from workers.offers import waves
 from workers.orders import expiring, recovering
 
@@ -181,6 +181,12 @@ def _row_id(followup: Followup) -> int:
 def forget() -> int:
     """Deletes admissions past their retention. More often than the cleanup: a hundred a second arrive."""
     return cleaning.forget_admissions()
+
+
+@app.task(name="sweeps.retain", base=Sweep, throws=AWAY)
+def retain() -> int:
+    """Deletes what is older than RETENTION_DAYS; little at a time, since the other sweeps wait meanwhile."""
+    return retention.forget()
 
 
 @app.task(name="sweeps.cleanup", base=Sweep, throws=AWAY)

@@ -11,7 +11,7 @@ from web.guards import public
 from web.http import errors, gunicorn_errors, headers, parsing, request_counters, request_ids
 from web.http.responses import success
 from web.limits import quotas, shedding
-from web.routes import drivers, health, metrics, operating, ops, orders
+from web.routes import drivers, health, metrics, operating, ops, orders, people
 from web.socket import handshake
 
 
@@ -48,6 +48,7 @@ def create_app() -> Flask:
         drivers.blueprint,
         ops.blueprint,
         operating.blueprint,
+        people.blueprint,
         pages.blueprint,
         console.blueprint,
         city.blueprint,

@@ -165,6 +165,11 @@ def last_position(driver_id: str) -> Position | None:
     return Position(latitude, longitude, int(at_ms))
 
 
+def forget(driver_id: str) -> None:
+    """Deletes what is known of a driver who is in no search. Raises ``redis.RedisError``."""
+    commands().delete(f"driver:{driver_id}")
+
+
 def sweep(seen_before_ms: int, limit: int = TOGETHER) -> int:
     """Removes up to ``limit`` drivers who have been silent since then from the index; returns how many."""
     return int(call("driver_sweep", [_HEARD, _VEHICLES], [seen_before_ms, limit, DRIVER_TTL_SECONDS]))

@@ -4,6 +4,7 @@ from models.failed_rows import failed_rows
 from models.outbox import outbox
 from models.tables.admissions import admissions
 from models.tables.drivers import driver_events, drivers
+from models.tables.erasures import erasures
 from models.tables.offers import offers
 from models.tables.orders import order_events, orders, truck_requests
 from models.tables.revoked_tokens import revoked_tokens
@@ -23,4 +24,5 @@ TABLES = (
     revoked_tokens,
     failed_rows,
     secrets,
+    erasures,
 )

@@ -4,11 +4,14 @@ from sqlalchemy import Connection, Table, text
 
 from models.tables.all import TABLES
 from models.tables.drivers import driver_events
+from models.tables.erasures import erasures
 from models.tables.orders import order_events
 from models.tables.secrets import secrets
 
 # The audit is only ever added to, a secret never changes, and the version is the migrations' business.
-ADDED_TO = frozenset({order_events, driver_events, secrets})
+ADDED_TO = frozenset({order_events, driver_events, secrets, erasures})
+# What else may be done to the audit: see the migration that made them.
+FUNCTIONS = ("forget_events(uuid[])", "forget_words(uuid[], text, text)")
 
 
 def grant(connection: Connection, role: str) -> None:
@@ -18,6 +21,10 @@ def grant(connection: Connection, role: str) -> None:
     connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {name}"))
     for table in TABLES:
         connection.execute(text(f'GRANT {_rights(table)} ON "{table.name}" TO {name}'))
+
+    for function in FUNCTIONS:
+        connection.execute(text(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"))
+        connection.execute(text(f"GRANT EXECUTE ON FUNCTION {function} TO {name}"))
 
 
 def _rights(table: Table) -> str:

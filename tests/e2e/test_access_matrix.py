@@ -55,6 +55,7 @@ ORDER, CUSTOMER, DRIVER = "/api/v1/orders/<order_id>", ("customer",), ("driver",
 OPS, OPS_ORDER = ("ops",), "/api/v1/ops/orders/<order_id>"
 OPS_DRIVER, OPS_TRIP = "/api/v1/ops/drivers/<driver_id>", "/api/v1/ops/trips/<truck_request_id>"
 TRIP = "/api/v1/trips/<truck_request_id>"
+ASKED = {"reason": "asked for"}
 
 ROWS = {
     ("GET", "/"): Row(),
@@ -98,6 +99,10 @@ ROWS = {
     ("POST", OPS_TRIP + "/hand-over"): Row(
         OPS, (404,), missing="TRIP_NOT_FOUND", body=WHY | {"driverId": "nobody"}, stage="accepted"
     ),
+    ("POST", "/api/v1/ops/people/customer/<customer>/erase"): Row(OPS, (200, 409), body=ASKED),
+    ("POST", "/api/v1/ops/people/driver/<driver_id>/erase"): Row(
+        OPS, (200, 409), missing="DRIVER_NOT_REGISTERED", body=ASKED
+    ),
     ("GET", "/metrics"): Row(),
     ("GET", "/openapi.json"): Row(),
     ("GET", "/asyncapi.json"): Row(),
@@ -129,6 +134,7 @@ class Scene:
         path = rule.replace("<order_id>", self.order_id if exists else NOTHING)
         path = path.replace("<truck_request_id>", self.truck_request_id if exists else NOTHING)
         path = path.replace("<driver_id>", self.own["driver"].sub if exists else "nobody")
+        path = path.replace("<customer>", self.own["customer"].sub)
         path = path.replace("<name>", "start.js").replace("<filename:asset>", "main.js")
         lines = [*row.headers]
         if who:

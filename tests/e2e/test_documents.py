@@ -111,8 +111,20 @@ def anybody(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "customer", name), {"name": "swagger-ui.css", "asset": "console.css"})
 
 
+def off_duty(system: System, name: str) -> Scene:
+    """An operator, and a driver and a customer who do nothing."""
+    driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
+    driver.http.put("/drivers/me/availability", json={"available": False})
+    return Scene(Person(system.urls[0], "ops", name), {"driverId": name, "customer": name})
+
+
 def anybody_of_ops(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "ops", name))
+
+
+def nobodys(name: str) -> dict[str, str]:
+    ids = {"orderId": str(uuid4()), "truckRequestId": str(uuid4())}
+    return ids | {"driverId": f"no-{name}", "customer": name}
 
 
 SCENES: dict[str, Callable[[System, str], Scene]] = {
@@ -130,6 +142,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "operating_extend_search": seen_by_operator,
     "operating_nearby_now": seen_by_operator,
     "operating_hand_over": handed_over,
+    "people": off_duty,
     "city": anybody_of_ops,
 }
 
@@ -188,7 +201,7 @@ def test_every_example_is_answered_as_documented(system: System, name: str, call
 def test_without_the_right_token_every_route_refuses_as_documented(
     system: System, name: str, call: Call
 ) -> None:
-    unknown = {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"}
+    unknown = nobodys(name)
     other = Person(system.urls[0], next((role for role in ROLES if role not in call.roles), "ops"), name)
     if other.role not in call.roles:
         assert send(call, Scene(other, unknown)).status_code == 403
@@ -202,7 +215,7 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
 ) -> None:
     scene = Scene(
         Person(system.urls[0], (*call.roles, "ops")[0], name),
-        {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"},
+        nobodys(name),
     )
     wrong = send(call, scene, json={"nonsense": 1})
     assert (wrong.status_code, wrong.json()["error"]["details"] != []) == (400, True)
@@ -235,7 +248,10 @@ def test_a_body_that_breaks_the_contract_is_refused_as_documented(
 @shown(call for call in FIRST if "Id}" in call.path)
 def test_what_does_not_exist_is_refused_as_documented(system: System, name: str, call: Call) -> None:
     person = Person(system.urls[0], call.roles[0], name)
-    scene = Scene(person, {"orderId": str(uuid4()), "truckRequestId": str(uuid4()), "driverId": f"no-{name}"})
+    scene = Scene(
+        person,
+        nobodys(name),
+    )
     assert send(call, scene).status_code == 404
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg2
 import pytest
@@ -12,7 +13,7 @@ from psycopg2 import errors
 from models import db
 from tests import scenes
 from tests.conftest import ROOT, Stores, process_settings
-from workers import cleaning, revoking
+from workers import cleaning, erasing, retention, revoking
 from workers.offers import accepting
 from workers.orders import expiring
 
@@ -44,7 +45,7 @@ def app_url(stores: Stores) -> Iterator[str]:
 
 @pytest.fixture
 def _as_the_application(app_url: str, redis_url: str, stores: Stores) -> Iterator[None]:
-    with process_settings(DATABASE_URL=app_url):
+    with process_settings(DATABASE_URL=app_url, RETENTION_DAYS="30"):
         yield
 
 
@@ -56,10 +57,14 @@ def test_the_application_does_its_whole_work() -> None:
     other = scenes.placed("ravi", vehicle=("TRUCK", "NOBODYS"))
     expiring.end_now(other.order_id, "olga")
     cleaning.forget_admissions()
+    with db.statements() as connection:
+        connection.exec_driver_sql("DELETE FROM outbox")
+    erasing.customer("ravi", "asked for", "olga")
     revoking.forget()
     with db.transaction() as connection:
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == ROLE
         assert connection.exec_driver_sql("SELECT count(*) FROM orders").scalar_one() == 2
+    assert retention.forget(datetime.now(UTC) + timedelta(days=31)) == 1
 
 
 @pytest.mark.parametrize(

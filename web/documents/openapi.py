@@ -16,6 +16,7 @@ from web.documents import (
     routes_of_customers,
     routes_of_drivers,
     routes_of_operators,
+    routes_of_people,
 )
 from web.documents.fields import described
 from web.documents.operations import Operation, Parameter
@@ -23,11 +24,15 @@ from web.documents.responses import REFERENCE
 from web.identity.tokens import SUBJECT
 
 OPERATIONS: Mapping[str, Operation] = (
-    routes_of_customers.ROUTES | routes_of_drivers.ROUTES | routes_of_operators.ROUTES | routes_of_acts.ROUTES
+    routes_of_customers.ROUTES
+    | routes_of_drivers.ROUTES
+    | routes_of_operators.ROUTES
+    | routes_of_acts.ROUTES
+    | routes_of_people.ROUTES
 )
 # Methods that the framework adds to a route.
 UNSAID = frozenset({"HEAD", "OPTIONS"})
-EXAMPLE_FILES = {"asset": "console.css", "name": "swagger-ui.css"}
+EXAMPLES = {"customer": "asha", "asset": "console.css", "name": "swagger-ui.css"}
 EXAMPLE_ID = "019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071"
 
 # No person and no address: SECURITY.md says how to reach the maintainers.
@@ -141,9 +146,9 @@ def _camel(name: str) -> str:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     schema = {"type": "string"} | ({"format": "uuid"} if name.endswith("_id") else {})
-    if name == "driver_id":
+    if name in ("customer", "driver_id"):
         schema = {"type": "string", "pattern": f"^{SUBJECT.pattern}$"}
-    example = EXAMPLE_ID if name.endswith("_id") else EXAMPLE_FILES[name]
+    example = EXAMPLE_ID if name.endswith("_id") else EXAMPLES[name]
     return {"name": _camel(name), "in": "path", "required": True, "schema": schema, "example": example}
 
 

@@ -162,6 +162,10 @@ class GiveBack(Body):
     reason: Reason = "given back by the driver"
 
 
+class Erasure(Body):
+    reason: Reason
+
+
 class Accept(Body):
     truckRequestId: Id | None = None
 
