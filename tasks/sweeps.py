@@ -17,10 +17,14 @@ from workers.orders import expiring, recovering
 
 log = structlog.get_logger()
 
-# Orders in one transaction: the messages of all go in one command, which holds Redis for some ms.
+# Rows looked up at once. When as many are found, there is a backlog.
+LOOKED_UP = 250
+# Rows in one transaction: the messages of all go in one command, which holds Redis for some ms.
 TOGETHER = 25
-# Rows looked up at once.
-LOOKED_UP = 4 * TOGETHER
+# Without a backlog a second's work at once would delay the orders of that second. So it is done in smaller
+# pieces, with a pause after each that is as long as the piece took, in all at most so long (s).
+PIECE = 10
+PAUSES_SECONDS = 0.25
 # A sweep continues while more is due, but the others wait for the same worker.
 AT_MOST_SECONDS = 0.9
 
@@ -59,15 +63,20 @@ def _each(
     work: Callable[[Sequence[Due]], int],
     name: Callable[[Due], Hashable] = _itself,
 ) -> int:
-    """Does what is due, 25 rows at a time; how many. A row that fails alone is left behind."""
-    done = 0
-    for begin in range(0, len(due), TOGETHER):
-        rows = due[begin : begin + TOGETHER]
+    """Does what is due, some rows at a time; how many. A row that fails alone is left behind."""
+    done, together, pauses = 0, TOGETHER, 0.0
+    if len(due) < LOOKED_UP:
+        together, pauses = PIECE, PAUSES_SECONDS
+    for begin in range(0, len(due), together):
+        rows, begun = due[begin : begin + together], time.monotonic()
         try:
             for number in failing.apart(batch, rows, work, lambda row: str(name(row))):
                 done += number
         except AWAY as error:
             log.warning(batch + " put off", ids=[str(name(row)) for row in rows], error=type(error).__name__)
+        pause = min(pauses, time.monotonic() - begun)
+        time.sleep(pause)
+        pauses -= pause
     return done
 
 

@@ -1,5 +1,6 @@
 """What is due is done some at a time: each order ends, or is asked for, as if it were alone."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -117,8 +118,24 @@ def test_a_store_that_is_away_is_asked_once() -> None:
     assert step.asked == [["a", "b", "c"]]
 
 
-def test_many_are_taken_some_at_a_time() -> None:
+@pytest.mark.parametrize(
+    ("due", "together"), [(sweeps.LOOKED_UP - 1, sweeps.PIECE), (sweeps.LOOKED_UP, sweeps.TOGETHER)]
+)
+def test_a_backlog_is_taken_in_larger_pieces(due: int, together: int) -> None:
     step = Steps(ValueError(), "nobody")
-    orders = [str(number) for number in range(2 * sweeps.TOGETHER + 1)]
-    assert sweeps._each("expire", orders, sweeps._then_follow(step)) == len(orders)
-    assert [len(some) for some in step.asked] == [sweeps.TOGETHER, sweeps.TOGETHER, 1]
+    orders = [str(number) for number in range(due)]
+    assert sweeps._each("expire", orders, sweeps._then_follow(step)) == due
+    assert {len(some) for some in step.asked[:-1]} == {together}
+
+
+def test_a_sweep_without_a_backlog_pauses_as_long_as_it_works_and_not_for_long() -> None:
+    def slow(rows: Sequence[str]) -> int:
+        time.sleep(0.02)
+        return len(rows)
+
+    begun = time.monotonic()
+    assert sweeps._each("expire", [str(number) for number in range(3 * sweeps.PIECE)], slow) == 30
+    assert time.monotonic() - begun > 2 * 3 * 0.02
+    begun = time.monotonic()
+    assert sweeps._each("expire", [str(number) for number in range(20 * sweeps.PIECE)], slow) == 200
+    assert time.monotonic() - begun < 20 * 0.02 + sweeps.PAUSES_SECONDS + 0.3

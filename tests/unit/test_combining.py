@@ -89,13 +89,19 @@ def far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "INTERVAL_SECONDS", 60.0)
 
 
+@pytest.fixture
+def apart(monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 0.3)
+    return 0.3
+
+
 def test_one_alone_is_executed_at_once(batches: Batches) -> None:
     number = Number(4)
     batches.batcher.submit(number)
     assert number.double == 8
 
 
-@pytest.mark.usefixtures("far_apart")
+@pytest.mark.usefixtures("apart")
 def test_what_comes_while_a_batch_is_executed_goes_into_the_next_one(pool: ThreadPoolExecutor) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
@@ -108,10 +114,7 @@ def test_what_comes_while_a_batch_is_executed_goes_into_the_next_one(pool: Threa
     assert begun.wait(10)
     others = batches.submit(*range(1, 9))
     go_on.set()
-    batches.until_started(1)
-    batches.in_flight[0].set()
     batches.until_started(1, 8)
-    batches.in_flight[1].set()
     assert all(number.executed.wait(10) for number in first + others)
     assert [number.double for number in others] == [2 * number.value for number in others]
 
@@ -166,28 +169,20 @@ def test_a_batch_is_limited_and_everybody_is_in_one(pool: ThreadPoolExecutor) ->
     assert max(sizes) <= MAX_BATCH
 
 
-@pytest.mark.usefixtures("far_apart")
-def test_a_batch_in_flight_holds_back_the_next_one_and_not_its_own_results(batches: Batches) -> None:
+@pytest.mark.parametrize("in_flight", [True, False])
+def test_the_next_batch_starts_an_interval_after_the_one_before(
+    batches: Batches, apart: float, in_flight: bool
+) -> None:
+    begun = time.monotonic()
     (first,) = batches.submit(0)
     batches.until_started(1)
     assert first.executed.wait(10)
-    batches.submit(1, 2)
-    time.sleep(0.2)
-    batches.until_started(1)
-    batches.in_flight[0].set()
-    batches.until_started(1, 2)
-
-
-def test_while_one_batch_is_in_flight_the_next_one_starts_after_the_interval(
-    batches: Batches, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 0.3)
-    started = time.monotonic()
-    batches.submit(0)
-    batches.until_started(1)
+    assert time.monotonic() - begun < apart
+    if not in_flight:
+        batches.in_flight[0].set()
     batches.submit(1, 2)
     batches.until_started(1, 2)
-    assert 0.3 <= time.monotonic() - started < 0.9
+    assert apart <= time.monotonic() - begun < 3 * apart
 
 
 @pytest.mark.usefixtures("far_apart")
@@ -205,14 +200,13 @@ def test_a_full_batch_waits_for_no_interval_and_none_starts_while_two_are_in_fli
     batches.until_started(1, MAX_BATCH, MAX_BATCH)
 
 
-@pytest.mark.usefixtures("far_apart")
+@pytest.mark.usefixtures("apart")
 def test_an_urgent_one_goes_before_the_others_and_an_abandoned_one_is_left_out(batches: Batches) -> None:
     batches.submit(0)
     batches.until_started(1)
     (abandoned,) = batches.submit(1, is_abandoned=lambda: True)
     batches.submit(2)
     batches.submit(3, urgent=True)
-    batches.in_flight[0].set()
     batches.until_started(1, 2)
     assert batches.started == [[0], [3, 2]]
     assert abandoned.executed.wait(10)
