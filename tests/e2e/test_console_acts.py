@@ -115,6 +115,19 @@ def test_a_refusal_stays_in_the_form_and_everything_fits(
 
 
 @pytest.mark.long
+def test_the_console_says_why_nobody_takes_an_order(browser: Browser, system: System, name: str) -> None:
+    on_duty(system.urls[0], name, vehicle=("TRUCK", f"{name}x"))
+    order_id = ordered(system, name)
+    with visit(browser, system.urls[0], size=WIDE) as console:
+        page = opened(console, order_id)
+        page.get_by_role("button", name="Why nobody?").click()
+        answer = page.locator("#why-answer")
+        expect(answer).to_contain_text(f"0 drivers drive TRUCK/{name}")
+        expect(answer).to_contain_text("Within 5 km: 0 drivers to ask; left out:")
+        fits(console, "why-nobody")
+
+
+@pytest.mark.long
 def test_a_driver_is_put_off_duty(browser: Browser, system: System, name: str) -> None:
     driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
     with visit(browser, system.urls[0], size=WIDE) as console:

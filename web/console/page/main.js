@@ -15,6 +15,7 @@ import { DriverDialogue } from "./person.js";
 import { Play } from "./play.js";
 import { Polling } from "./polling.js";
 import { development, forget, keep, obtain, ops, tokens } from "./session.js";
+import { Why } from "./why.js";
 import { byId } from "./words.js";
 
 const health = new Health();
@@ -135,6 +136,7 @@ byId("order").addEventListener("drawn", ({ detail }) => {
   place.dataset.id = detail.order.id;
 });
 new Find(orders);
+new Why();
 offerForOrders(dialogue);
 offerForDrivers(person);
 byId("login-form").addEventListener("submit", signIn);
