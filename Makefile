@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture backup restore lock audit secrets licences clean
+.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against profile growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture backup restore lock audit secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -27,6 +27,7 @@ URL =
 SEED =
 REF =
 ROUNDS =
+RATE =
 DRIVERS =
 MINUTES =
 FILE =
@@ -185,6 +186,10 @@ bench: ## measure capacity, cost of an order, and more (ARGS="--cases capacity,c
 bench-against: ## this commit and another in turn: capacity, cost, and their ratios (REF=6cb7a14 ROUNDS=5 ARGS="--quick")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tools.bench.against --ref "$(REF)" $(if $(ROUNDS),--rounds "$(ROUNDS)") $(ARGS)
+
+profile: ## where the CPU time of an order goes, by process and stage, with a picture (RATE=100 ARGS="--seconds 30")
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tools.bench.profile $(if $(RATE),--rate "$(RATE)") $(ARGS)
 
 growth: ## fill the tables with 5 million offers, use everything, and say what took longest (ARGS="--orders 100000 --drivers 30000")
 	$(PREPARE) dev

@@ -42,6 +42,12 @@ def pids(head: int) -> list[int]:
     return found
 
 
+def own_seconds(pid: int) -> float:
+    """User and system seconds so far of this process alone; 0 if it is gone."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS if fields else 0.0
+
+
 def _own() -> float:
     used = os.times()
     return used.user + used.system
