@@ -41,6 +41,7 @@ PACKAGES = {
     "test": "tests",
     "test-long": "tests",
     "bench-against": "tools/bench",
+    "profile": "tools/bench",
     "test-by-hand": "tests",
 }
 # pytest's own.
@@ -162,6 +163,7 @@ RUN_BY = {
     "soak": "ten minutes: by hand, before a release",
     "crowd": "ten thousand sockets: by hand, before a release",
     "console-soak": "ten minutes: by hand, before a release",
+    "profile": "measures for half a minute: by hand",
     "bench-against": "two checkouts and ten minutes: by hand",
     "test": "these are the tests",
     "test-long": "these are the tests, in their long form",
