@@ -72,9 +72,26 @@ def test_an_order_and_its_driver_are_found_and_the_address_opens_them_again(
         expect(dialogue).to_be_hidden()
         page.reload()
         expect(page.locator("#order-id")).to_contain_text(order_id)
-        page.get_by_role("button", name="Close").click()
+        page.get_by_role("button", name="Close", exact=True).click()
         expect(page.locator("#order")).to_be_hidden()
         assert page.url.endswith("/console")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "panel"), [("order", "#order-result"), ("driver", "#person-result")])
+def test_an_address_of_nothing_is_said_and_the_page_stays_connected(
+    browser: Browser, system: System, kind: str, panel: str
+) -> None:
+    with visit(browser, system.urls[0]) as console:
+        page = console.page
+        expect(page.locator("#connection")).to_have_text("Connected")
+        page.goto(f"{console.url}/console#{kind}/nobody")
+        expect(page.locator(panel)).to_contain_text("There is no such")
+        # Two looks of the page later.
+        page.wait_for_timeout(2200)
+        expect(page.locator("#connection")).to_have_text("Connected")
+        expect(page.locator("#health")).to_be_hidden()
+        console.wrong = [one for one in console.wrong if "404" not in one]
 
 
 @pytest.mark.long

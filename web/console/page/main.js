@@ -35,9 +35,14 @@ async function look() {
   await Promise.all([
     orders.refresh(),
     attention.refresh(overview.map.orders),
-    ...[dialogue, person].filter((one) => one.open).map((one) => one.refresh()),
+    ...[dialogue, person].filter((one) => one.open).map((one) => one.refresh().catch(unknown)),
   ]);
   return overview;
+}
+
+/** An address may name what there is not; its dialogue says so, and the page is well. @param {Error} error */
+function unknown(error) {
+  if (!(error instanceof Refused) || error.status !== 404) throw error;
 }
 
 function show(overview) {
