@@ -18,9 +18,14 @@ SESSION = {
     "IntervalStyle": "postgres",
     "default_transaction_isolation": "read committed",
 }
-SET = "; ".join(
-    f"SET {name} = {value if name == 'DateStyle' else repr(value)}" for name, value in SESSION.items()
-)
+
+
+def assignment(name: str) -> str:
+    """A setting of a session as ``SET`` takes it."""
+    return f"{name} = {SESSION[name] if name == 'DateStyle' else repr(SESSION[name])}"
+
+
+SET = "; ".join(f"SET {assignment(name)}" for name in SESSION)
 
 PID = "SELECT pg_backend_pid()"
 # The settings of a session that sets nothing.
@@ -40,10 +45,7 @@ def problem(connection: Any, connect: Callable[[], Any], prepares: bool) -> str:
     missing = {name: value for name, value in SESSION.items() if found.get(name) != value}
     if not missing and not prepares:
         return ""
-    statements = " ".join(
-        f"ALTER ROLE {connection.info.user} SET {name} = {value if name == 'DateStyle' else repr(value)};"
-        for name, value in missing.items()
-    )
+    statements = " ".join(f"ALTER ROLE {connection.info.user} SET {assignment(name)};" for name in missing)
     return (
         "leads through a pooler that shares sessions (transaction mode), where limits of time are lost: use "
         "its session mode or the address of Postgres itself, or set DATABASE_PREPARE=false"

@@ -1,9 +1,11 @@
 """Runs the migrations against DATABASE_URL, one process at a time."""
 
+import contextlib
 import time
 
 from alembic import context
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from models import db, settings
 from models.tables import all, grants
@@ -38,6 +40,9 @@ def run() -> None:
         if role := settings.load().database_app_role:
             grants.grant(connection, role)
             connection.commit()
+            with contextlib.suppress(ProgrammingError):
+                grants.keep_limits(connection, role)
+                connection.commit()
 
 
 run()

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, Table, text
 
+from models import poolers
 from models.tables.all import TABLES
 from models.tables.drivers import driver_events
 from models.tables.erasures import erasures
@@ -29,3 +30,17 @@ def grant(connection: Connection, role: str) -> None:
 
 def _rights(table: Table) -> str:
     return "SELECT, INSERT" if table in ADDED_TO else "SELECT, INSERT, UPDATE, DELETE"
+
+
+def keep_limits(connection: Connection, role: str) -> None:
+    """Sets what every session of ours has on the role itself: a pooler that shares sessions drops what a
+    session sets. Where the owner may not, each process says at its start what is missing.
+    """
+    name = connection.dialect.identifier_preparer.quote_identifier(role)
+    database = connection.dialect.identifier_preparer.quote_identifier(
+        connection.execute(text("SELECT current_database()")).scalar_one()
+    )
+    for setting in poolers.SESSION:
+        connection.execute(
+            text(f"ALTER ROLE {name} IN DATABASE {database} SET {poolers.assignment(setting)}")
+        )

@@ -61,6 +61,7 @@ ROWS = {
     ("GET", "/"): Row(),
     ("GET", "/health"): Row(),
     ("GET", "/ready"): Row(),
+    ("GET", "/ready/web"): Row(),
     ("POST", "/api/v1/orders"): Row(CUSTOMER, (201, 409), body=scenes.body()),
     ("GET", "/api/v1/orders"): Row(CUSTOMER),
     ("GET", "/api/v1/orders/active"): Row(CUSTOMER),

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from models import db
+from models import db, poolers
 from tests import scenes
 from tests.conftest import ROOT, Stores, process_settings
 from workers import cleaning, erasing, retention, revoking
@@ -65,6 +65,21 @@ def test_the_application_does_its_whole_work() -> None:
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == ROLE
         assert connection.exec_driver_sql("SELECT count(*) FROM orders").scalar_one() == 2
     assert retention.forget(datetime.now(UTC) + timedelta(days=31)) == 1
+
+
+def test_a_session_of_the_application_has_its_limits_without_setting_them(app_url: str) -> None:
+    """So a pooler that shares sessions keeps them."""
+    connection = psycopg2.connect(app_url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)", [list(poolers.SESSION)]
+            )
+            assert dict(cursor.fetchall()) == poolers.SESSION
+            cursor.execute("SHOW statement_timeout")
+            assert cursor.fetchone() == ("5s",)
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize(

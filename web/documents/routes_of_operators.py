@@ -62,6 +62,12 @@ ROUTES = {
     "health.ready": Operation(
         "Machines", {200: Answer("All parts are there.", views.Ready)}, codes=("NOT_READY",)
     ),
+    "health.ready_web": Operation(
+        "Machines",
+        {200: Answer("This process reaches Postgres.", views.ReadyWeb)},
+        codes=("NOT_READY",),
+        text="For load balancers. `/ready` asks for workers and beat too, so it fails everywhere at once.",
+    ),
     "metrics.metrics": Operation(
         "Machines", {200: Answer("Prometheus' text format, or OpenMetrics.", media="text/plain")}
     ),

@@ -239,6 +239,10 @@ class Ready(Shape):
     beat: Literal["ok"]
 
 
+class ReadyWeb(Shape):
+    postgres: Literal["ok"]
+
+
 class Index(Shape):
     name: Literal["weelo"]
     api: str

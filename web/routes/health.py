@@ -5,6 +5,7 @@ from collections.abc import Callable
 import redis
 import structlog
 from flask import Blueprint, Response
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import db, outbox
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 QUEUES = ("orders", "sweeps")
 
 
+ONE = text("SELECT 1")
 # Of no order: the row is never committed.
 NOBODYS = "00000000-0000-0000-0000-000000000000"
 
@@ -102,3 +104,21 @@ def ready() -> Response:
     return failure(
         503, "NOT_READY", "The main job cannot run.", data=dict(found), headers={"Retry-After": "2"}
     )
+
+
+@blueprint.get("/ready/web")
+@probe
+def ready_web() -> Response:
+    """This process reaches Postgres, and so may have requests."""
+    try:
+        with db.reads() as connection:
+            connection.execute(ONE)
+    except SQLAlchemyError as error:
+        return failure(
+            503,
+            "NOT_READY",
+            "This process cannot reach Postgres.",
+            data={"postgres": _what_it_says(error)},
+            headers={"Retry-After": "2"},
+        )
+    return success({"postgres": "ok"})
