@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, Literal, NamedTuple, TypeAlias, cast, get_args
 
 from models import geo
-from models.live import call, commands, run_all
+from models.live import Call, call, commands, run_all, script
 
 # "search" of a driver who is known, but is in no search: unavailable, or with a running trip.
 NO_SEARCH = "-"
@@ -161,8 +161,15 @@ def last_position(driver_id: str) -> Position | None:
     (stored,) = run_all([("HGET", f"driver:{driver_id}", "place")], decode=False)
     if stored is None:
         return None
-    latitude, longitude, at_ms, _ = _place.unpack(stored)
-    return Position(latitude, longitude, int(at_ms))
+    return _position(stored)
+
+
+def last_positions(driver_ids: Sequence[str]) -> list[Position | None]:
+    """The same of many, in one round trip."""
+    keys = [f"driver:{driver_id}" for driver_id in driver_ids]
+    parts = [keys[first : first + AT_ONCE] for first in range(0, len(keys), AT_ONCE)]
+    answers = run_all([Call(script("driver_places"), part, ()) for part in parts], decode=False)
+    return [_position(stored) if stored else None for places in answers for stored in places]
 
 
 def forget(driver_id: str) -> None:
@@ -253,6 +260,11 @@ def _moved(answer: Any) -> Moved:
         return Moved(outcome, jumped=bool(jumped))
     truck_request_id, customer_id = running.split(" ")
     return Moved(outcome, RunningTrip(truck_request_id, customer_id, int(since_ms)), bool(tell), bool(jumped))
+
+
+def _position(stored: bytes) -> Position:
+    latitude, longitude, at_ms, _ = _place.unpack(stored)
+    return Position(latitude, longitude, int(at_ms))
 
 
 def _where(position: Position, now_ms: int | None = None) -> bytes:

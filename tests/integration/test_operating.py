@@ -10,11 +10,12 @@ from sqlalchemy import TextClause, text
 
 from models import db, live
 from models.live import driver_search
+from models.live.driver_index import Position
 from tasks.followups import follow
 from tests import scenes
 from tests.clients import Caller, code
 from tests.scenes import NOIDA
-from workers.drivers import trips
+from workers.drivers import locating, trips
 from workers.offers import accepting, waves
 from workers.orders import cancelling, expiring, recovering
 from workers.reading import figures, listing, operators
@@ -161,6 +162,32 @@ def test_the_map_shows_where_is_searched_and_where_drivers_are(olga: Caller) -> 
     (driver,) = seen["drivers"]
     assert (driver["id"], driver["state"]) == ("one", "available")
     assert (driver["latitude"], driver["longitude"]) == (28.6, 77.4)
+
+
+def test_the_map_shows_a_position_that_only_the_index_has(olga: Caller) -> None:
+    scenes.driver("new")
+    scenes.driver("late")
+    with db.transaction() as connection:
+        connection.execute(
+            text("UPDATE drivers SET last_position_at = NULL, last_latitude = NULL, last_longitude = NULL")
+        )
+    locating.update("new", Position(28.7, 77.5, scenes.now_ms()), scenes.now_ms())
+    live.commands().delete("driver:late")
+    (driver,) = data(olga.get("/ops/overview"))["map"]["drivers"]
+    assert (driver["id"], driver["latitude"], driver["longitude"]) == ("new", 28.7, 77.5)
+
+
+def test_the_map_shows_a_saved_position_where_the_index_has_none_or_an_older_one(olga: Caller) -> None:
+    for name in ("older", "none"):
+        scenes.driver(name)
+    with db.transaction() as connection:
+        connection.execute(
+            text("""UPDATE drivers SET last_latitude = 28.6, last_longitude = 77.4,
+                last_position_at = now() + interval '1 second'""")
+        )
+    live.commands().delete("driver:none")
+    seen = data(olga.get("/ops/overview"))["map"]["drivers"]
+    assert {(one["id"], one["latitude"]) for one in seen} == {("older", 28.6), ("none", 28.6)}
 
 
 def test_the_map_is_bounded(olga: Caller, monkeypatch: pytest.MonkeyPatch) -> None:

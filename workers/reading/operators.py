@@ -1,22 +1,21 @@
 """What operators look at: counters of this moment and the last hour, a map, how far a search has come."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import redis
 from sqlalchemy import Connection, Row, text
 
-from models import clock, db, settings
+from models import clock, db
 from models.keyset import LARGEST_ID
-from models.live import driver_index, figures, refusals
+from models.live import figures, refusals
 from models.live.figures import Counts
 from models.messages import iso
-from models.tables.orders import LOADED, PRESENT_STATES, RUNNING
+from models.tables.orders import PRESENT_STATES
 from workers.failing import readable
 from workers.offers.matching import radius_km
+from workers.reading import drivers_on_map
 from workers.reading.figures import (
-    FRESH,
     MOST,
     OrderFigures,
     counted_each,
@@ -24,16 +23,12 @@ from workers.reading.figures import (
     drivers_by_state,
     figures_on,
     heard,
-    since_ms,
 )
 
 ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
 
 # More would be a crowd on any map, and a page that takes seconds to draw.
 MAP_ORDERS = 500
-MAP_DRIVERS = 2000
-# Of those on the map who are on a trip, since they are in no search.
-MAP_TRIPS = 1000
 FIRST_OFFER_MINUTES = 5
 FIRST_OFFER_ORDERS = 1000
 
@@ -41,19 +36,6 @@ FIRST_OFFER_ORDERS = 1000
 CLOSED_SECONDS = 15
 REMEMBERED_SECONDS = 2 * 3600
 
-ON_TRIPS = text(f"""
-    SELECT driver_id FROM truck_requests WHERE status IN {RUNNING} AND driver_id > ''
-    ORDER BY driver_id LIMIT :limit
-""")
-FIRST_DRIVERS = text("SELECT id FROM drivers WHERE id > '' ORDER BY id LIMIT :limit")
-DRIVERS_ON_MAP = text(f"""
-    SELECT d.id, d.vehicle, d.vehicle_type, d.vehicle_subtype, d.last_latitude, d.last_longitude,
-        d.last_position_at, d.available, {FRESH} AS fresh, t.status
-    FROM drivers d LEFT JOIN LATERAL (
-        SELECT status FROM truck_requests WHERE driver_id = d.id AND status IN {RUNNING} OFFSET 0
-    ) AS t ON true
-    WHERE d.id = ANY(:ids) AND last_position_at IS NOT NULL
-""")
 ENDED = text(f"""
     SELECT type AS name, count(*) AS number FROM (
         SELECT type FROM order_events
@@ -184,49 +166,10 @@ def _map(connection: Connection) -> dict[str, Any]:
     orders = connection.execute(ORDERS_ON_MAP, {"limit": MAP_ORDERS}).all()
     return {
         "orders": readable("order on the map", orders, _order_on_map),
-        "drivers": _drivers_on_map(connection),
+        "drivers": drivers_on_map.read(connection),
         "ordersLimit": MAP_ORDERS,
-        "driversLimit": MAP_DRIVERS,
+        "driversLimit": drivers_on_map.MOST,
     }
-
-
-def _drivers_on_map(connection: Connection) -> list[dict[str, Any]]:
-    """Those heard of last and those on a trip, and anybody else only while these are few."""
-    try:
-        ids, index_away = set(driver_index.newest(MAP_DRIVERS)), False
-    except redis.RedisError:
-        ids, index_away = set(), True
-    ids |= set(connection.execute(ON_TRIPS, {"limit": MAP_TRIPS}).scalars())
-    if len(ids) < MAP_DRIVERS:
-        ids |= set(connection.execute(FIRST_DRIVERS, {"limit": MAP_DRIVERS}).scalars())
-    values = {"ids": list(ids), "presence": settings.load().driver_presence_seconds}
-    rows = sorted(connection.execute(DRIVERS_ON_MAP, values), key=lambda row: row.id)
-    shown = sorted(rows, key=lambda row: row.last_position_at, reverse=True)[:MAP_DRIVERS]
-    present = [row.fresh for row in shown] if index_away else _present(shown)
-    return readable("driver on the map", list(zip(shown, present, strict=True)), _driver_and_state)
-
-
-def _driver_and_state(found: tuple[Row[Any], bool]) -> dict[str, Any]:
-    row, heard = found
-    return _driver_on_map(row, _state(row, heard))
-
-
-def _present(rows: Sequence[Row[Any]]) -> list[bool]:
-    """Whether each of them would be asked now."""
-    since = since_ms()
-    try:
-        times = driver_index.seen([(row.vehicle, row.id) for row in rows])
-    except redis.RedisError:
-        return [row.fresh for row in rows]
-    return [seen is not None and seen >= since for seen in times]
-
-
-def _state(row: Row[Any], heard: bool) -> str:
-    if row.status is not None:
-        return "on_trip" if row.status in LOADED else "busy"
-    if not row.available:
-        return "unavailable"
-    return "available" if heard else "silent"
 
 
 def _order_on_map(row: Row[Any]) -> dict[str, Any]:
@@ -239,15 +182,3 @@ def _order_on_map(row: Row[Any]) -> dict[str, Any]:
         "expiresAt": iso(row.expires_at),
         "createdAt": iso(row.created_at),
     } | _progress(row)
-
-
-def _driver_on_map(row: Row[Any], state: str) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "state": state,
-        "vehicleType": row.vehicle_type,
-        "vehicleSubtype": row.vehicle_subtype,
-        "latitude": row.last_latitude,
-        "longitude": row.last_longitude,
-        "at": iso(row.last_position_at),
-    }
