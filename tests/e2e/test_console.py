@@ -162,6 +162,8 @@ def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(
     with system.beside("console") as url, visit(browser, url) as console:
         connection = console.page.locator("#connection")
         expect(connection).to_have_text("Connected")
+        # The ground of the map is there too: what is cut off on its way is reported in other words.
+        console.page.wait_for_load_state("networkidle")
         os.killpg(system.processes["console"].pid, signal.SIGKILL)
         system.processes["console"].wait()
         expect(connection).to_have_text("Not connected, trying again")

@@ -206,6 +206,15 @@ def test_elsewhere_no_operator_starts_a_city(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_ground_is_small_and_its_licences_stand_beside_it(configured: pytest.MonkeyPatch) -> None:
+    with client(configured).get("/console/ground.json") as ground:
+        assert len(ground.data) <= 400_000
+        places = {name for name, *_ in ground.get_json()["places"]}
+    assert {"Delhi", "Mumbai", "Chennai", "San Francisco"} <= places
+    text = (pages.GROUND / "LICENSE").read_text()
+    assert all(source in text for source in ("Natural Earth", "ISC", "GeoNames", "Attribution 4.0"))
+
+
 def test_the_licence_of_leaflet_stands_beside_it() -> None:
     text = (pages.LEAFLET / "LICENSE").read_text()
     assert "BSD 2-Clause" in text

@@ -21,10 +21,10 @@ from web.identity.issuing import issue
 from web.schemas.bodies import Nothing
 
 HERE = Path(__file__).parent
-PAGE, LEAFLET = HERE / "page", HERE / "leaflet"
-# Everything that the page loads; of Leaflet nothing else is served.
+PAGE, LEAFLET, GROUND = HERE / "page", HERE / "leaflet", HERE / "ground"
+# Everything that the page loads; of Leaflet and the ground nothing else is served.
 FILES = {path.name: PAGE for path in PAGE.iterdir() if path.suffix in (".js", ".css", ".svg")}
-FILES |= {"leaflet.js": LEAFLET, "leaflet.css": LEAFLET}
+FILES |= {"leaflet.js": LEAFLET, "leaflet.css": LEAFLET, "ground.json": GROUND}
 # Long enough for a look around; the page asks for another one when it has run out.
 TOKEN_LIFETIME = timedelta(hours=1)
 

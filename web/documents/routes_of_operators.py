@@ -21,7 +21,8 @@ ROUTES = {
         text="Counted when it is asked for, in Postgres and the driver index, each figure up to 50,000. "
         "Drivers by state are kept for 50 times as long as counting them took, if that was more than 20 ms. "
         "The map shows the drivers heard of last, up to 1,000 of those on a trip, and others while these are "
-        "few. Without the index a driver counts as heard of when their position was last saved. Without "
+        "few; a position is that of the driver index or the one that is saved, whichever is newer. "
+        "Without the index a driver counts as heard of when their position was last saved. Without "
         "Postgres the 503 has the lines of `health` in `error.data.health`.",
     ),
     "ops.index": Operation(

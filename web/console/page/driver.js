@@ -22,6 +22,8 @@ export class DriverPane {
   /** @param {(place: {latitude: number, longitude: number}) => void} moved */
   constructor(moved) {
     this.moved = moved;
+    /** @type {string|undefined} */
+    this.id = undefined;
     this.offers = new Map();
     this.trip = undefined;
     this.link = new Link("driver", (type, data) => this.hear(type, data), (state) => {
@@ -48,7 +50,8 @@ export class DriverPane {
     this.draw();
   }
 
-  on_connected({ openBroadcasts, currentTrip }) {
+  on_connected({ driverId, openBroadcasts, currentTrip }) {
+    this.id = driverId;
     this.offers = new Map(openBroadcasts.map((offer) => [offer.orderId, offer]));
     this.trip = currentTrip ?? undefined;
     if (this.at) this.stand(this.at);

@@ -1,68 +1,87 @@
-/** What lies under the traffic: tiles where a server of tiles is configured, else a drawn grid. */
+/** What lies under the traffic: tiles where a server of tiles is configured, else a map of our own. */
+
+import { canvasIn, cleared } from "./canvas.js";
+import { drawGrid } from "./grid.js";
+import { bordersOf, landOf, placesIn } from "./world.js";
 
 const L = window.L;
-const STEPS = [30, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001];
-const LINE_APART_PX = 90;
-// Leaflet's zoom buttons lie over the upper left corner; no name is drawn under them.
-const BUTTONS_PX = 95;
+const PLACE_PX = 12;
 
-/** The layer of tiles, if there is a server of them. */
-export function tiles() {
+/** The layer of tiles, or without a server of them our own map. */
+export function ground() {
   const { tileUrl, tileAttribution } = document.body.dataset;
-  if (!tileUrl) return undefined;
+  if (!tileUrl) return new Ground();
   // Leaflet takes HTML here, we take text.
   return L.tileLayer(tileUrl, { attribution: new Option(tileAttribution).innerHTML, maxZoom: 18 });
 }
 
-/**
- * A grid of round degrees over the whole canvas, named at its left and lower edge.
- *
- * @param {CanvasRenderingContext2D} context
- * @param {any} map of Leaflet
- * @param {CSSStyleDeclaration} style
- */
-export function drawGrid(context, map, style) {
-  context.strokeStyle = style.getPropertyValue("--grid");
-  context.fillStyle = style.getPropertyValue("--grid-text");
-  context.font = "11px system-ui, sans-serif";
+const Ground = L.Layer.extend({
+  options: { attribution: "Natural Earth, GeoNames" },
+
+  onAdd(map) {
+    this.canvas = canvasIn(map.getPanes().tilePane, "ground");
+    map.on("move zoom viewreset resize moveend", this.wake, this);
+    document.addEventListener("ground", () => this.wake());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.wake());
+    this.wake();
+  },
+
+  wake() {
+    this.asked ??= requestAnimationFrame(() => this.draw());
+  },
+
+  draw() {
+    this.asked = undefined;
+    const view = cleared(this.canvas, this._map);
+    const style = getComputedStyle(document.documentElement);
+    drawLand(view, style);
+    drawGrid(view.context, this._map, style);
+    drawPlaces(view, this._map, style);
+  },
+});
+
+function drawLand(view, style) {
+  const { context } = view;
+  trace(view, landOf());
+  context.fillStyle = style.getPropertyValue("--land");
+  context.fill("evenodd");
   context.lineWidth = 1;
-  const size = map.getSize();
-  const [west, east] = [map.getBounds().getWest(), map.getBounds().getEast()];
-  const [south, north] = [map.getBounds().getSouth(), map.getBounds().getNorth()];
-  const step = stepOf(map.getZoom());
-  for (const degree of multiples(west, east, step)) {
-    const { x } = map.latLngToContainerPoint([south, degree]);
-    line(context, x, 0, x, size.y);
-    context.fillText(named(degree, "E", "W", step), x + 4, size.y - 6);
-  }
-  for (const degree of multiples(south, north, step)) {
-    const { y } = map.latLngToContainerPoint([degree, west]);
-    line(context, 0, y, size.x, y);
-    if (y > BUTTONS_PX) context.fillText(named(degree, "N", "S", step), 4, y - 4);
-  }
-}
-
-/** The smallest step whose lines are not crowded at this zoom. @param {number} zoom */
-function stepOf(zoom) {
-  const pixelsADegree = (256 * 2 ** zoom) / 360;
-  return STEPS.findLast((step) => step * pixelsADegree >= LINE_APART_PX) ?? STEPS[0];
-}
-
-/** The multiples of a step in a range. */
-function multiples(from, to, step) {
-  const first = Math.ceil(from / step);
-  const count = Math.max(0, Math.floor(to / step) - first + 1);
-  return Array.from({ length: count }, (_, number) => (first + number) * step);
-}
-
-function named(degree, positive, negative, step) {
-  const digits = Math.max(0, Math.ceil(-Math.log10(step)));
-  return `${Math.abs(degree).toFixed(digits)}°${degree < 0 ? negative : positive}`;
-}
-
-function line(context, x1, y1, x2, y2) {
-  context.beginPath();
-  context.moveTo(x1, y1);
-  context.lineTo(x2, y2);
+  context.strokeStyle = style.getPropertyValue("--coast");
   context.stroke();
+  trace(view, bordersOf());
+  context.strokeStyle = style.getPropertyValue("--border");
+  context.stroke();
+}
+
+/** Those of the lines that are in the view, as one path. */
+function trace({ context, scale, origin, size }, lines) {
+  context.beginPath();
+  for (const { points, west, north, east, south } of lines) {
+    if (east * scale < origin.x || west * scale > origin.x + size.x) continue;
+    if (south * scale < origin.y || north * scale > origin.y + size.y) continue;
+    for (let i = 0; i < points.length; i += 2) {
+      const [x, y] = [points[i] * scale - origin.x, points[i + 1] * scale - origin.y];
+      if (i) context.lineTo(x, y);
+      else context.moveTo(x, y);
+    }
+  }
+}
+
+/** Names of places, the largest first; one that would cover another is left out. */
+function drawPlaces({ context, size, place }, map, style) {
+  const taken = [];
+  context.font = `${PLACE_PX}px system-ui, sans-serif`;
+  context.fillStyle = style.getPropertyValue("--place");
+  for (const town of placesIn(map.getBounds(), map.getZoom())) {
+    const { x, y } = place(town);
+    const box = { west: x - 4, east: x + 10 + context.measureText(town.name).width, north: y - PLACE_PX, south: y + PLACE_PX };
+    if (box.east > size.x || taken.some((other) => overlap(box, other))) continue;
+    taken.push(box);
+    context.fillRect(x - 1.5, y - 1.5, 3, 3);
+    context.fillText(town.name, x + 5, y + 4);
+  }
+}
+
+function overlap(one, other) {
+  return one.west < other.east && other.west < one.east && one.north < other.south && other.north < one.south;
 }

@@ -19,7 +19,7 @@ import { Why } from "./why.js";
 import { byId } from "./words.js";
 
 const health = new Health();
-const dialogue = new OrderDialogue();
+const dialogue = new OrderDialogue((chosen) => city?.choose(chosen));
 const person = new DriverDialogue();
 const attention = new Attention();
 const orders = new Orders((id) => open("order", id));

@@ -1,9 +1,11 @@
-/** One order in a dialogue: its facts, its story, and what an operator may do to its search. */
+/** One order beside the map: its facts, its story, and what an operator may do to its search. */
 
 import { Refused } from "./api.js";
+import { chosenOf } from "./chosen.js";
 import { ops } from "./session.js";
 import { steps } from "./timeline.js";
-import { byId, clock, element, short, words } from "./words.js";
+import { Tracks } from "./tracks.js";
+import { byId, clock, distance, element, rupees, short, words } from "./words.js";
 
 const DEEDS = {
   expire: {
@@ -22,14 +24,26 @@ const DEEDS = {
   },
 };
 
+const STOPS = { PICKUP: "From", STOP: "Stop", DROP: "To" };
+
 // The dialogue is drawn anew while the search goes on, so a long story is cut at 1,000 rows.
 const MOST_PAGES = 10;
 
 export class OrderDialogue {
-  constructor() {
+  /** @param {(chosen: import("./chosen.js").Chosen|undefined) => void} mapped draws the order, or none */
+  constructor(mapped) {
     this.dialogue = byId("order");
     this.id = "";
+    this.mapped = mapped;
     byId("order-close").addEventListener("click", () => this.dialogue.close());
+    this.dialogue.addEventListener("close", () => {
+      mapped(undefined);
+      this.before?.focus();
+    });
+    // A dialogue beside the map is not modal, so the browser does not close it with Escape.
+    document.addEventListener("keydown", ({ key }) => {
+      if (key === "Escape" && !document.querySelector("dialog:modal")) this.dialogue.close();
+    });
     for (const deed of Object.keys(DEEDS)) byId(deed).addEventListener("click", () => this.act(deed));
   }
 
@@ -45,6 +59,7 @@ export class OrderDialogue {
   async choose(id) {
     this.id = id;
     this.drawn = "";
+    this.tracks = new Tracks();
     byId("order-title").textContent = `Order ${short(id)}`;
     byId("order-facts").replaceChildren();
     byId("timeline").replaceChildren();
@@ -53,7 +68,11 @@ export class OrderDialogue {
     byId("order-acts").dataset.shown = "";
     byId("order-trips").replaceChildren();
     this.allow(false);
-    if (!this.open) this.dialogue.showModal();
+    if (!this.open) {
+      // The browser brings the focus back to what is visible when the dialogue closes; the list is so a moment later.
+      this.before = document.activeElement;
+      this.dialogue.show();
+    }
     await this.refresh().catch((error) => this.say(error.message));
   }
 
@@ -61,7 +80,10 @@ export class OrderDialogue {
   async refresh() {
     const id = this.id;
     const found = await whole(id);
-    if (id !== this.id || JSON.stringify(found) === this.drawn) return;
+    const tracks = await this.tracks.of(found.truckRequests);
+    if (id !== this.id || !this.open) return;
+    this.mapped(chosenOf(found, tracks));
+    if (JSON.stringify(found) === this.drawn) return;
     this.drawn = JSON.stringify(found);
     byId("order-facts").replaceChildren(...facts(found).flatMap(([name, value]) => [
       element("dt", {}, name), element("dd", {}, value),
@@ -108,14 +130,37 @@ async function whole(id) {
   return found;
 }
 
-function facts({ order, search }) {
+function facts({ order, search, truckRequests }) {
   const rows = [["Status", words(order.status)], ["Customer", order.customerId]];
   if (order.pickup) {
-    rows.push(["From", order.pickup.address], ["To", order.drop.address]);
-    rows.push(["Trucks", `${order.trucksFilled} of ${order.totalTrucks}`], ["Ordered", clock(order.createdAt)]);
+    rows.push(...order.routePoints.map(({ type, address }) => [STOPS[type], address]));
+    rows.push(["Trucks", `${order.trucksFilled} of ${order.totalTrucks}`], ...vehicles(truckRequests));
+    rows.push(["Price", `${rupees(order.totalAmount)} for ${distance(order.distanceKm)}`], ...load(order));
+    rows.push(["Ordered", clock(order.createdAt)], ...truckRequests.filter(({ driver }) => driver).map(driven));
   }
   if (search.searching) rows.push(["Search", `wave ${search.wave}, ${search.radiusKm} km, until ${clock(order.expiresAt)}`]);
   return rows;
+}
+
+/** A row for each kind of vehicle: how many, and what one is paid. */
+function vehicles(truckRequests) {
+  const kinds = new Map();
+  for (const { vehicleType, vehicleSubtype, pricePerTruck } of truckRequests) {
+    const kind = `${vehicleType} ${vehicleSubtype}, ${rupees(pricePerTruck)} each`;
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  return [...kinds].map(([kind, count]) => ["Vehicle", `${count} × ${kind}`]);
+}
+
+function load({ goodsType, cargoWeightKg }) {
+  const rows = [];
+  if (goodsType) rows.push(["Goods", goodsType]);
+  if (cargoWeightKg) rows.push(["Weight", `${cargoWeightKg} kg`]);
+  return rows;
+}
+
+function driven({ driver, status }) {
+  return ["Driver", `${driver.name}, ${driver.vehicleNumber}, ${driver.phone}: ${words(status)}`];
 }
 
 function step({ at, text, asked }) {

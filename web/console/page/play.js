@@ -15,8 +15,8 @@ export class Play {
     this.city = city;
     this.markers = {};
     this.customer = new CustomerPane();
-    this.driver = new DriverPane((place) => this.mark("truck", place));
-    this.simulation = new Simulation(() => city.showAll());
+    this.driver = new DriverPane((place) => this.stand(place));
+    this.simulation = new Simulation(() => city.showActive());
     this.places = [];
     byId("order-two").addEventListener("click", () => this.order());
     byId("choose-places").addEventListener("click", () => this.choose());
@@ -33,6 +33,8 @@ export class Play {
   /** Both go home. */
   end() {
     this.city.taken = undefined;
+    this.markers.truck?.remove();
+    this.city.traffic.without = undefined;
     this.simulation.end();
     this.customer.link.close();
     this.driver.link.close();
@@ -58,6 +60,12 @@ export class Play {
     this.places = [];
     this.click({ latitude: lat, longitude: lng });
     this.click({ latitude: lat + 0.03, longitude: lng + 0.04 });
+  }
+
+  /** The own truck has a mark with a name, so the traffic leaves it out. */
+  stand(place) {
+    this.city.traffic.without = this.driver.id;
+    this.mark("truck", place);
   }
 
   async order() {

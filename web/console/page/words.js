@@ -55,6 +55,11 @@ export function distance(km) {
   return `${km.toFixed(1)} km`;
 }
 
+/** @param {number} amount in INR */
+export function rupees(amount) {
+  return `₹${amount.toLocaleString("en-IN")}`;
+}
+
 /** @param {number} count @param {string} noun */
 export function several(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
