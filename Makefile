@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against profile growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture backup restore lock audit secrets licences clean
+.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against profile growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo picture backup restore lock audit sbom containers secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -226,6 +226,14 @@ lock: ## pin the requirements anew, with hashes (ARGS=--upgrade for newer versio
 	@command -v "$(UV)" >/dev/null || { echo "weelo: uv is missing: pip install uv, or set UV=..." >&2; exit 1; }
 	@for part in "" -local -stores -dev; do \
 		$(LOCK) requirements$$part.in -o requirements$$part.txt || exit 1; done
+
+sbom: ## print every package of the image with its hashes (CycloneDX)
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tools.audit.sbom
+
+containers: ## build the image and try docker-compose.yml on an engine of its own (needs root, Debian and a network)
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tests.containers $(ARGS)
 
 audit: ## ask for known weaknesses of the pinned packages (needs pip-audit and a network)
 	@command -v "$(AUDIT)" >/dev/null || { echo "weelo: pip-audit is missing: pip install pip-audit, or set AUDIT=..." >&2; exit 1; }

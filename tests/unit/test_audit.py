@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import ROOT
-from tools.audit import licences, secrets
+from tools.audit import licences, sbom, secrets
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,10 @@ def test_every_pinned_package_has_a_licence_that_we_can_take(name: str) -> None:
     found = {package: licences.licence(package) for package in licences.pinned(name)}
     assert found
     assert [package for package, text in found.items() if licences.refused(text)] == []
+
+
+def test_the_list_of_the_images_packages_names_every_pin_with_its_hashes() -> None:
+    listed = {each["name"]: each for each in sbom.components()}
+    assert {name: each["version"] for name, each in listed.items()} == licences.pinned("requirements.txt")
+    hashes = (ROOT / "requirements.txt").read_text().count("--hash=sha256:")
+    assert sum(len(each["properties"]) for each in listed.values()) == hashes > len(listed)

@@ -173,6 +173,8 @@ RUN_BY = {
     "picture": "it draws into docs/",
     "lock": "needs a network, and changes what is pinned",
     "audit": "needs a network",
+    "sbom": "tests/unit/test_audit.py",
+    "containers": "needs root, a network and five minutes: by hand, before a release",
     "lint-api": "needs npm and a network",
     "secrets": "tests/unit/test_audit.py",  # no secret: a target's name
     "licences": "tests/unit/test_audit.py",
