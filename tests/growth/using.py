@@ -157,6 +157,10 @@ class Use:
         order_id = self._order("acted-on", 1)
         for deed in ("extend", "cancel"):
             self.call(olga, "POST", f"/ops/orders/{order_id}/{deed}", json=why)
+        gone = on_duty(self._urls[0], f"user-{self._number}-gone", 1, ("TRUCK", "NOBODYS"))
+        self.call(olga, "POST", f"/ops/drivers/{gone.sub}/off-duty", json=why)
+        for role in ("driver", "customer"):
+            self.call(olga, "POST", f"/ops/people/{role}/{gone.sub}/erase", json=why)
 
     def call(self, person: Person, method: str, path: str, **options: Any) -> httpx.Response:
         rule, _ = self._rules.match(API + path.partition("?")[0], method, return_rule=True)
