@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from models import db, live
 from tasks import orders
 from tests import scenes
-from tests.conftest import ROOT, Stores, forget_configuration
+from tests.conftest import NOWHERE, ROOT, process_settings
 from tests.system import until
 from web import create_app
 from web.identity.issuing import issue
@@ -41,44 +41,44 @@ def post(customer: str) -> TestResponse:
     return create_app().test_client().post("/api/v1/orders", json=scenes.body(), headers=sent)
 
 
-def backup(verb: str, file: Path) -> subprocess.CompletedProcess[str]:
+def backup(verb: str, file: Path, stores: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tools.local.backup", verb, str(file)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=os.environ | stores, capture_output=True, text=True)
 
 
-def restore(file: Path) -> subprocess.CompletedProcess[str]:
-    """A restore without sessions of this process, whose threads may open one again."""
+def restore(file: Path, stores: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A restore while this process, whose threads ask Postgres now and then, looks elsewhere."""
 
     def alone() -> subprocess.CompletedProcess[str] | None:
-        db.dispose()
-        done = backup("restore", file)
+        done = backup("restore", file, stores)
         return None if "sessions are in this database" in done.stderr else done
 
-    done: subprocess.CompletedProcess[str] = until(alone)
+    db.dispose()
+    with process_settings(**NOWHERE):
+        done: subprocess.CompletedProcess[str] = until(alone)
     return done
 
 
 def test_after_a_restore_old_keys_are_answered_and_later_ones_make_new_orders(
-    stores: Stores, other_urls: dict[str, str], tmp_path: Path
+    other_urls: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "weelo.dump"
     first = post("asha")
-    saved = backup("save", file)
+    saved = backup("save", file, other_urls)
     assert saved.returncode == 0, saved.stderr
     assert file.stat().st_mode & 0o777 == 0o600
     later = post("bela")
     assert (first.status_code, later.status_code) == (201, 201)
 
-    refused = backup("restore", file)
+    refused = backup("restore", file, other_urls)
     assert "sessions are in this database" in refused.stderr
     cut = tmp_path / "cut.dump"
     cut.write_bytes(file.read_bytes()[:-2000])
-    assert "is no whole backup" in restore(cut).stderr
+    assert "is no whole backup" in restore(cut, other_urls).stderr
     assert post("bela").headers["Idempotent-Replayed"] == "true", "a refused restore has changed nothing"
 
-    restored = restore(file)
+    restored = restore(file, other_urls)
     assert restored.returncode == 0, restored.stderr
-    forget_configuration()
     assert live.commands().dbsize() == 0
     again, new = post("asha"), post("bela")
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -87,10 +87,12 @@ def test_after_a_restore_old_keys_are_answered_and_later_ones_make_new_orders(
     assert new.headers["Location"] != later.headers["Location"]
 
 
-def test_a_restore_refuses_what_is_no_backup_in_one_sentence(tmp_path: Path) -> None:
+def test_a_restore_refuses_what_is_no_backup_in_one_sentence(
+    other_urls: dict[str, str], tmp_path: Path
+) -> None:
     file = tmp_path / "weelo.dump"
     file.write_text("not a dump")
-    refused = restore(file)
+    refused = restore(file, other_urls)
     assert refused.returncode == 1
     assert refused.stderr.startswith("weelo: ")
     assert refused.stderr.count("\n") <= 2
