@@ -182,6 +182,7 @@ def aside(other_urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The long forms of the fault tests."""
+    """The long forms of the fault tests, and what renews the examples."""
     parser.addoption("--rounds", type=int, help="how often each race is run (long form: 500)")
+    parser.addoption("--record-examples", action="store_true", help="renew the documents' examples")
     parser.addoption("--repeat", type=int, default=1, help="how often each fault scenario is run (20)")

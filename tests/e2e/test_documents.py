@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +12,15 @@ import httpx
 import pytest
 
 from models.messages import iso
-from tests import documents, scenes
+from tests import documents, recording, scenes
+from tests.e2e.frames import Frames
 from tests.system import Person, System, hear, on_duty
 from tools.demo.control import Demo
+from web import create_app
+from web.documents import openapi
 
 ROLES = ("customer", "driver", "ops")
+JSON = "application/json"
 # Opened by a client of its own below.
 SOCKET = "/api/v1/ws"
 
@@ -59,6 +64,7 @@ def _calls() -> Iterator[Call]:
 
 
 CALLS = list(_calls())
+PUBLIC = openapi.document(create_app())["paths"]
 # One for each operation.
 FIRST = list({call.operation: call for call in reversed(CALLS)}.values())
 
@@ -73,6 +79,12 @@ def searching(system: System, name: str) -> Scene:
     asha = Person(system.urls[0], "customer", name)
     far_away = {"latitude": -60.0, "longitude": 170.0, "address": "far away"}
     return Scene(asha, {"orderId": asha.order(scenes.body(pickup=far_away)).json()["data"]["order"]["id"]})
+
+
+def overseen(system: System, name: str) -> Scene:
+    """An operator, somebody's search and a free driver."""
+    on_call(system, name)
+    return seen_by_operator(system, name)
 
 
 def seen_by_operator(system: System, name: str) -> Scene:
@@ -137,6 +149,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "orders": searching,
     "drivers": on_call,
     "ops": seen_by_operator,
+    "ops_overview": overseen,
     "operating": operating,
     "operating_cancel_order": seen_by_operator,
     "operating_extend_search": seen_by_operator,
@@ -145,6 +158,10 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "people": off_duty,
     "city": anybody_of_ops,
 }
+
+
+def record(config: pytest.Config) -> bool:
+    return bool(config.getoption("--record-examples"))
 
 
 def scene_of(call: Call, system: System, name: str) -> Scene:
@@ -179,10 +196,18 @@ def _of_today(body: Any) -> Any:
 
 
 @shown(CALLS)
-def test_every_example_is_answered_as_documented(system: System, name: str, call: Call) -> None:
+def test_every_example_is_answered_as_documented(
+    system: System, name: str, call: Call, pytestconfig: pytest.Config
+) -> None:
     scene = scene_of(call, system, name)
     answer = send(call, scene)
     assert answer.status_code == call.status, answer.text
+    if (
+        call.path in PUBLIC
+        and call in FIRST
+        and "schema" in call.said["responses"][str(call.status)]["content"].get(JSON, {})
+    ):
+        recording.hold(f"{call.operation} {call.status}", answer.json(), name, record(pytestconfig))
     content = call.said["responses"][str(call.status)]["content"]
     assert answer.headers["Content-Type"].partition(";")[0] in content or "*/*" in content
     assert answer.headers["X-Request-ID"]
@@ -287,3 +312,24 @@ def test_every_example_of_a_frame_is_taken(system: System, name: str, role: str)
 def test_the_socket_is_refused_as_documented(system: System, name: str) -> None:
     plain = Person(system.urls[0], "driver", name).http.get("/ws")
     assert (plain.status_code, plain.json()["error"]["code"]) == (426, "UPGRADE_REQUIRED")
+
+
+def test_an_order_that_is_not_waited_for_is_answered_as_in_its_example(
+    system: System, name: str, pytestconfig: pytest.Config
+) -> None:
+    asha = Person(system.urls[0], "customer", name)
+    queued = asha.order(scenes.body(vehicle=("TRUCK", name)), Prefer="respond-async")
+    assert queued.status_code == 202
+    recording.hold("orders_create 202", queued.json(), name, record(pytestconfig))
+
+
+def test_every_frame_to_a_person_is_as_in_its_example(
+    system: System, name: str, pytestconfig: pytest.Config
+) -> None:
+    frames = Frames(system, name)
+    with ExitStack() as sockets:
+        frames.play(sockets)
+    expected = {key for key in documents.of_socket()["components"]["messages"] if key.startswith("to_")}
+    assert set(frames.found) == expected
+    for key, frame in frames.found.items():
+        recording.hold(key, frame, name, record(pytestconfig))

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from web.documents.examples import RECORDED
 from web.documents.fields import MEANINGS
 from web.documents.frames import (
     CLOSE_CODES,
@@ -68,7 +69,7 @@ def of_every_host() -> dict[str, Any]:
         },
         "components": {
             "messages": {
-                f"{direction}_{role}.{frame.name}": _message(frame, direction)
+                f"{direction}_{role}.{frame.name}": _message(frame, direction, role)
                 for role, (to, received) in roles.items()
                 for direction, frames in (("to", to), ("from", received))
                 for frame in frames
@@ -105,13 +106,15 @@ def _operation(role: str, action: str, frames: Sequence[FrameType]) -> dict[str,
     }
 
 
-def _message(frame: FrameType, direction: str) -> dict[str, Any]:
+def _message(frame: FrameType, direction: str, role: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": frame.name,
         "summary": frame.meaning,
         "payload": _payload(frame, direction),
     }
-    if frame.example is not None:
+    if recorded := RECORDED.get(f"{direction}_{role}.{frame.name}"):
+        shown["examples"] = [{"payload": recorded}]
+    elif frame.example is not None:
         shown["examples"] = [{"payload": {"type": frame.name, "data": dict(frame.example)}}]
     return shown
 

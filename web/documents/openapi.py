@@ -127,7 +127,7 @@ def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
         "summary": summary,
         "description": f"{declared.text or rest.strip()} {_audience(roles)}".strip(),
         "parameters": [*map(_path_parameter, sorted(rule.arguments)), *map(_parameter, declared.parameters)],
-        "responses": dict(responses.of(declared, roles, view.counted)),
+        "responses": dict(responses.of(rule.endpoint, declared, roles, view.counted)),
         "security": [{"token": list(roles)}] if roles else [],
     }
     if declared.body:

@@ -5,6 +5,7 @@ from typing import Any
 
 from web.documents import codes
 from web.documents.codes import Code
+from web.documents.examples import RECORDED
 from web.documents.fields import MEANINGS
 from web.documents.operations import Answer, Link, Operation
 
@@ -75,11 +76,14 @@ ERROR = {
 }
 
 
-def of(declared: Operation, roles: tuple[str, ...], counted: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+def of(
+    endpoint: str, declared: Operation, roles: tuple[str, ...], counted: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each status with its Response Object."""
     always = COUNTED if counted else EVERYWHERE
     for status, answer in declared.answers.items():
-        yield str(status), _success(answer, always)
+        recorded = RECORDED.get(f"{operation_id(endpoint)} {status}")
+        yield str(status), _success(answer, always, recorded)
     failures: dict[int, list[Code]] = {}
     known = codes.table()
     for code in sorted(_codes(declared, roles, counted)):
@@ -104,7 +108,7 @@ def _codes(declared: Operation, roles: tuple[str, ...], counted: bool) -> set[st
     return found
 
 
-def _success(answer: Answer, always: tuple[str, ...]) -> dict[str, Any]:
+def _success(answer: Answer, always: tuple[str, ...], recorded: Any) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "description": answer.meaning,
         "headers": _headers([*always, *answer.headers]),
@@ -121,7 +125,8 @@ def _success(answer: Answer, always: tuple[str, ...]) -> dict[str, Any]:
                 },
             },
         }
-        shown["content"] = {"application/json": {"schema": schema}}
+        example = {"example": recorded} if recorded else {}
+        shown["content"] = {"application/json": {"schema": schema} | example}
     elif answer.media:
         shown["content"] = {answer.media: {}}
     if answer.links:
