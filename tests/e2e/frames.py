@@ -13,6 +13,7 @@ from tests.system import Person, System, hear, on_duty
 
 # Waves are 10 s apart, and only the last of them says that nobody is in reach.
 LAST_WAVE = text("UPDATE orders SET wave = 4, next_wave_at = now() WHERE id = :order_id")
+REASON = {"reason": "They called."}
 FAR_AWAY = {"latitude": -60.0, "longitude": 170.0, "address": "far away"}
 
 
@@ -88,6 +89,8 @@ class Frames:
         dinesh = Person(url, "customer", f"{self._name}-d")
         left = dinesh.order(scenes.body(1, self._kind)).json()["data"]["order"]["id"]
         hear(first, "new_broadcast")
+        operator.http.post(f"/ops/orders/{left}/extend", json=REASON)
+        self._hear(first, "driver", "search_extended")
         operator.http.post(f"/ops/orders/{left}/expire", json={})
         self._hear(first, "driver", "order_expired")
         chandra = Person(url, "customer", f"{self._name}-c")
@@ -96,8 +99,15 @@ class Frames:
             with db.transaction() as connection:
                 connection.execute(LAST_WAVE, {"order_id": order})
             self._hear(customer, "customer", "order_no_supply")
+            operator.http.post(f"/ops/orders/{order}/extend", json=REASON)
+            self._hear(customer, "customer", "search_extended")
             operator.http.post(f"/ops/orders/{order}/expire", json={})
             self._hear(customer, "customer", "order_expired")
+            order = chandra.order(scenes.body(1, self._kind, pickup=FAR_AWAY)).json()["data"]["order"]["id"]
+            operator.http.post(f"/ops/orders/{order}/cancel", json=REASON)
+            self._hear(customer, "customer", "order_cancelled")
+        operator.http.post(f"/ops/drivers/{self._name}-1/off-duty", json=REASON)
+        self._hear(first, "driver", "availability_changed")
 
     def _hear(self, socket: ClientConnection, role: str, kind: str) -> Any:
         """What a frame of this type says; those that arrive before it are taken too."""

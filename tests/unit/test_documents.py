@@ -243,6 +243,26 @@ def test_every_field_of_both_documents_is_described() -> None:
     assert [found for name, schema in shown.items() for found in undescribed(schema, name)] == []
 
 
+def test_every_answer_and_every_frame_has_a_recorded_example_that_fits() -> None:
+    http, socket = openapi.document(create_app()), documents.of_socket()
+    answers = [
+        (response["content"]["application/json"], f"{one['operationId']} {status}")
+        for methods in http["paths"].values()
+        for one in methods.values()
+        for status, response in one["responses"].items()
+        if status < "300" and "schema" in response.get("content", {}).get("application/json", {})
+    ]
+    assert [name for content, name in answers if "example" not in content] == []
+    for content, _ in answers:
+        Draft202012Validator(content["schema"] | {"components": http["components"]}).validate(
+            content["example"]
+        )
+    for name, said in socket["components"]["messages"].items():
+        if name.startswith("to_"):
+            root = said["payload"] | {"components": socket["components"]}
+            Draft202012Validator(root).validate(said["examples"][0]["payload"])
+
+
 def test_what_is_for_development_or_a_page_is_in_no_public_document() -> None:
     served = create_app().test_client().get("/openapi.json").json
     assert served is not None
