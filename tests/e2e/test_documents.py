@@ -78,7 +78,14 @@ def shown(those: Iterable[Call]) -> pytest.MarkDecorator:
 def searching(system: System, name: str) -> Scene:
     asha = Person(system.urls[0], "customer", name)
     far_away = {"latitude": -60.0, "longitude": 170.0, "address": "far away"}
-    return Scene(asha, {"orderId": asha.order(scenes.body(pickup=far_away)).json()["data"]["order"]["id"]})
+    return Scene(
+        asha,
+        {
+            "orderId": asha.order(scenes.body(vehicle=("TRUCK", name), pickup=far_away)).json()["data"][
+                "order"
+            ]["id"]
+        },
+    )
 
 
 def overseen(system: System, name: str) -> Scene:
