@@ -75,15 +75,15 @@ def shown(those: Iterable[Call]) -> pytest.MarkDecorator:
     )
 
 
-def searching(system: System, name: str) -> Scene:
+def searching(system: System, name: str, subtype: str = "") -> Scene:
     asha = Person(system.urls[0], "customer", name)
     far_away = {"latitude": -60.0, "longitude": 170.0, "address": "far away"}
     return Scene(
         asha,
         {
-            "orderId": asha.order(scenes.body(vehicle=("TRUCK", name), pickup=far_away)).json()["data"][
-                "order"
-            ]["id"]
+            "orderId": asha.order(scenes.body(vehicle=("TRUCK", subtype or name), pickup=far_away)).json()[
+                "data"
+            ]["order"]["id"]
         },
     )
 
@@ -92,6 +92,11 @@ def overseen(system: System, name: str) -> Scene:
     """An operator, somebody's search and a free driver."""
     on_call(system, name)
     return seen_by_operator(system, name)
+
+
+def found_by_operator(system: System, name: str) -> Scene:
+    """The example of the filter names this vehicle."""
+    return Scene(Person(system.urls[0], "ops", "olga"), searching(system, name, "TATA_ACE").names)
 
 
 def seen_by_operator(system: System, name: str) -> Scene:
@@ -157,6 +162,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "drivers": on_call,
     "ops": seen_by_operator,
     "ops_overview": overseen,
+    "ops_index": found_by_operator,
     "operating": operating,
     "operating_cancel_order": seen_by_operator,
     "operating_extend_search": seen_by_operator,
