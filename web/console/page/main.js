@@ -32,6 +32,8 @@ async function look() {
   if (development && !tokens().ops) await obtain();
   const overview = await ops("GET", "/overview");
   health.show(overview.health);
+  // Not after the lists: a position is to be on the map soon.
+  city?.show(overview.map);
   await Promise.all([
     orders.refresh(),
     attention.refresh(overview.map.orders),
@@ -50,10 +52,10 @@ function show(overview) {
   // Leaflet measures its place, so that has to be there.
   if (!city) {
     city = arrange();
+    city.show(overview.map);
     follow({ order: dialogue, driver: person });
   }
   showFigures(overview);
-  city.show(overview.map);
   health.fresh();
   connection("live", "Connected");
 }

@@ -36,6 +36,7 @@ export class Polling {
   async now() {
     clearTimeout(this.timer);
     const turn = (this.turn += 1);
+    const began = performance.now();
     try {
       const answer = await this.ask();
       if (turn !== this.turn) return;
@@ -46,13 +47,14 @@ export class Polling {
       this.failures += 1;
       this.failed(error);
     }
-    if (this.running && turn === this.turn) this.timer = setTimeout(() => this.now(), this.pause());
+    if (this.running && turn === this.turn) this.timer = setTimeout(() => this.now(), this.pause(performance.now() - began));
   }
 
-  /** How long to wait before the next question, in milliseconds. */
-  pause() {
+  /** How long to wait before the next question, after one that took so long (both in milliseconds). */
+  pause(took) {
     const usual = document.hidden ? HIDDEN_MS : VISIBLE_MS;
-    if (!this.failures) return usual;
+    // An answer a second; a slow server gets at least half of that to rest.
+    if (!this.failures) return Math.max(usual / 2, usual - took);
     return Math.max(document.hidden ? HIDDEN_MS : 0, Math.min(VISIBLE_MS * 2 ** (this.failures - 1), LONGEST_MS));
   }
 }
