@@ -69,6 +69,8 @@ def before_call(_: schemathesis.HookContext, case: Case, kwargs: dict[str, Any])
         case.body = repaired(case.body)
     if case.query.get("after", "") > _moment(0):
         case.query["after"] = _moment(0)
+    if vehicle := case.query.get("vehicle"):
+        case.query["vehicle"] = "/".join(_plain(name) for name in vehicle.split("/", 1))
     if KEY in case.headers:
         case.headers[KEY] = f"{PROCESS}-{next(DRAWN) // 2}"
 
@@ -96,8 +98,13 @@ def repaired(body: dict[str, Any]) -> dict[str, Any]:
         _repair_way(body)
     for named in (body, *(needs or ())):
         for name in {"vehicleType", "vehicleSubtype"} & named.keys():
-            named[name] = "".join(PLAIN.findall(named[name])).strip() or "TRUCK"
+            named[name] = _plain(named[name])
     return body
+
+
+def _plain(vehicle: str) -> str:
+    """This name of a vehicle without signs."""
+    return "".join(PLAIN.findall(vehicle)).strip() or "TRUCK"
 
 
 def _repair_needs(needs: list[dict[str, Any]]) -> None:
