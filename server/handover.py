@@ -87,11 +87,16 @@ class Handover:
         return self._queues.get(self.role)
 
     def take(self) -> Any:
-        """A connection that waits for this process, or ``None``. A process that leaves takes those of every
-        role: nobody else may be left to take what it has handed over itself.
+        """A connection that waits for this process or for a role that nobody serves now, or ``None``.
+
+        A process that leaves takes those of every role: nobody else may be left to take what it has handed
+        over itself.
         """
-        queues = self._queues.values() if self._leaving else filter(None, (self.incoming,))
-        return next((taken for queue in queues if (taken := queue.take())), None)
+        for role, queue in self._queues.items():
+            mine = role is self.role or self._leaving or self._roles.lag(role) == inf
+            if mine and (taken := queue.take()):
+                return taken
+        return None
 
     def leave(self) -> None:
         """Nothing is handed over from now on, neither to this process nor by it."""

@@ -20,6 +20,8 @@ BACKLOG = 2048
 AT_ONCE = 100
 # For this long the process for new orders accepts first: most requests at the peak are new orders.
 NEW_ORDERS_FIRST_SECONDS = 0.1
+# How often a process looks for connections that were handed to one which has died.
+ORPHANS_SECONDS = 0.5
 # The most that a process which leaves goes on accepting, where new connections cannot be kept away.
 CLOSING_SECONDS = 1.0
 # While connections wait for longer than this, their clients give up.
@@ -35,6 +37,7 @@ class Listener(StreamServer):  # type: ignore[misc]
 
     handover: Handover
     _arrivals: Any = None
+    _orphans: Any = None
     _own_turn = False
 
     def set_handle(self, handle: Callable[..., None]) -> None:
@@ -47,13 +50,15 @@ class Listener(StreamServer):  # type: ignore[misc]
         if self._arrivals is None and (queue := self.handover.incoming):
             self._arrivals = self.loop.io(queue.fileno(), 1)
             self._arrivals.start(self._do_receive)
+            self._orphans = self.loop.timer(ORPHANS_SECONDS, ORPHANS_SECONDS)
+            self._orphans.start(self._do_receive)
 
     def stop_accepting(self) -> None:
         super().stop_accepting()
-        if self._arrivals is not None:
-            self._arrivals.stop()
-            self._arrivals.close()
-            self._arrivals = None
+        for watcher in filter(None, (self._arrivals, self._orphans)):
+            watcher.stop()
+            watcher.close()
+        self._arrivals = self._orphans = None
 
     def do_read(self) -> Any:
         if not self._own_turn and self.handover.new_orders_come_first():

@@ -147,6 +147,18 @@ def test_the_process_that_leaves_last_takes_what_it_handed_to_the_first(
             assert taken.getpeername() == line[0].getsockname()
 
 
+def test_what_was_handed_to_a_process_that_died_is_taken_by_the_others(
+    table: Roles, line: tuple[socket.socket, socket.socket]
+) -> None:
+    orders, others = of_two_processes(table)
+    with closing(orders):
+        assert others.hands_over(line[1], b"POST /api/v1/orders HTTP/1.1")
+        assert others.take() is None
+        table.leave(0)
+        with others.take() as taken:
+            assert taken.getpeername() == line[0].getsockname()
+
+
 @pytest.fixture
 def queue() -> Iterator[DescriptorQueue]:
     made = DescriptorQueue()
