@@ -87,13 +87,13 @@ class Handover:
         return self._queues.get(self.role)
 
     def take(self) -> Any:
-        """A connection that waits for this process or for a role that nobody serves now, or ``None``.
+        """A connection that waits for this process or for a role that nobody has now, or ``None``.
 
         A process that leaves takes those of every role: nobody else may be left to take what it has handed
         over itself.
         """
         for role, queue in self._queues.items():
-            mine = role is self.role or self._leaving or self._roles.lag(role) == inf
+            mine = role is self.role or self._leaving or not self._roles.is_taken(role)
             if mine and (taken := queue.take()):
                 return taken
         return None

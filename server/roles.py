@@ -52,6 +52,10 @@ class Roles:
         """The process has ended."""
         self._roles[slot] = 0
 
+    def is_taken(self, role: Role) -> bool:
+        """Whether a process has this role, however late or silent it is."""
+        return role in self._roles
+
     def lag(self, role: Role) -> float:
         """How late the quickest process of this role is (s); infinite when none is alive."""
         since = time.monotonic() - SILENT_SECONDS

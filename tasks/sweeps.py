@@ -17,12 +17,14 @@ from workers.orders import expiring, recovering
 
 log = structlog.get_logger()
 
-# Rows looked up at once. When as many are found, there is a backlog.
-LOOKED_UP = 250
+# Rows looked up at once.
+LOOKED_UP = 100
 # Rows in one transaction: the messages of all go in one command, which holds Redis for some ms.
 TOGETHER = 25
-# Without a backlog a second's work at once would delay the orders of that second. So it is done in smaller
-# pieces, with a pause after each that is as long as the piece took, in all at most so long (s).
+# Fewer searches are no backlog but a second's work, which would delay the orders of that second if it were
+# done at once. So it is done in smaller pieces, with a pause after each that is as long as the piece took, in
+# all at most so long (s).
+BACKLOG = 400
 PIECE = 10
 PAUSES_SECONDS = 0.25
 # A sweep continues while more is due, but the others wait for the same worker.
@@ -40,6 +42,7 @@ def _until_done(
     due: Callable[[int], Sequence[Due]],
     work: Callable[[Sequence[Due]], int],
     name: Callable[[Due], Hashable] = _itself,
+    at_once: int = LOOKED_UP,
 ) -> int:
     """Repeats it until nothing new is due or the time is over; how many were done.
 
@@ -48,12 +51,12 @@ def _until_done(
     """
     until, tried, stuck, done = time.monotonic() + AT_MOST_SECONDS, set[Hashable](), 0, 0
     while True:
-        found = due(LOOKED_UP + stuck)
+        found = due(at_once + stuck)
         new = [row for row in found if name(row) not in tried]
         stuck = len(found) - len(new)
         tried.update(map(name, new))
         done += work(new) if new else 0
-        if len(new) < LOOKED_UP or time.monotonic() >= until:
+        if len(new) < at_once or time.monotonic() >= until:
             return done
 
 
@@ -62,10 +65,11 @@ def _each(
     due: Sequence[Due],
     work: Callable[[Sequence[Due]], int],
     name: Callable[[Due], Hashable] = _itself,
+    spread: bool = False,
 ) -> int:
     """Does what is due, some rows at a time; how many. A row that fails alone is left behind."""
     done, together, pauses = 0, TOGETHER, 0.0
-    if len(due) < LOOKED_UP:
+    if spread and len(due) < BACKLOG:
         together, pauses = PIECE, PAUSES_SECONDS
     for begin in range(0, len(due), together):
         rows, begun = due[begin : begin + together], time.monotonic()
@@ -105,7 +109,8 @@ def expire() -> int:
     """Ends the searches whose time is over."""
     return _until_done(
         lambda limit: expiring.due(limit=limit),
-        lambda due: _each("expire", due, _then_follow(expiring.expire_all)),
+        lambda due: _each("expire", due, _then_follow(expiring.expire_all), spread=True),
+        at_once=BACKLOG,
     )
 
 
@@ -114,7 +119,9 @@ def send_waves() -> int:
     """Sends the waves that are due. That this runs shows that beat is alive."""
     alive.say(alive.BEAT)
     return _until_done(
-        lambda limit: waves.due(limit=limit), lambda due: _each("waves", due, _then_follow(waves.next_waves))
+        lambda limit: waves.due(limit=limit),
+        lambda due: _each("waves", due, _then_follow(waves.next_waves), spread=True),
+        at_once=BACKLOG,
     )
 
 

@@ -119,12 +119,12 @@ def test_a_store_that_is_away_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("due", "together"), [(sweeps.LOOKED_UP - 1, sweeps.PIECE), (sweeps.LOOKED_UP, sweeps.TOGETHER)]
+    ("due", "together"), [(sweeps.BACKLOG - 1, sweeps.PIECE), (sweeps.BACKLOG, sweeps.TOGETHER)]
 )
 def test_a_backlog_is_taken_in_larger_pieces(due: int, together: int) -> None:
     step = Steps(ValueError(), "nobody")
     orders = [str(number) for number in range(due)]
-    assert sweeps._each("expire", orders, sweeps._then_follow(step)) == due
+    assert sweeps._each("expire", orders, sweeps._then_follow(step), spread=True) == due
     assert {len(some) for some in step.asked[:-1]} == {together}
 
 
@@ -133,9 +133,10 @@ def test_a_sweep_without_a_backlog_pauses_as_long_as_it_works_and_not_for_long()
         time.sleep(0.02)
         return len(rows)
 
+    few, many = ([str(number) for number in range(pieces * sweeps.PIECE)] for pieces in (3, 20))
     begun = time.monotonic()
-    assert sweeps._each("expire", [str(number) for number in range(3 * sweeps.PIECE)], slow) == 30
+    assert sweeps._each("expire", few, slow, spread=True) == len(few)
     assert time.monotonic() - begun > 2 * 3 * 0.02
     begun = time.monotonic()
-    assert sweeps._each("expire", [str(number) for number in range(20 * sweeps.PIECE)], slow) == 200
+    assert sweeps._each("expire", many, slow, spread=True) == len(many)
     assert time.monotonic() - begun < 20 * 0.02 + sweeps.PAUSES_SECONDS + 0.3
