@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +11,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from models import db, live
-from tasks import orders
 from tests import scenes
 from tests.conftest import NOWHERE, ROOT, process_settings
 from tests.system import until
+from tests.worker_at_hand import worker_at_hand
 from web import create_app
 from web.identity.issuing import issue
 from web.wakeups import wakeups
@@ -25,13 +24,7 @@ pytestmark = pytest.mark.usefixtures("aside")
 
 @pytest.fixture(autouse=True)
 def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders are placed in this process, before their request waits for them."""
-
-    def place(order_ids: Sequence[str]) -> bool:
-        orders.place(order_ids)
-        return True
-
-    monkeypatch.setattr(orders, "enqueue", place)
+    worker_at_hand(monkeypatch)
     monkeypatch.setattr(wakeups, "expect", lambda order_id: nullcontext())
 
 

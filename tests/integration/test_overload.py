@@ -1,7 +1,7 @@
 """What a client meets while more orders come than can be answered in time."""
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,9 +13,9 @@ from models import db, live
 from models.live import refusals
 from server import hangup
 from server.hangup import LOOKED_AT_AFTER_SECONDS
-from tasks import orders
 from tests import scenes
 from tests.clients import Caller
+from tests.worker_at_hand import worker_at_hand
 from web.http.request_counters import counters
 from web.limits import shedding
 from web.limits.backlog import Backlog, backlog
@@ -25,13 +25,7 @@ pytestmark = pytest.mark.usefixtures("clean")
 
 @pytest.fixture(autouse=True)
 def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders are placed in this process, before their request waits for them."""
-
-    def place(order_ids: Sequence[str]) -> bool:
-        orders.place(order_ids)
-        return True
-
-    monkeypatch.setattr(orders, "enqueue", place)
+    worker_at_hand(monkeypatch)
 
 
 @contextmanager

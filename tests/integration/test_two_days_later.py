@@ -1,6 +1,5 @@
 """The same key long after: Redis has forgotten it, Postgres has not."""
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from models import live
-from tasks import orders
 from tests import scenes
+from tests.worker_at_hand import worker_at_hand
 from web import create_app
 from web.identity.issuing import issue
 from web.wakeups import wakeups
@@ -22,13 +21,7 @@ pytestmark = pytest.mark.usefixtures("clean")
 
 @pytest.fixture(autouse=True)
 def _worker_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders are placed in this process, before their request waits for them."""
-
-    def place(order_ids: Sequence[str]) -> bool:
-        orders.place(order_ids)
-        return True
-
-    monkeypatch.setattr(orders, "enqueue", place)
+    worker_at_hand(monkeypatch)
     monkeypatch.setattr(wakeups, "expect", lambda order_id: nullcontext())
 
 
