@@ -14,7 +14,6 @@ from tasks import app
 from tests.conftest import ROOT
 from tools.local.procfile import read as read_procfile
 from web import create_app
-from web.documents.openapi import OPERATIONS
 
 # Of keys, to tell them from other texts with a colon.
 FIRST_WORDS = {"order", "idempotency", "drivers", "mailbox", "alive", "orders", "reads"}
@@ -208,8 +207,9 @@ def test_every_route_says_who_may_call_it() -> None:
     assert undeclared == []
 
 
-def test_every_route_is_declared_for_the_documents_and_nothing_else_is() -> None:
-    assert set(create_app().view_functions) == set(OPERATIONS)
+def test_every_route_is_declared_for_the_documents() -> None:
+    views = create_app().view_functions
+    assert [name for name, view in views.items() if not hasattr(view, "operation")] == []
 
 
 def test_every_view_says_in_a_sentence_what_it_does() -> None:

@@ -6,16 +6,19 @@ from models import logs, settings
 from tasks import publish_without_waiting
 from web.console import city
 from web.console import pages as console
-from web.documents import openapi, pages
+from web.documents import pages
 from web.guards import public
 from web.http import errors, gunicorn_errors, headers, parsing, request_counters, request_ids
+from web.http.operations import Answer, Operation
 from web.http.responses import success
 from web.limits import quotas, shedding
 from web.routes import drivers, health, metrics, operating, ops, orders, people
+from web.schemas.answers_to_drivers import Index
 from web.socket import handshake
 
 
 @public
+@Operation("Machines", Answer("Where to look.", Index))
 def _index() -> Response:
     """Where to look."""
     return success(
@@ -39,7 +42,6 @@ def create_app() -> Flask:
     errors.register(app)
     gunicorn_errors.register()
     quotas.register(app)
-    parsing.declare_queries(app, openapi.query_parameters())
     app.add_url_rule("/", view_func=_index, endpoint="index")
     for blueprint in (
         health.blueprint,

@@ -14,7 +14,7 @@ from tests.growth.measuring import Watch
 from tests.scenes import body
 from tests.system import Person, hear, on_duty
 from web import create_app
-from web.routes.orders import STATUSES
+from web.routes.paging import STATUSES
 from web.socket.reader import DRIVER_ACTIONS
 
 KIND = ("TRUCK", "KIND_1")

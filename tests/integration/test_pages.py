@@ -13,7 +13,7 @@ from models.live import figures
 from tests.conftest import Stores, empty_redis, empty_tables
 from tests.growth.filling import BIG, fill_tables
 from tests.system import until
-from web.routes.orders import STATUSES
+from web.routes.paging import STATUSES
 from workers.reading import current, listing, operators
 from workers.reading import figures as figures_of_workers
 

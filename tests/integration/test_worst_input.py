@@ -24,7 +24,8 @@ from tests import worst
 from tests.conftest import forget_configuration
 from tests.upgraded import accepted
 from web import create_app
-from web.documents.openapi import EXAMPLE_ID, OPERATIONS
+from web.documents.openapi import EXAMPLE_ID
+from web.http.operations import operation_of
 from web.http.parsing import MAXIMUM_BODY_BYTES
 from web.identity.issuing import issue
 from web.limits.backlog import backlog
@@ -94,7 +95,7 @@ def test_worst_input_in_the_body_of_every_route(app: Flask) -> None:
     slow, covered, client = {}, 0, app.test_client()
     for method, path, rule in routes(app, *WITH_A_BODY):
         headers = caller(app, rule) | {"Content-Type": "application/json"} | OF_A_PAGE
-        for kind, body in worst.bodies(OPERATIONS[rule.endpoint].body):
+        for kind, body in worst.bodies(operation_of(app.view_functions[rule.endpoint]).body):
             assert len(body) <= MAXIMUM_BODY_BYTES, (kind, len(body))
             covered += 1
             # Nobody places what is accepted here.
@@ -108,8 +109,8 @@ def test_worst_input_in_the_body_of_every_route(app: Flask) -> None:
 def test_worst_input_in_the_query_and_the_headers_of_every_route(app: Flask) -> None:
     slow, client = {}, app.test_client()
     for method, path, rule in routes(app, "GET", *WITH_A_BODY):
-        known, declared = caller(app, rule) | OF_A_PAGE, OPERATIONS[rule.endpoint].parameters
-        for kind, query in worst.queries([one.name for one in declared if one.place == "query"]):
+        known = caller(app, rule) | OF_A_PAGE
+        for kind, query in worst.queries(operation_of(app.view_functions[rule.endpoint]).queries):
             if (cost := asked(client, method, f"{path}?{query}", headers=known)) >= MOST_SECONDS:
                 slow[method, path, kind] = cost
         for kind, headers in worst.headers():

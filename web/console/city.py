@@ -13,8 +13,10 @@ from models import settings
 from models.errors import DomainError
 from web.guards import requires
 from web.http import hosts
+from web.http.operations import Answer, Example, Operation
 from web.http.parsing import body, validated
 from web.http.responses import success
+from web.schemas.answers_to_console import City
 from web.schemas.bodies import CityWish
 
 # The operator who pressed the button waits this long; then the answer is that it is starting.
@@ -32,15 +34,35 @@ class CityNotStarted(DomainError):
 
 @blueprint.get("/console/city")
 @requires("ops")
+@Operation("Documents", Answer("How it is doing.", City), codes=("NOT_FOUND",), internal=True)
 def show() -> Response:
-    """How the simulated city is doing, in development only."""
+    """How the simulated city is doing, in development only.
+
+    Only with `APP_ENV=development`; elsewhere there is no such address (404).
+    """
     return success(_seen(_city()))
 
 
 @blueprint.put("/console/city")
 @requires("ops")
+@Operation(
+    "Documents",
+    Answer("How it is doing now; a start may still be `starting`.", City),
+    body=CityWish,
+    examples=(
+        Example("start", "Let there be a city", {"running": True}),
+        Example("stop", "Stop the city", {"running": False}),
+    ),
+    errors=(CityNotStarted,),
+    codes=("NOT_FOUND",),
+    internal=True,
+)
 def change() -> Response:
-    """Starts or stops the simulated city, in development only; what is so already stays so."""
+    """Starts or stops the simulated city, in development only; what is so already stays so.
+
+    Asking again for what is so already changes nothing; one that is still `stopping` has to end before
+    another can start. Only with `APP_ENV=development`; elsewhere there is no such address (404).
+    """
     city = _city()
     if validated(CityWish, body()).running:
         _start(city)

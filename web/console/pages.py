@@ -15,9 +15,11 @@ from models import settings
 from models.messages import iso
 from web.guards import public
 from web.http import hosts
+from web.http.operations import Answer, Example, Operation
 from web.http.parsing import body, validated
 from web.http.responses import success
 from web.identity.issuing import issue
+from web.schemas.answers_to_console import Tokens
 from web.schemas.bodies import Nothing
 
 HERE = Path(__file__).parent
@@ -44,6 +46,7 @@ def _file_names(state: BlueprintSetupState) -> None:
 
 @blueprint.get("/console")
 @public
+@Operation("Documents", Answer("The console.", media="text/html"), internal=True)
 def page() -> Response:
     """The operators' page; what it shows needs a token of the role ops."""
     configured = settings.load()
@@ -62,6 +65,13 @@ def page() -> Response:
 
 @blueprint.get("/console/<filename:asset>")
 @public
+@Operation(
+    "Documents",
+    Answer("A file of the console.", media="*/*"),
+    also=(Answer("It has not changed.", status=304),),
+    codes=("NOT_FOUND",),
+    internal=True,
+)
 def file(asset: str) -> Response:
     """A script, style sheet or picture of that page."""
     if asset not in FILES:
@@ -71,8 +81,19 @@ def file(asset: str) -> Response:
 
 @blueprint.post("/console/tokens")
 @public
+@Operation(
+    "Documents",
+    Answer("Tokens for an hour, of people who are new.", Tokens),
+    body=Nothing,
+    examples=(Example("empty", "An empty body", {}),),
+    codes=("NOT_FOUND",),
+    internal=True,
+)
 def tokens() -> Response:
-    """An operator's, a customer's and a driver's token for trying things out, in development only."""
+    """An operator's, a customer's and a driver's token for trying things out, in development only.
+
+    Only with `APP_ENV=development`; elsewhere there is no such address (404).
+    """
     hosts.require_own_machine(request)
     validated(Nothing, body())
     now = datetime.now(UTC)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from web.documents.openapi import EXAMPLE_ID
-from web.documents.shapes import (
+from web.schemas.answers import (
     ActiveOrder,
     Coordinates,
     Count,
@@ -19,7 +19,7 @@ from web.documents.shapes import (
     Shape,
     TruckState,
 )
-from web.documents.shapes_of_drivers import Broadcast, Trip
+from web.schemas.answers_to_drivers import Broadcast, Trip
 from web.schemas.bodies import Nothing, ReportedPosition
 from web.schemas.frames import AcceptBroadcast, Acknowledge, Decline, TripReturn, UpdateTripStatus
 

@@ -1,35 +1,20 @@
 """The OpenAPI 3.1 document, put together from the application's routes and what is declared of them."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args
 
 from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
-from web.documents import (
-    codes,
-    responses,
-    routes_of_acts,
-    routes_of_customers,
-    routes_of_drivers,
-    routes_of_operators,
-    routes_of_people,
-)
+from web.documents import codes, responses
 from web.documents.fields import described
-from web.documents.operations import Operation, Parameter
 from web.documents.responses import REFERENCE
+from web.http.operations import Operation, Parameter, Tag, operation_of
 from web.identity.tokens import SUBJECT
 
-OPERATIONS: Mapping[str, Operation] = (
-    routes_of_customers.ROUTES
-    | routes_of_drivers.ROUTES
-    | routes_of_operators.ROUTES
-    | routes_of_acts.ROUTES
-    | routes_of_people.ROUTES
-)
 # Methods that the framework adds to a route.
 UNSAID = frozenset({"HEAD", "OPTIONS"})
 EXAMPLES = {"customer": "asha", "asset": "console.css", "name": "swagger-ui.css"}
@@ -51,8 +36,10 @@ The socket is described in `/asyncapi.json`, and `/guide` says what an app has t
 
 
 def document(app: Flask, whole: bool = False) -> dict[str, Any]:
-    """The public document, or the ``whole`` one. Raises ``KeyError`` for a route that is not declared."""
-    _, components = models_json_schema(sorted(_models(whole), key=str), ref_template=REFERENCE)
+    """The public document, or the ``whole`` one. Raises ``AttributeError`` for an undeclared route."""
+    declared = [operation_of(view) for view in app.view_functions.values()]
+    shown = _models([each for each in declared if whole or not each.internal])
+    _, components = models_json_schema(sorted(shown, key=str), ref_template=REFERENCE)
     schemas = plain(components.get("$defs", {}) | {"Error": responses.ERROR})
     return {
         "openapi": "3.1.0",
@@ -64,7 +51,7 @@ def document(app: Flask, whole: bool = False) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(each.tag for each in OPERATIONS.values())],
+        "tags": [{"name": name} for name in get_args(Tag)],
         "paths": dict(_paths(app, whole)),
         "components": {
             "schemas": dict(sorted(schemas.items())),
@@ -74,19 +61,10 @@ def document(app: Flask, whole: bool = False) -> dict[str, Any]:
     }
 
 
-def query_parameters() -> dict[str, frozenset[str]]:
-    """The query parameters of each endpoint."""
-    return {
-        endpoint: frozenset(each.name for each in declared.parameters if each.place == "query")
-        for endpoint, declared in OPERATIONS.items()
-    }
-
-
-def _models(whole: bool) -> set[tuple[type[BaseModel], JsonSchemaMode]]:
+def _models(operations: list[Operation]) -> set[tuple[type[BaseModel], JsonSchemaMode]]:
     """What is sent as it is read, what is answered as it is written."""
-    shown = [each for each in OPERATIONS.values() if whole or not each.internal]
-    sent = {(each.body, "validation") for each in shown if each.body}
-    answers = [answer for each in shown for answer in each.answers.values()]
+    sent = {(each.body, "validation") for each in operations if each.body}
+    answers = [answer for each in operations for answer in (each.answer, *each.also)]
     return sent | {(answer.data, "serialization") for answer in answers if answer.data}  # type: ignore[return-value]
 
 
@@ -108,7 +86,7 @@ def plain(schema: Any) -> Any:
 def _paths(app: Flask, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     found: dict[str, dict[str, Any]] = {}
     for rule in app.url_map.iter_rules():
-        if OPERATIONS[rule.endpoint].internal and not whole:
+        if operation_of(app.view_functions[rule.endpoint]).internal and not whole:
             continue
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: "{" + _camel(match[1]) + "}", rule.rule)
         for method in sorted((rule.methods or set()) - UNSAID):
@@ -117,15 +95,15 @@ def _paths(app: Flask, whole: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _operation(app: Flask, rule: Rule) -> dict[str, Any]:
-    declared: Operation = OPERATIONS[rule.endpoint]
     view: Any = app.view_functions[rule.endpoint]
+    declared = operation_of(view)
     roles: tuple[str, ...] = view.roles
     summary, _, rest = (view.__doc__ or "").strip().partition("\n")
     operation: dict[str, Any] = {
         "operationId": responses.operation_id(rule.endpoint),
         "tags": [declared.tag],
         "summary": summary,
-        "description": f"{declared.text or rest.strip()} {_audience(roles)}".strip(),
+        "description": " ".join([*declared.text.split(), *rest.split(), _audience(roles)]),
         "parameters": [*map(_path_parameter, sorted(rule.arguments)), *map(_parameter, declared.parameters)],
         "responses": dict(responses.of(rule.endpoint, declared, roles, view.counted)),
         "security": [{"token": list(roles)}] if roles else [],
@@ -168,9 +146,10 @@ def _body(declared: Operation) -> dict[str, Any]:
         example.name: {
             "summary": example.summary,
             "value": example.body,
-            "x-answered-with": example.status,
+            "x-answered-with": declared.answer.status,
         }
         for example in declared.examples
     }
     content = {"schema": {"$ref": REFERENCE.format(model=declared.body.__name__)}, "examples": examples}
-    return {"required": declared.body_required, "content": {"application/json": content}}
+    required = any(field.is_required() for field in declared.body.model_fields.values())
+    return {"required": required, "content": {"application/json": content}}

@@ -10,6 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from web.documents import asyncapi, frames_page, markdown_page, openapi
 from web.guards import public
+from web.http.operations import Answer, Operation
 
 blueprint = Blueprint("documents", __name__)
 
@@ -55,6 +56,7 @@ def _frames() -> str:
 
 @blueprint.get("/openapi.json")
 @public
+@Operation("Documents", Answer("OpenAPI 3.1.", media="application/json"))
 def openapi_json() -> Response:
     """Every route, as OpenAPI 3.1."""
     return Response(_openapi(), mimetype="application/json")
@@ -62,6 +64,7 @@ def openapi_json() -> Response:
 
 @blueprint.get("/asyncapi.json")
 @public
+@Operation("Documents", Answer("AsyncAPI 3.1.", media="application/json"))
 def asyncapi_json() -> Response:
     """Every frame of the socket, as AsyncAPI 3.1."""
     found = asyncapi.document(request.host, request.is_secure)
@@ -70,6 +73,7 @@ def asyncapi_json() -> Response:
 
 @blueprint.get("/docs")
 @public
+@Operation("Documents", Answer("Swagger UI.", media="text/html"), internal=True)
 def docs() -> Response:
     """The API to read and to try, in Swagger UI."""
     return _page(PAGE)
@@ -77,6 +81,13 @@ def docs() -> Response:
 
 @blueprint.get("/docs/<name>")
 @public
+@Operation(
+    "Documents",
+    Answer("A file of Swagger UI.", media="*/*"),
+    also=(Answer("It has not changed.", status=304),),
+    codes=("NOT_FOUND",),
+    internal=True,
+)
 def file(name: str) -> Response:
     """What that page loads."""
     if name not in FILES:
@@ -86,6 +97,7 @@ def file(name: str) -> Response:
 
 @blueprint.get("/asyncapi")
 @public
+@Operation("Documents", Answer("The socket's frames.", media="text/html"), internal=True)
 def frames() -> Response:
     """The socket's frames to read."""
     return _page(_frames())
@@ -93,6 +105,7 @@ def frames() -> Response:
 
 @blueprint.get("/runbook")
 @public
+@Operation("Documents", Answer("The runbook.", media="text/html"), internal=True)
 def runbook() -> Response:
     """What operators do when a part is not well."""
     return _page(markdown_page.html(markdown_page.RUNBOOK.read_text()))
@@ -100,6 +113,7 @@ def runbook() -> Response:
 
 @blueprint.get("/guide")
 @public
+@Operation("Documents", Answer("The guide.", media="text/html"), internal=True)
 def guide() -> Response:
     """What an app has to do beyond sending requests."""
     return _page(markdown_page.html(markdown_page.GUIDE.read_text()))

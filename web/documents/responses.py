@@ -7,7 +7,7 @@ from web.documents import codes
 from web.documents.codes import Code
 from web.documents.examples import RECORDED
 from web.documents.fields import MEANINGS
-from web.documents.operations import Answer, Link, Operation
+from web.http.operations import Answer, Link, Operation
 
 # Answers a plain GET without any store.
 WITHOUT_STORES = frozenset({"Machines", "Documents"})
@@ -81,9 +81,9 @@ def of(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each status with its Response Object."""
     always = COUNTED if counted else EVERYWHERE
-    for status, answer in declared.answers.items():
-        recorded = RECORDED.get(f"{operation_id(endpoint)} {status}")
-        yield str(status), _success(answer, always, recorded)
+    for answer in (declared.answer, *declared.also):
+        recorded = RECORDED.get(f"{operation_id(endpoint)} {answer.status}")
+        yield str(answer.status), _success(answer, always, recorded)
     failures: dict[int, list[Code]] = {}
     known = codes.table()
     for code in sorted(_codes(declared, roles, counted)):

@@ -3,11 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from flask import Flask, Request, current_app, request
+from flask import Request, current_app, request
 from gevent import Timeout  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
@@ -22,6 +22,7 @@ from werkzeug.exceptions import (
 
 from models.errors import DomainError
 from web.http.errors import MOST_DETAILS, Invalid
+from web.http.operations import Parameter, operation_of
 
 # Larger than the largest honest order (20 requirements, 10 route points, long addresses).
 MAXIMUM_BODY_BYTES = 64 * 1024
@@ -31,7 +32,6 @@ JSON = "application/json"
 # The content coding that means none.
 IDENTITY = "identity"
 # Where the application keeps the query parameters of its endpoints.
-QUERIES = "queries"
 Model = TypeVar("Model", bound=BaseModel)
 
 UUID_SHAPE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -190,19 +190,15 @@ def identifier(value: str, missing: type[DomainError]) -> str:
     return str(UUID(value))
 
 
-def whole_number(name: str, default: int, least: int, most: int) -> int:
-    """A query parameter between two limits."""
-    text = request.args.get(name)
+def whole_number(parameter: Parameter) -> int:
+    """The value of a query parameter that ``operations.number`` has declared."""
+    text = request.args.get(parameter.name)
+    least, most = parameter.schema["minimum"], parameter.schema["maximum"]
     if text is None:
-        return default
+        return int(parameter.schema["default"])
     if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-        raise Invalid([(name, f"must be a whole number from {least} to {most}")])
+        raise Invalid([(parameter.name, f"must be a whole number from {least} to {most}")])
     return int(text)
-
-
-def declare_queries(app: Flask, declared: Mapping[str, Collection[str]]) -> None:
-    """``declared`` has the query parameters of each endpoint, as the published documents name them."""
-    app.extensions[QUERIES] = declared
 
 
 def check_query() -> None:
@@ -213,7 +209,8 @@ def check_query() -> None:
     """
     if not request.query_string:
         return
-    known = current_app.extensions[QUERIES][request.endpoint]
+    view = current_app.view_functions[str(request.endpoint)]
+    known = operation_of(view).queries
     wrong = [(name, "is no parameter of this address") for name in request.args if name not in known]
     wrong += [(name, "is given more than once") for name, values in request.args.lists() if len(values) > 1]
     if wrong:

@@ -12,7 +12,9 @@ from models import db, outbox
 from models.live import alive
 from web.guards import probe
 from web.http.errors import failure
+from web.http.operations import Answer, Operation
 from web.http.responses import success
+from web.schemas.answers_to_drivers import Alive, Ready, ReadyWeb
 
 blueprint = Blueprint("health", __name__)
 log = structlog.get_logger()
@@ -89,6 +91,7 @@ def _states() -> dict[str, str]:
 
 @blueprint.get("/health")
 @probe
+@Operation("Machines", Answer("It lives.", Alive))
 def health() -> Response:
     """The process lives."""
     return success({"status": "alive"})
@@ -96,6 +99,7 @@ def health() -> Response:
 
 @blueprint.get("/ready")
 @probe
+@Operation("Machines", Answer("All parts are there.", Ready), codes=("NOT_READY",))
 def ready() -> Response:
     """The main job can run: one line for each part it needs."""
     found = _states()
@@ -108,8 +112,12 @@ def ready() -> Response:
 
 @blueprint.get("/ready/web")
 @probe
+@Operation("Machines", Answer("This process reaches Postgres.", ReadyWeb), codes=("NOT_READY",))
 def ready_web() -> Response:
-    """This process reaches Postgres, and so may have requests."""
+    """This process reaches Postgres, and so may have requests.
+
+    For load balancers. `/ready` asks for workers and beat too, so it fails everywhere at once.
+    """
     try:
         with db.reads() as connection:
             connection.execute(ONE)

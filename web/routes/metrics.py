@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 
 from models.live import alive, queues
 from web.guards import probe
+from web.http.operations import Answer, Operation
 from web.http.request_counters import counters
 from web.routes.health import QUEUES
 from web.routes.readings import Readings
@@ -95,6 +96,7 @@ _registry.register(Figures())
 
 @blueprint.get("/metrics")
 @probe
+@Operation("Machines", Answer("Prometheus' text format, or OpenMetrics.", media="text/plain"))
 def metrics() -> Response:
     """Figures for Prometheus, in its text format or as OpenMetrics, as the client prefers."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -10,17 +10,30 @@ from models import db
 from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound, ServiceUnavailable
 from tasks import operating
 from web.guards import caller, requires
+from web.http.operations import Answer, Example, Operation, query
 from web.http.parsing import body, identifier, validated
 from web.http.responses import success
 from web.routes.health_lines import StoreHealth, of_figures, silent
-from web.routes.orders import page_of, story_of
+from web.routes.paging import PAGE, STORY, page_of, story_of
+from web.schemas.answers import OrderPage
+from web.schemas.answers_to_drivers import OrderActedOn, OrderForOperators, Overview
 from web.schemas.bodies import Nothing
-from web.schemas.operating import OrderSearch
+from web.schemas.operating import PERSON, TEXT, TIME, VEHICLE, OrderSearch
 from workers.reading import current, finding, operators
 
 blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 
-LOOKED_FOR = ("q", "from", "to", "vehicle", "driverId")
+LOOKED_FOR = (
+    query(
+        "q",
+        "A full id or its end (4 characters or more), a person, a phone, a plate or part of an address.",
+        TEXT,
+    ),
+    query("from", "Sent at this time or later.", TIME),
+    query("to", "Sent before this time.", TIME),
+    query("vehicle", "`TYPE/SUBTYPE`, or one of the two.", VEHICLE, "TRUCK/TATA_ACE"),
+    query("driverId", "With a truck of this driver.", PERSON),
+)
 
 
 @blueprint.record_once
@@ -30,8 +43,17 @@ def _look_at_stores(state: BlueprintSetupState) -> None:
 
 @blueprint.get("/overview")
 @requires("ops")
+@Operation("Operators", Answer("The state of this moment.", Overview))
 def overview() -> Response:
-    """The state of the whole: health, counters, drivers by state, and where everybody is."""
+    """The state of the whole: health, counters, drivers by state, and where everybody is.
+
+    Counted when it is asked for, in Postgres and the driver index, each figure up to 50,000. Drivers by
+    state are kept for 50 times as long as counting them took, if that was more than 20 ms. The map shows
+    the drivers heard of last, up to 1,000 of those on a trip, and others while these are few; a position is
+    that of the driver index or the one that is saved, whichever is newer. Without the index a driver counts
+    as heard of when their position was last saved. Without Postgres the 503 has the lines of `health` in
+    `error.data.health`.
+    """
     lines = current_app.extensions["store_health"].lines()
     views = [line.view() for line in lines]
     away = ServiceUnavailable("Postgres does not answer.", data={"health": views})
@@ -47,29 +69,52 @@ def overview() -> Response:
 
 @blueprint.get("/orders")
 @requires("ops")
+@Operation("Operators", Answer("A page of orders.", OrderPage), parameters=(*PAGE, *LOOKED_FOR))
 def index() -> Response:
-    """Everybody's orders, newest first: all of them, or those that fit what is looked for."""
+    """Everybody's orders, newest first: all of them, or those that fit what is looked for.
+
+    Found however old: a full id, the id of a customer or a driver, a phone (its last ten digits count), a
+    plate. For an address, the end of an id or a vehicle the newest orders are looked through, 5,000 for a
+    page, or 50,000 ids: a page may hold few orders or none and have a `nextCursor`, from which the look
+    goes on. `from` and `to` say where it ends and begins.
+    """
     page = page_of()
-    given = {name: value for name, value in request.args.items() if name in LOOKED_FOR}
+    given = {each.name: request.args[each.name] for each in LOOKED_FOR if each.name in request.args}
     return success(finding.orders(validated(OrderSearch, given).wanted(page.status), page.limit, page.cursor))
 
 
 @blueprint.get("/orders/<order_id>")
 @requires("ops")
+@Operation(
+    "Operators",
+    Answer("The order, and a page of its story.", OrderForOperators),
+    parameters=STORY,
+    errors=(OrderNotFound,),
+)
 def show(order_id: str) -> Response:
     """One order with its truck requests, its search, and a page of its story."""
     known = identifier(order_id, OrderNotFound)
-    return success(whole(known) | story_of(known))
+    return success(whole_order(known) | story_of(known))
 
 
 @blueprint.post("/orders/<order_id>/expire")
 @requires("ops")
+@Operation(
+    "Operators",
+    Answer("The search is over.", OrderActedOn),
+    body=Nothing,
+    examples=(Example("empty", "An empty body", {}),),
+    errors=(OrderNotFound, OrderCancelled, InvalidTransition),
+)
 def expire(order_id: str) -> Response:
-    """Ends the order's search now, as if its time were over; doing it again changes nothing."""
+    """Ends the order's search now, as if its time were over; doing it again changes nothing.
+
+    Written to the order's audit with the operator's id.
+    """
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
     done = operating.expire(known, caller().sub)
-    order = whole(known)
+    order = whole_order(known)
     if not done and not search_expired(order):
         raise refusal(order)
     return success(order | {"done": done})
@@ -77,18 +122,28 @@ def expire(order_id: str) -> Response:
 
 @blueprint.post("/orders/<order_id>/rebroadcast")
 @requires("ops")
+@Operation(
+    "Operators",
+    Answer("The next wave is sent, or is sent by the next sweep.", OrderActedOn),
+    body=Nothing,
+    examples=(Example("empty", "An empty body", {}),),
+    errors=(OrderNotFound, OrderExpired, OrderCancelled, InvalidTransition),
+)
 def rebroadcast(order_id: str) -> Response:
-    """Asks the next drivers at once; within 2 s of a wave there is nothing more to ask."""
+    """Asks the next drivers at once; within 2 s of a wave there is nothing more to ask.
+
+    Written to the order's audit with the operator's id.
+    """
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
     done = operating.rebroadcast(known, caller().sub)
-    order = whole(known)
+    order = whole_order(known)
     if not done and not order["search"]["searching"]:
         raise OrderExpired if search_expired(order) else refusal(order)
     return success(order | {"done": done})
 
 
-def whole(order_id: str) -> dict[str, Any]:
+def whole_order(order_id: str) -> dict[str, Any]:
     """``{order, truckRequests, search}``. Raises ``OrderNotFound``."""
     return current.order(order_id) | {"search": operators.search(order_id)}
 

@@ -1,1 +1,1 @@
-"""What may be sent: bodies, queries, headers and frames, field by field."""
+"""What may be sent and what is answered: bodies, queries, headers and frames, field by field."""

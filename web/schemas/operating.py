@@ -6,7 +6,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from web.schemas.bodies import Body
-from web.schemas.fields import VEHICLE_NAME_LENGTH, OperatorsReason, PersonId, Text, Time, vehicle_name
+from web.schemas.fields import (
+    NAME_PATTERN,
+    TEXT_PATTERN,
+    VEHICLE_NAME_LENGTH,
+    OperatorsReason,
+    PersonId,
+    Text,
+    Time,
+    vehicle_name,
+)
 from workers.reading.drivers import DRIVER_STATES
 from workers.reading.finding import Wanted
 
@@ -25,6 +34,17 @@ def _driver_state(given: str) -> str:
 
 
 SearchText = Annotated[Text, Field(max_length=LONGEST_TEXT)]
+
+# The same limits as the published document shows them.
+TEXT = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+VEHICLE = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": VEHICLE_NAME_LENGTH,
+    "pattern": f"^{NAME_PATTERN}(/{NAME_PATTERN})?$",
+}
+PERSON = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
+TIME = {"type": "string", "format": "date-time", "maxLength": 40}
 
 
 class OrderSearch(Body):

@@ -19,6 +19,7 @@ from models.live import mailbox
 from web import guards
 from web.http import client_address, parsing, request_counters
 from web.http.errors import failure
+from web.http.operations import Answer, Operation, query
 from web.identity import keys, tokens
 from web.identity.revocations import revocations
 from web.identity.tokens import Caller, Forbidden, Unauthenticated
@@ -129,8 +130,20 @@ def stop() -> None:
     wakeups.stop()
 
 
+@Operation(
+    "Socket",
+    Answer("The conversation begins; `/asyncapi.json` says how it goes on.", status=101),
+    parameters=(
+        query("lastEventId", "The last id that this app has seen.", {"type": "integer", "minimum": 0}),
+    ),
+    codes=("VALIDATION_ERROR", "UPGRADE_REQUIRED"),
+)
 def _admit() -> Visitor:
-    """Opens the socket of a customer or a driver."""
+    """Opens the socket of a customer or a driver.
+
+    Browsers send the token as the subprotocols `bearer, <JWT>`. Token, role and `Origin` are checked before
+    the upgrade.
+    """
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
     caller = guards.admit(_named_in)

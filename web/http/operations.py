@@ -1,16 +1,19 @@
-"""What is declared of a route beside its code.
+"""What the published document says of a route, as the decorator of its view.
 
-Its role comes from the view, its path from the route, its sentence from the view's docstring: none of
-that is said twice.
+The roles come from the view's guard, the path from its route; the first line of its docstring is the summary
+and the rest the description: none of that is said twice.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from models.errors import DomainError
+
+Tag = Literal["Orders", "Drivers", "Operators", "Machines", "Socket", "Documents"]
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Answer:
 
     meaning: str
     data: type[BaseModel] | None = None
+    status: int = 200
     headers: tuple[str, ...] = ()
     # What is answered in no JSON of ours: the media type.
     media: str = ""
@@ -49,33 +53,48 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Example:
-    """A body that works, and the status that answers it."""
+    """A body that works: the first answer answers it."""
 
     name: str
     summary: str
     body: Mapping[str, Any]
-    status: int = 200
 
 
 @dataclass(frozen=True)
 class Operation:
-    """Everything about one route that the code does not say by itself.
+    """Everything about one route that its code does not say by itself.
 
     ``errors`` are those of the domain; what follows from the role, the body and the stores is added.
     """
 
-    tag: str
-    answers: Mapping[int, Answer]
+    tag: Tag
+    answer: Answer
+    also: tuple[Answer, ...] = ()
     body: type[BaseModel] | None = None
-    body_required: bool = True
     examples: tuple[Example, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[type[DomainError], ...] = ()
     # Codes that come from no error of the domain.
     codes: tuple[str, ...] = ()
-    text: str = field(default="")
+    # Said of several routes, before the rest of the docstring.
+    text: str = ""
     # Pages beside the API, some of them in development only: no part of the public document.
     internal: bool = False
+
+    @property
+    def queries(self) -> list[str]:
+        """The names of its query parameters."""
+        return [parameter.name for parameter in self.parameters if parameter.place == "query"]
+
+    def __call__(self, view: View) -> View:
+        view.operation = self  # type: ignore[attr-defined]
+        return view
+
+
+def operation_of(view: Callable[..., Any]) -> Operation:
+    """What is said of this view. Raises ``AttributeError`` for one that is not declared."""
+    declared: Operation = view.operation  # type: ignore[attr-defined]
+    return declared
 
 
 def links(parameter: str, pointer: str, *endpoints: str) -> tuple[Link, ...]:
@@ -85,6 +104,12 @@ def links(parameter: str, pointer: str, *endpoints: str) -> tuple[Link, ...]:
 
 def query(name: str, meaning: str, schema: Mapping[str, Any], example: Any = None) -> Parameter:
     return Parameter(name, "query", meaning, schema, example)
+
+
+def number(name: str, meaning: str, least: int, most: int, default: int, example: int) -> Parameter:
+    """A query parameter that ``parsing.whole_number`` reads, within these limits."""
+    schema = {"type": "integer", "minimum": least, "maximum": most, "default": default}
+    return query(name, meaning, schema, example)
 
 
 def header(name: str, meaning: str, schema: Mapping[str, Any], example: Any = None) -> Parameter:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from web.documents.shapes import Count, Moment, Shape
+from web.schemas.answers import Count, Moment, Shape
 
 
 class PlayTokens(Shape):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from web.documents.shapes import (
+from web.schemas.answers import (
     Coordinates,
     Count,
     Id,

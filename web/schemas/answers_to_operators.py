@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from web.documents.shapes import Count, Id, Moment, OfferState, PersonId, Shape, TruckState
-from web.documents.shapes_of_drivers import LastPosition
+from web.schemas.answers import Count, Id, Moment, OfferState, PersonId, Shape, TruckState
+from web.schemas.answers_to_drivers import LastPosition
 
 
 class DriverContact(Shape):
@@ -108,3 +108,9 @@ class TripFound(RunningTripSeen):
 class TripsFound(Shape):
     trips: list[TripFound]
     more: bool = Field(description="There are others beside these.")
+
+
+class Erased(Shape):
+    role: Literal["customer", "driver"] = Field(description="As in the address.")
+    id: str
+    erased: Literal[True] = Field(description="Done, everywhere, when this is answered.")
