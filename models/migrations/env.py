@@ -13,6 +13,8 @@ from models.tables import all, grants
 # Any number, as long as nobody else uses it: two processes that start at once migrate in turn.
 ADVISORY_LOCK = 7_433_105
 TURN_SECONDS = 0.2
+# A role may have the limits of the application (`grants.keep_limits`); an index takes as long as it needs.
+UNLIMITED = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0"
 
 
 def _wait_for_turn(connection: Connection) -> None:
@@ -29,6 +31,7 @@ def _wait_for_turn(connection: Connection) -> None:
 
 def run() -> None:
     with db.migrating_engine().connect() as connection:
+        connection.exec_driver_sql(UNLIMITED)
         _wait_for_turn(connection)
         context.configure(
             connection=connection,

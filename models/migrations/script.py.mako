@@ -3,6 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from models.migrations import steps
+
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
@@ -10,6 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # As SQL in `steps.run(...)`: see "A change of the tables" in CONTRIBUTING.md.
     ${upgrades if upgrades else "pass"}
 
 

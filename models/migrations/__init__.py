@@ -1,0 +1,1 @@
+"""The tables' versions, and how they are changed."""
