@@ -61,6 +61,8 @@ beat_schedule = {
     "recover": {"task": "sweeps.recover", **_EVERY_SECOND},
     "deliver": {"task": "sweeps.deliver", **_EVERY_SECOND},
     "forget": {"task": "sweeps.forget", "schedule": timedelta(seconds=10)},
+    # A minute's sample; twice as often, so that no minute is left out.
+    "sample": {"task": "sweeps.sample", "schedule": timedelta(seconds=30)},
     "cleanup": {
         "task": "sweeps.cleanup",
         "schedule": timedelta(seconds=_settings.cleanup_interval_seconds),

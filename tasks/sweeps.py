@@ -14,6 +14,7 @@ from tasks.followups import follow_all
 from workers import cleaning, failing, retention, revoking
 from workers.offers import waves
 from workers.orders import expiring, recovering
+from workers.reading import hour
 
 log = structlog.get_logger()
 
@@ -197,6 +198,12 @@ def _row_id(followup: Followup) -> int:
 def forget() -> int:
     """Deletes admissions past their retention. More often than the cleanup: a hundred a second arrive."""
     return cleaning.forget_admissions()
+
+
+@app.task(name="sweeps.sample", base=Sweep, throws=AWAY)
+def sample() -> None:
+    """Keeps the figures of this minute, for the lines of the console."""
+    hour.sample()
 
 
 @app.task(name="sweeps.retain", base=Sweep, throws=AWAY)

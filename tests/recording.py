@@ -15,10 +15,11 @@ OF_VEHICLES = frozenset({"vehicleSubtype", "vehicle", "summary"})
 # How many rows a page has, and whether there are more, depends on what other tests have left.
 OF_PAGES = {"nextCursor": None, "more": False}
 # Of everybody, so that only the fields are compared: the figures and the map of operators.
-OF_EVERYBODY = {
+OF_EVERYBODY: dict[str, dict[str, Any]] = {
     "ops_overview 200": {"status": "active", "state": "available", "vehicleSubtype": "TATA_ACE"}
     | {"detail": "", "ok": True, "p50Seconds": 0.02, "p99Seconds": 0.05, "nextWaveAt": SAMPLE_MOMENT}
     | {"address": "Noida", "latitude": 28.5355, "longitude": 77.391},
+    "ops_last_hour 200": {"p50Ms": 20, "p99Ms": 50},
     "ops_rebroadcast 200": {"wave": 2, "radiusKm": 10, "nextWaveAt": SAMPLE_MOMENT},
 }
 
@@ -29,7 +30,7 @@ class Settled:
     def __init__(self, example: str, name: str) -> None:
         self._name = name
         self._fixed = OF_PAGES | OF_EVERYBODY.get(example, {})
-        self._counts = example == "ops_overview 200"
+        self._counts = example in ("ops_overview 200", "ops_last_hour 200")
         self._ids: dict[str, str] = {}
         self._numbers: dict[int, int] = {}
 

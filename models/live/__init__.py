@@ -17,7 +17,7 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `mailbox:{role}:{id}` | stream | 3600 s | mailbox | mailbox | open offers in Postgres at the next connect | closed: delivered by the outbox sweep |
 | `mailbox:{role}:{id}:state` | hash | 3600 s | mailbox | mailbox | next message | as above |
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
-| `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}` | figures | figures | next count | open: counted each time |
+| `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}`, `figures:trucks:{minute}` and `figures:sample:{minute}` | figures | figures | next count | open: counted each time |
 | `alive:ready` | string | 15 s | web.routes.health | nobody: it shows whether Redis takes writes | next `/ready` | closed: `/ready` says 503 |
 | `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not sent |
 | `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.routes.health, web.routes.metrics | next beat or heartbeat | closed: `/ready` says 503 |

@@ -81,6 +81,7 @@ ROWS = {
     ("POST", TRIP + "/cancel"): Row(DRIVER, missing="TRIP_NOT_FOUND", body={}, stage="accepted"),
     ("GET", TRIP + "/track"): Row(ROLES, missing="TRIP_NOT_FOUND", stage="accepted"),
     ("GET", "/api/v1/ops/overview"): Row(OPS),
+    ("GET", "/api/v1/ops/hour"): Row(OPS),
     ("GET", "/api/v1/ops/orders"): Row(OPS),
     ("GET", OPS_ORDER): Row(OPS, missing="ORDER_NOT_FOUND"),
     ("POST", OPS_ORDER + "/expire"): Row(OPS, missing="ORDER_NOT_FOUND", body={}),

@@ -18,6 +18,7 @@ from tests.system import Person, System, hear, on_duty
 from tools.demo.control import Demo
 from web import create_app
 from web.documents import openapi
+from workers.reading import hour
 
 ROLES = ("customer", "driver", "ops")
 JSON = "application/json"
@@ -94,6 +95,11 @@ def overseen(system: System, name: str) -> Scene:
     return seen_by_operator(system, name)
 
 
+def with_an_hour(system: System, name: str) -> Scene:
+    hour.sample()
+    return Scene(Person(system.urls[0], "ops", name))
+
+
 def found_by_operator(system: System, name: str) -> Scene:
     """The example of the filter names this vehicle."""
     return Scene(Person(system.urls[0], "ops", "olga"), searching(system, name, "TATA_ACE").names)
@@ -162,6 +168,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "drivers": on_call,
     "ops": seen_by_operator,
     "ops_overview": overseen,
+    "ops_last_hour": with_an_hour,
     "ops_index": found_by_operator,
     "operating": operating,
     "operating_cancel_order": seen_by_operator,

@@ -41,7 +41,8 @@ class Use:
         self._operators()
         for sweep in (sweeps.expire, sweeps.send_waves, sweeps.recover, sweeps.deliver, sweeps.forget):
             self._timed(f"sweep {sweep.name}", sweep)
-        self._timed("sweep sweeps.cleanup", sweeps.cleanup)
+        for sweep in (sweeps.sample, sweeps.cleanup):
+            self._timed(f"sweep {sweep.name}", sweep)
         # Beat's own run in the meantime.
         time.sleep(2)
         self._check()
@@ -136,6 +137,7 @@ class Use:
         self.call(olga, "POST", f"/ops/orders/{order_id}/expire", json={})
         for _ in range(3):
             self.call(olga, "GET", "/ops/overview")
+            self.call(olga, "GET", "/ops/hour")
             for path in ("/metrics", "/ready"):
                 self._used.add(path)
                 self._timed(f"GET {path}", partial(httpx.get, self._urls[1] + path, timeout=20))

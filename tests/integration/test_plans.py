@@ -102,7 +102,14 @@ def main_job() -> None:
     expiring.expire(left, datetime.now(UTC) + timedelta(seconds=61))
     current.current_order("asha")
     locating.save({"driver-0": Position(28.5, 77.4, scenes.now_ms())})
-    for sweep in (sweeps.expire, sweeps.send_waves, sweeps.recover, sweeps.deliver, sweeps.cleanup):
+    for sweep in (
+        sweeps.expire,
+        sweeps.send_waves,
+        sweeps.recover,
+        sweeps.deliver,
+        sweeps.cleanup,
+        sweeps.sample,
+    ):
         sweep()
 
 

@@ -16,10 +16,10 @@ from web.http.responses import success
 from web.routes.health_lines import StoreHealth, of_figures, silent
 from web.routes.paging import PAGE, STORY, page_of, story_of
 from web.schemas.answers import OrderPage
-from web.schemas.answers_to_drivers import OrderActedOn, OrderForOperators, Overview
+from web.schemas.answers_to_drivers import Hour, OrderActedOn, OrderForOperators, Overview
 from web.schemas.bodies import Nothing
 from web.schemas.operating import PERSON, TEXT, TIME, VEHICLE, OrderSearch
-from workers.reading import current, finding, operators
+from workers.reading import current, finding, hour, operators
 
 blueprint = Blueprint("ops", __name__, url_prefix="/api/v1/ops")
 
@@ -65,6 +65,18 @@ def overview() -> Response:
     except SQLAlchemyError as error:
         raise (away if db.unreachable(error) else error) from error
     return success({"health": views + [line.view() for line in of_figures(found["counters"])]} | found)
+
+
+@blueprint.get("/hour")
+@requires("ops")
+@Operation("Operators", Answer("Trucks and figures of an hour.", Hour))
+def last_hour() -> Response:
+    """The figures of the last hour, minute by minute, and how many of the trucks asked for were taken.
+
+    `minutes` are samples, one for each minute since Redis was last empty. Trucks are those of the hour's
+    orders whose search is over; what changes more than five minutes after an order was sent is not seen.
+    """
+    return success(hour.hour())
 
 
 @blueprint.get("/orders")

@@ -228,6 +228,27 @@ class Overview(Shape):
     map: Map
 
 
+class Minute(Shape):
+    """The figures as they were last seen within this minute."""
+
+    at: Moment = Field(description="When the minute began.")
+    searching: Count
+    fullyFilled: Count
+    inProgress: Count
+    expired: Count = Field(description="Within the hour before.")
+    ordersPerMinute: Count
+    p50Ms: Count | None
+    p99Ms: Count | None
+    trucksAsked: Count
+    trucksTaken: Count
+
+
+class Hour(Shape):
+    trucksAsked: Count
+    trucksTaken: Count
+    minutes: list[Minute]
+
+
 class Alive(Shape):
     status: Literal["alive"]
 

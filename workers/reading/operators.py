@@ -1,15 +1,14 @@
 """What operators look at: counters of this moment and the last hour, a map, how far a search has come."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import redis
 from sqlalchemy import Connection, Row, text
 
-from models import clock, db
+from models import db
 from models.keyset import LARGEST_ID
-from models.live import figures, refusals
-from models.live.figures import Counts
+from models.live import refusals
 from models.messages import iso
 from models.tables.orders import PRESENT_STATES
 from workers.failing import readable
@@ -24,6 +23,7 @@ from workers.reading.figures import (
     figures_on,
     heard,
 )
+from workers.reading.minutes import ByMinute
 
 ENDS = {"order_expired": "expired", "order_cancelled": "cancelled", "order_completed": "completed"}
 
@@ -32,16 +32,14 @@ MAP_ORDERS = 500
 FIRST_OFFER_MINUTES = 5
 FIRST_OFFER_ORDERS = 1000
 
-# A minute that ended so long ago gets no more events: a transaction's time is that of its beginning.
-CLOSED_SECONDS = 15
-REMEMBERED_SECONDS = 2 * 3600
-
 ENDED = text(f"""
     SELECT type AS name, count(*) AS number FROM (
         SELECT type FROM order_events
         WHERE at >= :since AND at < :until AND type IN {tuple(ENDS)} LIMIT {MOST}
     ) AS counted GROUP BY type
 """)
+# A transaction's time is that of its beginning.
+ENDED_BY_MINUTE = ByMinute("ended", ENDED, tuple(ENDS), closed_seconds=15)
 PRESENT = counted_each(
     {status: f"orders WHERE status = '{status}' AND id < '{LARGEST_ID}'" for status in PRESENT_STATES}
 )
@@ -83,7 +81,7 @@ def overview(now: datetime | None = None) -> dict[str, Any]:
     with db.reads() as connection:
         found = figures_on(connection, drivers)
         return {
-            "counters": _counters(connection, found, now),
+            "counters": counters(connection, found, now),
             "drivers": found.drivers,
             "map": _map(connection),
         }
@@ -106,10 +104,11 @@ def _progress(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _counters(connection: Connection, found: OrderFigures, now: datetime | None) -> dict[str, Any]:
+def counters(connection: Connection, found: OrderFigures, now: datetime | None = None) -> dict[str, Any]:
+    """The figures above the map."""
     at = {"now": now}
     present = counts(connection.execute(PRESENT).all(), PRESENT_STATES)
-    ended = _ended(connection, now)
+    ended = ENDED_BY_MINUTE.of_last_hour(connection, now)
     first_offer = connection.execute(FIRST_OFFER, at).one()
     p50, p99 = first_offer.seconds or (None, None)
     return {
@@ -133,33 +132,6 @@ def _refused() -> int:
         return refusals.count()
     except redis.RedisError:
         return 0
-
-
-def _ended(connection: Connection, now: datetime | None) -> Counts:
-    """What has ended in the last hour, minute by minute: what was counted of a minute that is over is kept.
-
-    For another ``now`` than that of the clock nothing is kept.
-    """
-    moment = now or clock.now()
-    this_minute = moment.replace(second=0, microsecond=0)
-    minutes = [this_minute - timedelta(minutes=ago) for ago in range(61)]
-    known = figures.recall([_name(minute) for minute in minutes]) if now is None else [None] * len(minutes)
-    total, new = dict.fromkeys(ENDS, 0), {}
-    for minute, ended in zip(minutes, known, strict=True):
-        if ended is None:
-            since = max(minute, moment - timedelta(hours=1))
-            found = connection.execute(ENDED, {"since": since, "until": minute + timedelta(minutes=1)}).all()
-            ended = counts(found, tuple(ENDS))
-            if since == minute and moment - minute >= timedelta(seconds=60 + CLOSED_SECONDS):
-                new[_name(minute)] = ended
-        total = {kind: count + ended[kind] for kind, count in total.items()}
-    if new and now is None:
-        figures.remember(new, REMEMBERED_SECONDS)
-    return total
-
-
-def _name(minute: datetime) -> str:
-    return f"ended:{minute:%Y-%m-%dT%H:%M}"
 
 
 def _map(connection: Connection) -> dict[str, Any]:

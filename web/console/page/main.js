@@ -8,6 +8,7 @@ import { copied } from "./copying.js";
 import { Find } from "./find.js";
 import { showFigures } from "./figures.js";
 import { Health } from "./health.js";
+import { Hour } from "./hour.js";
 import { follow, forget as forgetLink, open } from "./links.js";
 import { OrderDialogue } from "./order.js";
 import { Orders } from "./orders.js";
@@ -22,6 +23,7 @@ const health = new Health();
 const dialogue = new OrderDialogue((chosen) => city?.choose(chosen));
 const person = new DriverDialogue();
 const attention = new Attention();
+const hour = new Hour();
 const orders = new Orders((id) => open("order", id));
 const polling = new Polling(look, show, trouble);
 /** @type {City|undefined} */
@@ -37,6 +39,7 @@ async function look() {
   await Promise.all([
     orders.refresh(),
     attention.refresh(overview.map.orders),
+    hour.refresh(),
     ...[dialogue, person].filter((one) => one.open).map((one) => one.refresh().catch(unknown)),
   ]);
   return overview;
