@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -48,10 +48,11 @@ class Call:
 
 @dataclass
 class Scene:
-    """Who asks, and what stands where the path has a name."""
+    """Who asks, what stands where the path has a name, and what finds their own rows among other tests'."""
 
     who: Person
     names: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
 
 
 def _calls() -> Iterator[Call]:
@@ -115,6 +116,10 @@ def operating(system: System, name: str) -> Scene:
     return Scene(Person(system.urls[0], "ops", name), trip.names | {"driverId": name})
 
 
+def driver_found(system: System, name: str) -> Scene:
+    return replace(operating(system, name), query={"q": name})
+
+
 def on_call(system: System, name: str) -> Scene:
     return Scene(on_duty(system.urls[0], name, vehicle=("TRUCK", name)))
 
@@ -174,6 +179,7 @@ SCENES: dict[str, Callable[[System, str], Scene]] = {
     "operating_cancel_order": seen_by_operator,
     "operating_extend_search": seen_by_operator,
     "operating_nearby_now": seen_by_operator,
+    "operating_find_drivers": driver_found,
     "operating_hand_over": handed_over,
     "people": off_duty,
     "city": anybody_of_ops,
@@ -198,7 +204,7 @@ def send(call: Call, scene: Scene, client: httpx.Client | None = None, **changes
     address = scene.who.url + call.path.format(**scene.names)
     options: dict[str, Any] = {
         "json": _of_today(call.body),
-        "params": by_place["query"],
+        "params": by_place["query"] | scene.query,
         "headers": by_place["header"],
     }
     sent = (client or scene.who.http).request(call.method, address, **(options | changes))

@@ -65,6 +65,8 @@ def test_a_server_that_stops_under_load_cuts_no_connection(system: System, phase
     done.set()
     for thread in threads:
         thread.join(10)
-    answered = {"HTTP/1.1 401 UNAUTHORIZED", "refused"}
-    assert set(outcomes) == answered, outcomes
+    # A process that is behind refuses new orders (`web/limits/shedding.py`): an answer too.
+    answered = {"HTTP/1.1 401 UNAUTHORIZED", "HTTP/1.1 503 Service Unavailable"}
+    assert outcomes.keys() <= answered | {"refused"}, outcomes
+    assert outcomes["HTTP/1.1 401 UNAUTHORIZED"] and outcomes["refused"], outcomes
     assert took < 5
