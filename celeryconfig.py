@@ -56,10 +56,7 @@ task_routes = {
 # workers would have every sweep thrown away. What piles up is thinned out in `tasks.sweeps`.
 _EVERY_SECOND = {"schedule": timedelta(seconds=1)}
 beat_schedule = {
-    "expire": {"task": "sweeps.expire", **_EVERY_SECOND},
-    "waves": {"task": "sweeps.waves", **_EVERY_SECOND},
-    "recover": {"task": "sweeps.recover", **_EVERY_SECOND},
-    "deliver": {"task": "sweeps.deliver", **_EVERY_SECOND},
+    "each_second": {"task": "sweeps.each_second", **_EVERY_SECOND},
     "forget": {"task": "sweeps.forget", "schedule": timedelta(seconds=10)},
     # A minute's sample; twice as often, so that no minute is left out.
     "sample": {"task": "sweeps.sample", "schedule": timedelta(seconds=30)},

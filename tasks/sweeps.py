@@ -105,7 +105,6 @@ class Sweep(Task):  # type: ignore[type-arg]
         return 0
 
 
-@app.task(name="sweeps.expire", base=Sweep, throws=AWAY)
 def expire() -> int:
     """Ends the searches whose time is over."""
     return _until_done(
@@ -115,7 +114,6 @@ def expire() -> int:
     )
 
 
-@app.task(name="sweeps.waves", base=Sweep, throws=AWAY)
 def send_waves() -> int:
     """Sends the waves that are due. That this runs shows that beat is alive."""
     alive.say(alive.BEAT)
@@ -126,7 +124,6 @@ def send_waves() -> int:
     )
 
 
-@app.task(name="sweeps.recover", base=Sweep, throws=AWAY)
 def recover() -> int:
     """Places overdue admissions; how many it tried."""
     return _until_done(lambda limit: recovering.overdue(limit=limit), _recover)
@@ -182,7 +179,6 @@ def _try_to_place(order_id: str) -> None:
         log.exception("placing failed")
 
 
-@app.task(name="sweeps.deliver", base=Sweep, throws=AWAY)
 def deliver() -> int:
     """Finishes the follow-ups of processes that died."""
     return _until_done(
@@ -192,6 +188,14 @@ def deliver() -> int:
 
 def _row_id(followup: Followup) -> int:
     return followup.id
+
+
+@app.task(name="sweeps.each_second", base=Sweep)
+def each_second() -> dict[str, int]:
+    """What is looked for each second; how many of each were found. One task, since a task costs more than a
+    look that finds nothing.
+    """
+    return {name: _step(name, step) for name, step in EACH_SECOND.items()}
 
 
 @app.task(name="sweeps.forget", base=Sweep, throws=AWAY)
@@ -212,7 +216,7 @@ def retain() -> int:
     return retention.forget()
 
 
-@app.task(name="sweeps.cleanup", base=Sweep, throws=AWAY)
+@app.task(name="sweeps.cleanup", base=Sweep)
 def cleanup() -> None:
     """The safety net: overdue searches, silent drivers, admissions past their retention."""
     found = {name: _step(name, step) for name, step in CLEANING.items()}
@@ -220,6 +224,12 @@ def cleanup() -> None:
 
 
 # By their names in the log. A failure of one does not stop the others.
+EACH_SECOND: dict[str, Callable[[], int]] = {
+    "expire": expire,
+    "waves": send_waves,
+    "recover": recover,
+    "deliver": deliver,
+}
 CLEANING: dict[str, Callable[[], int]] = {
     "expired": expire,
     "silent_drivers": cleaning.drop_silent_drivers,
@@ -234,7 +244,7 @@ def _step(name: str, step: Callable[[], int]) -> int:
     try:
         return step()
     except AWAY as error:
-        log.warning("not cleaned up", what=name, error=type(error).__name__)
+        log.warning("sweep put off", sweep=name, error=type(error).__name__)
     except Exception:
-        log.exception("not cleaned up", what=name)
+        log.exception("sweep failed", sweep=name)
     return 0

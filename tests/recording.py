@@ -60,7 +60,7 @@ class Settled:
         if self._counts and key == "id" and not UUID.fullmatch(found):
             return "ravi"
         person = {"customerId": "asha"}.get(key, "TATA_ACE" if key in OF_VEHICLES else "ravi")
-        found = found.replace(self._name.title(), person.title()).replace(self._name.upper(), person)
+        found = found.replace(self._name.title(), person.title())
         return UUID.sub(self._uuid, found.replace(self._name, person))
 
     def _uuid(self, found: re.Match[str]) -> str:

@@ -28,7 +28,7 @@ class Timeout(AssertionError):
     """A condition that did not come true in time."""
 
 
-def until(condition: Callable[[], Any], seconds: float = 10, what: str = "") -> Any:
+def until(condition: Callable[[], Any], seconds: float = 30, what: str = "") -> Any:
     """Waits for a condition to be true and returns its value."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

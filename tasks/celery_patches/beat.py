@@ -1,7 +1,7 @@
 """The scheduler of the sweeps. Made for celery 5.7.0; no upstream issues known.
 
 - `adjust`: Celery's scheduler wakes up 10 ms early and then polls until the time has come: 2.5 % of a core
-  for four sweeps a second. To report: `Scheduler.adjust` has no setting for its drift.
+  for four tasks a second. To report: `Scheduler.adjust` has no setting for its drift.
 - `close`, `tick`: a signal to stop is an exception raised wherever beat is, and Python drops exceptions in
   finalizers. To report: `Beat.install_sync_handler` does not set `Service._is_shutdown`.
 - `apply_entry`: a traceback for each sweep, 400 lines a second, while the broker refuses. To report: an

@@ -32,8 +32,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def name() -> str:
-    """A name that no other test uses."""
-    return uuid4().hex[:12]
+    """A name that no other test uses. With a letter first: of digits alone, its capitals are itself."""
+    return f"n{uuid4().hex[:11]}"
 
 
 @pytest.fixture(autouse=True)

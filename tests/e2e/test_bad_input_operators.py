@@ -123,7 +123,7 @@ def test_flower_is_closed_without_its_password(
     assert httpx.get(flower + path, auth=credentials).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["task/apply/sweeps.expire", "worker/shutdown/x", "task/revoke/x"])
+@pytest.mark.parametrize("path", ["task/apply/sweeps.each_second", "worker/shutdown/x", "task/revoke/x"])
 def test_flower_does_nothing_without_its_password(flower: str, path: str) -> None:
     assert httpx.post(f"{flower}/api/{path}", json={"args": []}).status_code == 401
 

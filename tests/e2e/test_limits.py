@@ -116,9 +116,8 @@ def test_a_caller_who_is_too_fast_waits_and_nobody_else_does(system: System, nam
             flood = [pool.submit(read, url, asha) for _ in range(20)]
             while not any(one.done() for one in flood):
                 time.sleep(0.01)
-            begun = time.monotonic()
             assert read(url, ravi).status == 200
-            assert time.monotonic() - begun < 0.5
+            assert not all(one.done() for one in flood)
         answers = [one.result() for one in flood]
     refused = [answer for answer in answers if answer.status == 429]
     # Two seconds' worth at once, one second's in turn.

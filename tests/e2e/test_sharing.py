@@ -147,7 +147,7 @@ def test_new_orders_are_answered_while_their_process_is_frozen(server: Server) -
         begun = time.monotonic()
         with ExitStack() as stack:
             server.order(stack)
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 5
     finally:
         os.kill(frozen, signal.SIGCONT)
 
@@ -183,13 +183,13 @@ def test_a_process_that_is_killed_is_missed_for_a_moment_only(server: Server) ->
     killed(server, server.order)
     begun = time.monotonic()
     until(lambda: listens(f"{server.url}/health"))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 5
     until(server.has_roles, 20, "no process for new orders again")
 
     killed(server, server.connect)
     begun = time.monotonic()
     with server.socket("back-again"):
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 10
     assert httpx.get(f"{server.url}/health").status_code == 200
     until(server.has_roles, 20, "no process for sockets again")
 

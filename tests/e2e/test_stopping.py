@@ -68,5 +68,7 @@ def test_a_server_that_stops_under_load_cuts_no_connection(system: System, phase
     # A process that is behind refuses new orders (`web/limits/shedding.py`): an answer too.
     answered = {"HTTP/1.1 401 UNAUTHORIZED", "HTTP/1.1 503 Service Unavailable"}
     assert outcomes.keys() <= answered | {"refused"}, outcomes
-    assert outcomes["HTTP/1.1 401 UNAUTHORIZED"] and outcomes["refused"], outcomes
-    assert took < 5
+    assert outcomes["HTTP/1.1 401 UNAUTHORIZED"]
+    assert outcomes["refused"]
+    # gunicorn kills what has not ended by itself after 8 s.
+    assert took < 7

@@ -22,7 +22,7 @@ CHILD = "pool child killed"
 # An order that its customer cancels while nobody is at it is not lost: most of them would be.
 NOBODY = 0.0
 
-NO_SWEEP = ("celeryconfig.py", '    "recover": {"task": "sweeps.recover", **_EVERY_SECOND},\n', "")
+NO_SWEEP = ("tasks/sweeps.py", '    "recover": recover,\n', "")
 EARLY_ACKS = ("celeryconfig.py", "task_acks_late = True", "task_acks_late = False")
 # Placing takes long enough for a kill to meet it; harmless by itself, as the control shows.
 SLOW = (

@@ -39,10 +39,10 @@ class Use:
         self._orders(drivers)
         self._lists()
         self._operators()
-        for sweep in (sweeps.expire, sweeps.send_waves, sweeps.recover, sweeps.deliver, sweeps.forget):
-            self._timed(f"sweep {sweep.name}", sweep)
-        for sweep in (sweeps.sample, sweeps.cleanup):
-            self._timed(f"sweep {sweep.name}", sweep)
+        for name, sweep in sweeps.EACH_SECOND.items():
+            self._timed(f"sweep {name}", sweep)
+        for task in (sweeps.forget, sweeps.sample, sweeps.cleanup):
+            self._timed(f"sweep {task.name}", task)
         # Beat's own run in the meantime.
         time.sleep(2)
         self._check()

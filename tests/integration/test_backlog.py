@@ -138,8 +138,8 @@ def test_the_admissions_of_a_minute_are_placed(timed: bool, monkeypatch: pytest.
 def test_a_sweep_stops_after_a_second_though_more_is_due() -> None:
     run(SEARCHES.format(orders=ORDERS))
     run("UPDATE orders SET expires_at = now() - interval '1 second'")
-    with within(sweeps.AT_MOST_SECONDS + 0.6):
-        sweeps.expire()
+    sweeps.expire()
+    assert count("orders WHERE searching")
 
 
 def test_a_row_that_another_process_holds_is_tried_once_and_stops_nobody() -> None:

@@ -87,7 +87,7 @@ class TestWhole:
         with celery.connection_for_write(settings.load().broker_url) as broker:
             for _ in range(3):
                 celery.send_task("orders.place", args=([],), connection=broker)
-            celery.send_task("sweeps.expire", connection=broker)
+            celery.send_task("sweeps.each_second", connection=broker)
         live.commands().hset("unacked", "a-tag", "a task")
         found = scrape()
         assert by_label(found, "weelo_queue_length") == {"orders": 3, "sweeps": 1}
@@ -179,7 +179,7 @@ def silence() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_without_redis_the_other_figures_come_within_two_seconds(
+def test_without_redis_the_other_figures_come_within_three_seconds(
     aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     scenes.admitted("asha")
@@ -187,7 +187,7 @@ def test_without_redis_the_other_figures_come_within_two_seconds(
     forget_configuration()
     begun = time.monotonic()
     found = scrape()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 3
     assert by_label(found, "weelo_up") == {"postgres": 1, "redis": 0}
     assert by_label(found, "weelo_admissions")["queued"] == 1
     assert by_label(found, "weelo_queue_length") == {}
@@ -195,7 +195,7 @@ def test_without_redis_the_other_figures_come_within_two_seconds(
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_without_postgres_the_other_figures_come_within_two_seconds(
+def test_without_postgres_the_other_figures_come_within_three_seconds(
     aside: pytest.MonkeyPatch, silence: str, how: str
 ) -> None:
     address = silence if how == "is silent" else "127.0.0.1:1"
@@ -203,7 +203,7 @@ def test_without_postgres_the_other_figures_come_within_two_seconds(
     forget_configuration()
     begun = time.monotonic()
     found = scrape()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 3
     assert by_label(found, "weelo_up") == {"postgres": 0, "redis": 1}
     assert by_label(found, "weelo_queue_length") == {"orders": 0, "sweeps": 0}
     assert by_label(found, "weelo_admissions") == {}

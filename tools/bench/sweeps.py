@@ -6,16 +6,11 @@ It runs in the environment of the system, beside its own sweeps.
 import json
 import sys
 import time
+from collections.abc import Callable
 
 from tasks import sweeps
 
-SWEEPS = {
-    "expire": sweeps.expire,
-    "waves": sweeps.send_waves,
-    "recover": sweeps.recover,
-    "deliver": sweeps.deliver,
-    "cleanup": sweeps.cleanup,
-}
+SWEEPS: dict[str, Callable[[], object]] = {**sweeps.EACH_SECOND, "cleanup": sweeps.cleanup}
 
 
 def main() -> None:
