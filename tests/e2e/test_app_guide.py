@@ -12,6 +12,7 @@ from models.errors import DomainError
 from tests.conftest import ROOT
 from tests.e2e.line import cut
 from tests.system import Person, System
+from tools.robo import script
 from web.http.errors import HTTP_CODES
 
 GUIDE = (ROOT / "docs/app-guide.md").read_text()
@@ -90,3 +91,9 @@ def test_the_guide_names_every_close_code() -> None:
     source = "".join(file.read_text() for file in (ROOT / "web/socket").glob("*.py"))
     sent = set(re.findall(r"\b(1\d{3}|4\d{3})\b", section))
     assert sent >= set(re.findall(r"\((1\d{3}|4\d{3}), \"", source))
+
+
+def test_the_guide_names_every_value_of_the_test_header() -> None:
+    section = GUIDE.split("\n## Test orders")[1]
+    rows = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+    assert {script.read(value).act for value in rows} == {"accept", *script.OTHERS}

@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Response, expect
 from tests.e2e.console import Visit, visit
 from tests.e2e.test_play import drive
 from tests.launched import launched
+from tests.scenes import body
+from tests.system import Person
 from tools.demo.control import Demo
 
 OVERVIEW = "/api/v1/ops/overview"
@@ -43,6 +45,7 @@ def test_a_fresh_system_from_the_first_look_to_the_end_of_a_trip_among_the_city(
         with visit(browser, system.url) as console:
             _wake_the_city(console)
             _order_and_drive(console)
+        _order_with_a_robo_driver(system.url)
         city = Demo(system.notes)
         assert city.status()["url"] == system.url
         # The contract of a stop: ten seconds, whatever lives on the system.
@@ -50,6 +53,14 @@ def test_a_fresh_system_from_the_first_look_to_the_end_of_a_trip_among_the_city(
         assert city.status() == {"state": "stopped"}
         assert not system.answers()
         assert "sending the simulated city home" in system.log.read_text()
+        assert (system.notes / "robo/0.log").read_text().endswith("off duty\n")
+
+
+def _order_with_a_robo_driver(url: str) -> None:
+    """One who is still on duty when the system is stopped. (Of a vehicle that the city does not have.)"""
+    robo = {"X-Weelo-Test": "expire"}
+    asha = Person(url, "customer", "asha")
+    assert asha.http.post("/orders", json=body(vehicle=("VAN", "ROBO")), headers=robo).status_code == 201
 
 
 def _wake_the_city(console: Visit) -> None:

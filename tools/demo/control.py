@@ -51,7 +51,7 @@ class Files:
         self.directory.mkdir(mode=0o700, exist_ok=True)
         with self.lock.open("a") as lock:
             until = time.monotonic() + CLAIM_WITHIN_S
-            while not _locked(lock.fileno(), fcntl.LOCK_EX):
+            while not locked(lock.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > until:
                     raise AlreadyRunning("A simulated city is running already; end that one first.")
                 time.sleep(LOOK_EVERY_S)
@@ -87,7 +87,7 @@ class Files:
         if not self.lock.exists():
             return False
         with self.lock.open() as lock:
-            return not _locked(lock.fileno(), fcntl.LOCK_SH)
+            return not locked(lock.fileno(), fcntl.LOCK_SH)
 
     def write(self, note: dict[str, Any], pid: int) -> None:
         """Replaces the note of the running city, which is this process."""
@@ -179,7 +179,8 @@ class Demo:
         return self._files.read() or {"state": "stopped"}
 
 
-def _locked(file: int, how: int) -> bool:
+def locked(file: int, how: int) -> bool:
+    """Tries to lock an open file (``how``: shared or exclusive); whether it could."""
     try:
         fcntl.flock(file, how | fcntl.LOCK_NB)
     except BlockingIOError:

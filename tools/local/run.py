@@ -18,6 +18,7 @@ from tools.local.server import Server, StoreError
 from tools.local.stopping import Stopping
 from tools.local.stores import Postgres, Valkey
 from tools.local.supervisor import Process, Supervisor
+from tools.robo.control import Robots
 
 MIGRATE = (sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head")
 
@@ -30,6 +31,8 @@ ASK_READY_EVERY = 0.5
 SIGNS_OF_LIFE = "alive:*"
 # Enough for a simulated city to call off what it can; the rest ends by itself, as after any loss.
 CITY_GOES_WITHIN = 1.5
+# Of a trip that is running, six requests are left, and one to go off duty.
+ROBOTS_GO_WITHIN = 1.5
 
 
 class Stopped(Exception):
@@ -59,6 +62,7 @@ class Launcher:
         self._supervisor = Supervisor(processes, self._output)
         self._noted: dict[str, int | None] = {}
         self._city = Demo(Path(configured.demo_directory))
+        self._robots = Robots(Path(configured.demo_directory))
 
     def run(self) -> None:
         """Starts everything, stays until asked to stop, and stops everything. Raises StoreError, Missing."""
@@ -175,6 +179,7 @@ class Launcher:
         began = time.monotonic()
         self._output.say("stopping (Ctrl-C again to hurry)")
         self._end_the_city()
+        self._robots.stop(0 if self._stopping.hurried() else ROBOTS_GO_WITHIN)
         self._supervisor.stop(self._stopping.hurried)
         for store in reversed(self._stores.values()):
             store.stop()

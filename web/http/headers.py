@@ -19,6 +19,8 @@ ASKED = (
     *("Authorization", "Content-Type", "X-Idempotency-Key", "Idempotency-Key", "Prefer", "X-Request-ID"),
     # Tracing (W3C Trace Context and Baggage) adds these to each request of a page.
     *("Traceparent", "Tracestate", "Baggage"),
+    # Read in development alone (`web/routes/robo.py`).
+    "X-Weelo-Test",
 )
 SHOWN = (
     "Location",

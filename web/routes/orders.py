@@ -25,6 +25,7 @@ from web.guards import caller, requires
 from web.http.operations import Answer, Example, Operation, header, links
 from web.http.parsing import body, identifier, sent, validated
 from web.http.responses import success, success_text
+from web.routes import robo
 from web.routes.drivers import OF_TRIPS
 from web.routes.paging import PAGE, STORY, page_of, story_of
 from web.schemas.answers import ActiveOrder, OrderCreated, OrderPage, OrderQueued, OrderStorySeen, OrderWhole
@@ -103,6 +104,8 @@ def create() -> Response:
     the same payload gives the same answer for 72 hours; payloads are compared as JSON values. 409, 429, 503
     and validation errors are not kept under the key.
     """
+    if robo.IN_WSGI in request.environ:
+        return robo.create(request, caller().sub)
     return door.create(request, caller().sub, sent())
 
 
