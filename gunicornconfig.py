@@ -14,14 +14,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import gevent  # type: ignore[import-untyped]
-import psycopg2
 from gevent.socket import wait_read, wait_write  # type: ignore[import-untyped]
 from gunicorn import http, util  # type: ignore[import-untyped]
 from gunicorn.http.errors import InvalidHeader  # type: ignore[import-untyped]
 from gunicorn.workers import ggevent  # type: ignore[import-untyped]
 from psycopg2 import extensions
 
-from models import alive_file, clock, db, settings
+from models import alive_file, clock, db, settings, silence
 from server import counts, listener, reading
 from server.fairness import ClientTurns, TargetTurns
 from server.handover import Handover
@@ -72,16 +71,20 @@ BEAT_SECONDS = 0.1
 ALL_OBJECTS_SECONDS = 3600.0
 _all_objects_due = 0.0
 
-# Longer than Postgres lets a statement run, so this is a Postgres that does not answer at all.
-POSTGRES_SECONDS = 8.0
-
 
 def _wait(connection: extensions.connection) -> None:
     """Lets other greenlets run while Postgres works; psycopg2 alone would stop the process."""
-    silent = psycopg2.OperationalError(f"Postgres has not answered for {POSTGRES_SECONDS:.0f} s")
+    since = time.monotonic()
     while (state := connection.poll()) != extensions.POLL_OK:
         wait = wait_read if state == extensions.POLL_READ else wait_write
-        wait(connection.fileno(), POSTGRES_SECONDS, silent)
+        try:
+            wait(connection.fileno(), silence.LOOK_SECONDS)
+        except TimeoutError:
+            silence.waited(since, db.open_connection)
+            continue
+        if state == extensions.POLL_READ:
+            since = time.monotonic()
+            silence.heard()
 
 
 def _date(timestamp: float | None = None) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from models import poolers, settings, sqlstates, store_urls
+from models import poolers, settings, silence, sqlstates, store_urls
 
 
 def _moment(value: str | bytes | None, cursor: extensions.cursor) -> datetime | None:
@@ -46,6 +46,13 @@ metadata = MetaData(
 REASONABLE = "BETWEEN '2000-01-01Z' AND '2100-01-01Z'"
 
 CONNECT_TIMEOUT_SECONDS = 2
+# Where a host is gone, or packets are dropped, the kernel ends a connection after some 8 s instead of hours.
+KERNEL = {
+    "tcp_user_timeout": "8000",
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+}
 # One process runs one statement's Python at a time. More transactions at once would only hold their locks
 # longer; waiting for a connection holds none.
 POOL_SIZE = 6
@@ -80,6 +87,7 @@ def _connect() -> Any:
     """A connection with the limits that every transaction has here. They are set after connecting: a pooler
     refuses them in the address, and an address of its own may hold others.
     """
+    silence.check()
     connection = open_connection()
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -90,7 +98,7 @@ def _connect() -> Any:
 
 def open_connection() -> Any:
     """A plain connection to DATABASE_URL. Raises ``psycopg2.OperationalError``."""
-    keywords: dict[str, Any] = dict(store_urls.postgres(settings.load().database_url))
+    keywords: dict[str, Any] = KERNEL | store_urls.postgres(settings.load().database_url)
     keywords |= {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8"}
     return psycopg2.connect(**keywords)
 
@@ -157,6 +165,7 @@ def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
 
 def _ask_whether_alive(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     """The pool's own ping costs a round trip each time; this one only after a pause."""
+    silence.check()
     now = time.monotonic()
     if record.info.get("made_at", now) <= _LetGo.since:
         # The pool throws it away, and all that are older, and comes again with a new one.
