@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from models import db, logs
 from models.prepared import Prepared
 from tests import scenes
+from tests.conftest import Stores
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -67,3 +68,11 @@ def test_a_prepared_statement_says_nothing_of_anybody_either() -> None:
     with pytest.raises(DBAPIError) as caught, db.statements() as connection:
         prepared.execute(connection, {"phone": PHONE})
     assert PHONE not in "".join(traceback.format_exception(caught.value))
+
+
+def test_neither_has_the_log_of_postgres(error: DBAPIError, stores: Stores) -> None:
+    """What is left is the sentence itself, which quotes a text that is no value of its type."""
+    said = stores.postgres.log.read_text()
+    assert "ERROR:" in said
+    assert [line for line in said.splitlines() if NAME in line and "invalid input" not in line] == []
+    assert [line for line in said.splitlines() if PHONE in line and " at character " not in line] == []

@@ -38,6 +38,9 @@ POSTGRES = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
+    # Statements and the details of errors quote names, phones and addresses. The application logs its errors.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 # As in production: the append-only file on, and never a key thrown out to make room.
 VALKEY = {
