@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,15 +116,26 @@ def own_stores(prefix: str) -> Iterator[Stores]:
     base = Path(tempfile.mkdtemp(prefix=prefix))
     both = Stores(Postgres(base / "postgres", THROWAWAY_POSTGRES), Valkey(base / "valkey", THROWAWAY_VALKEY))
     try:
+        with started(both, {}):
+            yield both
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@contextmanager
+def started(both: Stores, settings: Mapping[str, str]) -> Iterator[Stores]:
+    """Two servers for the time of the block, with the newest tables; this process uses them, with these
+    settings. Their data is gone afterwards.
+    """
+    try:
         both.postgres.start()
         both.valkey.start()
         migrate(both.environment)
-        with process_settings(**both.environment):
+        with process_settings(**both.environment, **settings):
             yield both
     finally:
         both.valkey.remove()
         both.postgres.remove()
-        shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.conftest import Stores, migrate, process_settings
+from tests.conftest import Stores, started
 from tests.growth.filling import fill_index, fill_tables
 from tests.growth.measuring import Measured, Watch
 from tests.growth.using import use_everything
@@ -35,16 +35,9 @@ ROUNDS = 4
 def site(directory: Path, shared_buffers: str) -> Iterator[Stores]:
     """A Postgres that counts what statements take, and a Valkey; this process uses them."""
     settings = THROWAWAY_POSTGRES | WATCHED | {"shared_buffers": shared_buffers}
-    both = Stores(Postgres(directory / "postgres", settings), Valkey(directory / "valkey", THROWAWAY_VALKEY))
-    try:
-        both.postgres.start()
-        both.valkey.start()
-        migrate(both.environment)
-        with process_settings(**both.environment, **SETTINGS):
-            yield both
-    finally:
-        both.valkey.remove()
-        both.postgres.remove()
+    postgres = Postgres(directory / "postgres", settings)
+    with started(Stores(postgres, Valkey(directory / "valkey", THROWAWAY_VALKEY)), SETTINGS) as both:
+        yield both
 
 
 def measure(wanted: argparse.Namespace) -> list[Measured]:

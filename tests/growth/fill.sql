@@ -1,5 +1,5 @@
--- ${orders} orders of the last 70 hours with ${offers} offers each, and ${drivers} drivers. Foreign keys are not
--- checked. Three orders in ten are of one customer, `grown-big`; six in a thousand are searching, and three in a
+-- ${orders} orders of ${hours} hours, the last of them ${since} ago, with ${offers} offers each, and ${drivers}
+-- drivers. Foreign keys are not checked. Three orders in ten are of one customer, `grown-big`; six in a thousand are searching, and three in a
 -- hundred have a trip under way.
 SET session_replication_role = replica;
 SET synchronous_commit = off;
@@ -19,7 +19,7 @@ SELECT n, uuidv7(-shift) AS id, uuidv7(-shift) AS truck, now() - shift AS at,
         ELSE 'grown-' || n * 7919::bigint % (${orders} / 10 + 1) END AS customer,
     'grown-' || n * 104729::bigint % ${drivers} AS driver, 'truck:kind_' || n % 20 AS vehicle
 FROM (
-    SELECT n, (${orders} - n) * interval '1 hour' * 70 / ${orders} + interval '10 minutes' AS shift
+    SELECT n, (${orders} - n) * interval '1 hour' * ${hours} / ${orders} + interval '${since}' AS shift
     FROM generate_series(0, ${orders} - 1) AS n
 ) AS numbered;
 -- A driver has one running trip at most.
@@ -35,7 +35,7 @@ SELECT uuidv7(-shift), CASE WHEN n % 10 < 3 THEN 'grown-big' ELSE 'grown-' || n 
     CASE n % 50 WHEN 0 THEN 'dead' WHEN 1 THEN 'cancelled' ELSE 'rejected' END,
     CASE WHEN n % 50 <> 1 THEN 'ACTIVE_ORDER_EXISTS' END, 202, '{}', now() - shift, now() - shift
 FROM (
-    SELECT n, n * interval '1 hour' * 70 / (${orders} / 20 + 1) + interval '10 minutes' AS shift
+    SELECT n, n * interval '1 hour' * ${hours} / (${orders} / 20 + 1) + interval '${since}' AS shift
     FROM generate_series(1, ${orders} / 20) AS n
 ) AS numbered;
 INSERT INTO orders (id, customer_id, status, searching, pickup, drop, route_points, pickup_latitude, pickup_longitude,

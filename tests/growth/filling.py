@@ -9,16 +9,19 @@ from sqlalchemy import text
 from models import db
 from models.live import driver_index
 from models.live.driver_index import NO_SEARCH, Placement, Position
-from tools.bench.growth import run_script
+from tools.bench.growth import HOURS, run_script
 
 SCRIPT = Path(__file__).parent / "fill.sql"
 # One customer has three orders in ten.
 BIG = "grown-big"
 
 
-def fill_tables(url: str, orders: int, offers: int, drivers: int) -> None:
-    """So many orders with so many offers each; leaves the tables analysed and written out."""
-    run_script(url, Template(SCRIPT.read_text()).substitute(orders=orders, offers=offers, drivers=drivers))
+def fill_tables(url: str, orders: int, offers: int, drivers: int, since: str = "10 minutes") -> None:
+    """So many orders with so many offers each, the last of them ``since`` ago; leaves the tables analysed and
+    written out.
+    """
+    size = {"orders": orders, "offers": offers, "drivers": drivers}
+    run_script(url, Template(SCRIPT.read_text()).substitute(size, hours=HOURS, since=since))
 
 
 def fill_index(drivers: int) -> int:

@@ -1,0 +1,1 @@
+"""What is past its time leaves beside orders that are placed: how fast, and what the orders feel of it."""
