@@ -10,6 +10,7 @@ import pytest
 
 import celeryconfig
 from models import live
+from models.tables.all import TABLES
 from tasks import app
 from tests.conftest import ROOT
 from tools.local.procfile import read as read_procfile
@@ -231,3 +232,10 @@ def test_every_key_has_a_time_to_live_or_a_reason() -> None:
     assert len(rows) >= 10
     for row in rows:
         assert re.search(r"\d+ s|none: \w+|limits' own|60 s", row[3]), row
+
+
+def test_the_record_of_retention_says_what_ends_each_table_and_each_key_without_a_time_to_live() -> None:
+    text = (ROOT / "docs/decisions/0047-retention.md").read_text()
+    named = dict(re.findall(r"^\| `([a-z_:{}]+)` \| (.+) \|$", text, re.MULTILINE))
+    keys = re.findall(r"^\| `([^`]+)` \|[^|]*\| none", live.__doc__ or "", re.MULTILINE)
+    assert set(named) == {table.name for table in TABLES} | set(keys)

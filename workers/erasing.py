@@ -32,7 +32,8 @@ PAGE = text("""
 """)
 ASKED = text("SELECT DISTINCT driver_id FROM offers WHERE order_id = ANY(CAST(:orders AS uuid[]))")
 FORGET_KEYS = text("""
-    DELETE FROM admissions WHERE customer_id = :id AND state <> 'queued' RETURNING idempotency_key
+    DELETE FROM admissions WHERE customer_id = :id AND state <> 'queued'
+    RETURNING order_id, state, idempotency_key
 """)
 
 
@@ -69,7 +70,8 @@ FORGET_TRACKS = text("""
         SELECT id FROM truck_requests WHERE order_id = ANY(CAST(:orders AS uuid[]))
     ))
 """)
-FORGET_WORDS = text("SELECT forget_words(CAST(:orders AS uuid[]), :kind, :driver)")
+# All reasons of these orders, since they may name anybody; and those of what operators did to the driver.
+FORGET_WORDS = text("SELECT forget_words(CAST(:orders AS uuid[]), NULL, :driver)")
 
 # Waits for an accept that is under way.
 LOCK_DRIVER = text("SELECT available FROM drivers WHERE id = :id FOR UPDATE")
@@ -90,6 +92,10 @@ ERASE_TRIPS = text("""
 """)
 FORGET_WAYS = text("""
     DELETE FROM track_parts WHERE truck_request_id = ANY(CAST(:trucks AS uuid[])) AND driver_id = :id
+""")
+FORGET_REASONS = text("""
+    UPDATE orders SET cancel_reason = NULL
+    WHERE id = ANY(CAST(:orders AS uuid[])) AND cancel_reason IS NOT NULL
 """)
 CUSTOMERS = text("SELECT DISTINCT customer_id FROM orders WHERE id = ANY(CAST(:orders AS uuid[]))")
 
@@ -114,9 +120,13 @@ def customer(customer_id: str, reason: str, operator: str) -> Traces:
     for orders in chain.from_iterable(_pages(customer_id, status) for status in ENDED):
         found.orders += orders
         found.others |= _erase_orders(orders)
-    with db.statements() as connection:
-        keys = connection.execute(FORGET_KEYS, values).scalars()
-        found.keys += [key for key in keys if key]
+    with db.transaction() as connection:
+        admitted = connection.execute(FORGET_KEYS, values).all()
+        # An operator may have cancelled them before they were placed.
+        unplaced = [str(row.order_id) for row in admitted if row.state != "placed"]
+        _refuse_unfinished(connection, unplaced)
+        connection.execute(FORGET_WORDS, {"orders": unplaced, "driver": None})
+    found.keys += [row.idempotency_key for row in admitted if row.idempotency_key]
     return found
 
 
@@ -138,7 +148,7 @@ def _pages(customer_id: str, status: str) -> Iterator[list[str]]:
 
 def _erase_orders(orders: Sequence[str]) -> set[str]:
     """Returns the drivers who were asked."""
-    values = {"orders": orders, "kind": "order_cancelled", "driver": None}
+    values = {"orders": orders, "driver": None}
     with db.transaction() as connection:
         _refuse_unfinished(connection, orders)
         for statement in (ERASE_ORDERS, FORGET_TRACKS, FORGET_WORDS):
@@ -170,9 +180,8 @@ def driver(driver_id: str, reason: str, operator: str) -> Traces:
         trips = values | {
             "orders": orders,
             "trucks": [str(row.truck_request_id) for row in driven],
-            "kind": "truck_given_back",
             "driver": driver_id,
         }
-        for statement in (ERASE_DRIVER, ERASE_TRIPS, FORGET_WAYS, FORGET_WORDS):
+        for statement in (ERASE_DRIVER, ERASE_TRIPS, FORGET_WAYS, FORGET_WORDS, FORGET_REASONS):
             connection.execute(statement, trips)
         return Traces(orders, others=set(connection.execute(CUSTOMERS, trips).scalars()))

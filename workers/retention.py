@@ -1,22 +1,26 @@
-"""Deletes what is older than RETENTION_DAYS: orders with all that belongs to them, and drivers.
+"""Deletes what is older than RETENTION_DAYS: orders with all that belongs to them, drivers, and the notes of
+operators.
 
 Only orders that have ended, so no lock is held that a present order waits for. A row that somebody holds
-is left for the next run.
+is left for the next run. docs/decisions/0047-retention.md has each table and what ends its rows.
 """
 
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import text
 
 from models import clock, db, settings
+from models.keyset import LEAST_ID, first_id
 
 # Some 20 ms each.
 BATCH = 100
-DRIVERS = 500
+PAGE = 500
 # Of each second: one worker does all sweeps.
 SECONDS = 0.15
+# Between two looks at all drivers: 300,000 take a second of a core.
+PAUSE = timedelta(hours=1)
 
 ENDED = ("completed", "cancelled", "expired")
 FORGET_ORDERS = text("""
@@ -35,50 +39,70 @@ FORGET_ORDERS = text("""
     DELETE FROM orders WHERE id = ANY(ARRAY(SELECT id FROM past)) RETURNING id
 """)
 FORGET_EVENTS = text("SELECT forget_events(CAST(:ids AS uuid[]))")
-# Drivers without a sign of life since then, and without anything that refers to them.
+FORGET_NOTES = text("SELECT forget_notes(:before, :limit)")
+# What could not be delivered for so long concerns nobody.
+FORGET_FOLLOWUPS = text("""
+    DELETE FROM outbox WHERE id = ANY(ARRAY(
+        SELECT id FROM outbox WHERE created_at < :before ORDER BY created_at LIMIT :limit
+        FOR UPDATE SKIP LOCKED
+    ))
+""")
+# Drivers without a sign of life since then, and without anything that refers to them: ``OFFSET 0`` has each
+# looked up by an index.
 FORGET_DRIVERS = text("""
     WITH page AS MATERIALIZED (
         SELECT id FROM drivers WHERE id > :after ORDER BY id LIMIT :limit
     ), gone AS (
         DELETE FROM drivers d USING page WHERE d.id = page.id
             AND greatest(d.updated_at, d.last_position_at) < :before
-            AND NOT EXISTS (SELECT FROM offers WHERE driver_id = d.id)
-            AND NOT EXISTS (SELECT FROM truck_requests WHERE driver_id = d.id)
+            AND NOT EXISTS (SELECT FROM offers WHERE driver_id = d.id OFFSET 0)
+            AND NOT EXISTS (SELECT FROM truck_requests WHERE driver_id = d.id OFFSET 0)
         RETURNING d.id
     )
     SELECT count(*) AS seen, max(page.id) AS last, (SELECT count(*) FROM gone) AS gone FROM page
 """)
+# An operator may cancel what was never placed: the event is then of no order. (EXISTS could read all orders
+# into a hash table.)
+AUDITED = text("""
+    SELECT order_id, (SELECT o.id FROM orders o WHERE o.id = order_id) IS NOT NULL AS placed FROM order_events
+    WHERE order_id > CAST(:after AS uuid) AND order_id < CAST(:before AS uuid) ORDER BY order_id LIMIT :limit
+""")
 
 
-class _Round:
-    """Where the next page of drivers begins: they are looked at in turn, as no index has their last sign."""
+class Round:
+    """Drivers and events of no order are looked through page by page, as no index has what is to leave."""
 
-    after = ""
+    pages: Iterator[int] | None = None
+    ended: datetime | None = None
 
 
 def forget(now: datetime | None = None, seconds: float = SECONDS) -> int:
-    """Deletes for so long; how many orders and drivers."""
+    """Deletes for so long; how many orders, drivers and notes."""
     configured = settings.load()
     if not configured.retention_days:
         return 0
     # An order outlives its key, which would lead to nothing.
     kept = max(timedelta(configured.retention_days), timedelta(hours=configured.idempotency_retention_hours))
     before = (now or clock.now()) - kept
-    until, total = time.monotonic() + seconds, 0
+    until, total = time.monotonic() + seconds, _forget_notes(before)
     for status in ENDED:
         more = True
         while more and time.monotonic() < until:
             done = _forget_orders(status, before)
             total, more = total + done, done == BATCH
-    more = True
-    while more and time.monotonic() < until:
-        done, more = _forget_drivers(before)
-        total += done
-    return total
+    return total + _look_through(before, until)
+
+
+def _forget_notes(before: datetime) -> int:
+    values = {"before": before, "limit": BATCH}
+    with db.statements() as connection:
+        connection.execute(FORGET_FOLLOWUPS, values)
+        return int(connection.execute(FORGET_NOTES, values).scalar_one())
 
 
 def _forget_orders(status: str, before: datetime) -> int:
-    values = {"status": status, "before": str(_first_id(before)), "limit": BATCH}
+    # Ids are times, so that no index of times is needed.
+    values = {"status": status, "before": first_id(before), "limit": BATCH}
     with db.transaction() as connection:
         ids = [str(row.id) for row in connection.execute(FORGET_ORDERS, values)]
         if ids:
@@ -86,16 +110,47 @@ def _forget_orders(status: str, before: datetime) -> int:
     return len(ids)
 
 
-def _forget_drivers(before: datetime) -> tuple[int, bool]:
-    """Looks at the next page; how many of it left, and whether there is another."""
+def _look_through(before: datetime, until: float) -> int:
+    """Continues the round, or begins one if the last was a while ago; how many left."""
+    if Round.pages is None:
+        if Round.ended and abs(before - Round.ended) < PAUSE:
+            return 0
+        Round.pages = _pages(before)
+    total = 0
+    while time.monotonic() < until:
+        gone = next(Round.pages, None)
+        if gone is None:
+            Round.pages, Round.ended = None, before
+            break
+        total += gone
+    return total
+
+
+def _pages(before: datetime) -> Iterator[int]:
+    """Deletes a page at a time; how many of each."""
+    after: str | None = ""
+    while after is not None:
+        gone, after = _forget_drivers(before, after)
+        yield gone
+    after = LEAST_ID
+    while after is not None:
+        gone, after = _forget_lone_events(before, after)
+        yield gone
+
+
+def _forget_drivers(before: datetime, after: str) -> tuple[int, str | None]:
+    """How many of the page left, and where the next one begins."""
     with db.statements() as connection:
-        values = {"after": _Round.after, "before": before, "limit": DRIVERS}
-        page = connection.execute(FORGET_DRIVERS, values).one()
-    more = page.seen == DRIVERS
-    _Round.after = page.last if more else ""
-    return page.gone, more
+        page = connection.execute(FORGET_DRIVERS, {"after": after, "before": before, "limit": PAGE}).one()
+    return page.gone, page.last if page.seen == PAGE else None
 
 
-def _first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of this millisecond: ids are times, so that no index of times is needed."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+def _forget_lone_events(before: datetime, after: str) -> tuple[int, str | None]:
+    """The same for events: of how many orders."""
+    with db.statements() as connection:
+        values = {"after": after, "before": first_id(before), "limit": PAGE}
+        page = connection.execute(AUDITED, values).all()
+        lone = {str(row.order_id) for row in page if not row.placed}
+        if lone:
+            connection.execute(FORGET_EVENTS, {"ids": sorted(lone)})
+    return len(lone), str(page[-1].order_id) if len(page) == PAGE else None

@@ -12,7 +12,11 @@ from models.tables.secrets import secrets
 # The audit is only ever added to, a secret never changes, and the version is the migrations' business.
 ADDED_TO = frozenset({order_events, driver_events, secrets, erasures})
 # What else may be done to the audit: see the migration that made them.
-FUNCTIONS = ("forget_events(uuid[])", "forget_words(uuid[], text, text)")
+FUNCTIONS = (
+    "forget_events(uuid[])",
+    "forget_words(uuid[], text, text)",
+    "forget_notes(timestamptz, integer)",
+)
 
 
 def grant(connection: Connection, role: str) -> None:

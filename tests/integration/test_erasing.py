@@ -32,11 +32,13 @@ HOUSE, SHOP, GOODS, WORDS = (
     "grandmother's piano",
     "sister is ill",
 )
+# Operators' reasons, which may name anybody.
+TIRED, CALLED = f"{NAME} is too tired", "Meera's mother called"
 HOME, GOAL = (28.53551234, 77.39105678), (28.61391234, 77.20905678)
 WAY = (28.55559876, 77.35559876)
 # Coordinates are found by what two decimals do not say.
-OF_CUSTOMER = (HOUSE, SHOP, GOODS, WORDS, *(str(number) for number in (*HOME, *GOAL)))
-OF_DRIVER = (NAME, PHONE, PLATE, "clutch gone", *(str(number) for number in WAY))
+OF_CUSTOMER = (HOUSE, SHOP, GOODS, CALLED, WORDS, *(str(number) for number in (*HOME, *GOAL)))
+OF_DRIVER = (NAME, PHONE, PLATE, TIRED, "clutch gone", *(str(number) for number in WAY))
 
 
 def everything(stores: Stores, file: Path) -> str:
@@ -80,7 +82,9 @@ def ordered(key: str) -> str:
 
 
 def served() -> str:
-    """An order of asha's that ravi has driven, and one that was returned and then cancelled."""
+    """An order of asha's that ravi has driven, one that was returned and then cancelled, and one that an
+    operator cancelled before it was placed.
+    """
     scenes.driver("ravi")
     drivers.register("ravi", NAME, PHONE, "TRUCK", "TATA_ACE", PLATE)
     order_id = ordered("first")
@@ -92,13 +96,21 @@ def served() -> str:
     locating.save(dict(here))
     for status in ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed"):
         trips.advance("ravi", truck, status)
+        if status == "at_pickup":
+            act("drivers/ravi/off-duty", TIRED)
+    drivers.set_available("ravi", True)
     other = ordered("second")
     trips.give_back("ravi", offers.accept("ravi", other)["truckRequestId"], "clutch gone")
     orders.cancel("asha", other, WORDS)
+    act(f"orders/{scenes.admitted('asha', key='third')}/cancel", CALLED)
     for name, role in (("asha", "customer"), ("ravi", "driver")):
         assert Caller(role, name).get("/orders" if role == "customer" else "/drivers/me").status_code == 200
     assert Caller("customer", "asha").get(f"/orders/{order_id}").status_code == 200
     return order_id
+
+
+def act(deed: str, reason: str) -> None:
+    assert Caller("ops", "olga").post(f"/ops/{deed}", {"reason": reason}).status_code == 200
 
 
 def erase(role: str, person: str) -> TestResponse:
@@ -141,6 +153,7 @@ def test_an_erased_driver_is_in_no_table_key_or_later_backup(stores: Stores, tmp
     after = everything(stores, tmp_path / "after")
     assert found(OF_DRIVER, after) == []
     assert found(OF_CUSTOMER[:4], after) == list(OF_CUSTOMER[:4]), "the customer is somebody else"
+    assert WORDS not in after, "a reason may name the driver"
     assert not live.commands().exists("driver:ravi", "mailbox:driver:ravi", "mailbox:driver:ravi:state")
     view = (Caller("customer", "asha").get(f"/orders/{order_id}").json or {})["data"]
     assert view["truckRequests"][0]["driver"]["name"] == "erased"
