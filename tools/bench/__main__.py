@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from tools.bench import accepting, crowd, day, figures, growth, nearest, open_loop, rates, recovery
+from tools.bench import accepting, crowd, day, figures, floors, growth, nearest, open_loop, rates, recovery
 from tools.bench.course import Course
 from tools.bench.figures import Row
 from tools.bench.people import People
@@ -26,6 +26,7 @@ DAY = "day"
 # In the order in which they run; growth fills the tables, so it comes last.
 CASES: dict[str, Callable[[Course, argparse.Namespace], list[Row]]] = {
     "idle": lambda course, _: rates.idle(course),
+    "floors": lambda course, _: floors.floors(course),
     "cost": lambda course, wanted: rates.cost(course, wanted.rates),
     "capacity": lambda course, _: rates.capacity(course),
     "accepts": lambda course, _: accepting.accepts(course),

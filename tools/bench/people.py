@@ -42,10 +42,10 @@ class People:
         claims = {"sub": sub, "role": role, "iat": now, "exp": now + LIFETIME_SECONDS, "jti": uuid4().hex}
         return jwt.encode(claims, self.site.secret, algorithm="HS256")
 
-    def register(self, subtype: str, count: int) -> list[str]:
-        """Registers available drivers of this subtype; their ids."""
+    def register(self, subtype: str, count: int, url: str = "") -> list[str]:
+        """Registers available drivers of this subtype, in the system or in this database; their ids."""
         name, vehicle = subtype.lower(), vehicle_key(TYPE, subtype)
-        with psycopg2.connect(self.site.postgres.url) as connection, connection.cursor() as cursor:
+        with psycopg2.connect(url or self.site.postgres.url) as connection, connection.cursor() as cursor:
             cursor.execute(REGISTER, (name, TYPE, subtype, vehicle, count))
         connection.close()
         return [f"{name}-{n}" for n in range(count)]

@@ -8,8 +8,10 @@ from tools.bench.city import City
 from tools.bench.course import Course
 from tools.bench.figures import Round, Row, costs
 from tools.bench.loop import Loop
+from tools.bench.sockets import Heard, connect
 
 RATES = (50, 100, 200)
+DRIVERS = 100
 
 
 def cost(course: Course, rates: Sequence[int] = RATES) -> list[Row]:
@@ -48,12 +50,18 @@ def capacity(course: Course) -> list[Row]:
 
 
 def idle(course: Course) -> list[Row]:
-    """The sweeps, heartbeats and Flower: CPU time a second while nobody is connected."""
+    """The sweeps, heartbeats and Flower: CPU time a second while nobody orders, without and with drivers."""
+    loop = Loop()
 
     def one(_: int) -> Round:
         before = cpu.seconds(course.site.kinds)
-        time.sleep(course.seconds)
+        loop.run(time.monotonic() + course.seconds)
         used = cpu.since(before, cpu.seconds(course.site.kinds))
         return Round(costs({kind: used[kind] / course.seconds for kind in used}, 1, "s"))
 
-    return [course.repeat("idle", "nobody connected", one)]
+    rows = [course.repeat("idle", "nobody connected", one)]
+    tokens = [course.people.token("driver", sub) for sub in course.people.register("IDLE", DRIVERS)]
+    connect(loop, course.site.web_port, tokens, Heard())
+    rows.append(course.repeat("idle", f"{DRIVERS} connected drivers", one))
+    loop.close()
+    return rows
