@@ -13,7 +13,7 @@ KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 mmdebstrap --quiet --variant=minbase --keyring=$KEYRING \
     --include=python3.13,python3.13-venv,redis-server,nginx-light,gosu,ca-certificates \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-    --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt=force-unsafe-io \
     --customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs' \
     trixie - "deb [signed-by=$KEYRING] $debian trixie main" | docker import - weelo-base >/dev/null
 
@@ -23,6 +23,11 @@ build() {
 }
 
 build python python:3.13-slim
-build redis redis:8
-build nginx nginx:1
+# Postgres waits for the network, the others for the disk.
+build redis redis:8 &
+redis=$!
+build nginx nginx:1 &
+nginx=$!
 build postgres postgres:18
+wait $redis
+wait $nginx

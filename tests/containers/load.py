@@ -1,7 +1,10 @@
-"""20 orders a second and 60 drivers' sockets through nginx, as apps send them."""
+"""Orders at an even pace and drivers' sockets through nginx, as apps send them."""
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -12,10 +15,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from tests import scenes
+from tests.containers.stack import wait_for
 
-DRIVERS = 60
-ORDERS_PER_SECOND = 20
 RECONNECT_SECONDS = 0.1
+AROUND_SECONDS = 2.0
+# As long as a client goes on with an order that is refused for now.
+PATIENCE_SECONDS = 30.0
+# What a first answer may be while parts are killed or replaced.
+ALLOWED = {"201", "202", "503 with Retry-After"}
 
 
 def token(secret: str, role: str, sub: str) -> dict[str, str]:
@@ -26,44 +33,70 @@ def token(secret: str, role: str, sub: str) -> dict[str, str]:
 
 
 @dataclass
+class Sent:
+    """An order as its customer sends it, the first answer in words, and its id once it is accepted."""
+
+    customer: str
+    headers: dict[str, str]
+    body: dict[str, Any] = field(default_factory=scenes.body)
+    first: str = ""
+    order: str = ""
+
+
+@dataclass
 class Load:
     """The callers, and the answers that they got."""
 
     url: str
     secret: str
-    answers: dict[str, tuple[dict[str, Any], dict[str, str], int, str]] = field(default_factory=dict)
+    orders_per_second: int = 20
+    drivers: int = 60
+    sent: list[Sent] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     opened: int = 0
     offers: int = 0
 
-    async def run(self, seconds: float) -> None:
-        """Sends orders for so long, while the drivers listen."""
-        drivers = [asyncio.create_task(self._listen(f"driver{number}")) for number in range(DRIVERS)]
-        while self.opened < DRIVERS:
-            await asyncio.sleep(0.1)
-        async with httpx.AsyncClient(base_url=f"{self.url}/api/v1", timeout=20) as client:
-            begun = time.monotonic()
-            orders = []
-            for number in range(int(seconds * ORDERS_PER_SECOND)):
-                await asyncio.sleep(max(0.0, begun + number / ORDERS_PER_SECOND - time.monotonic()))
-                orders.append(asyncio.create_task(self._order(client, f"customer{number}-{uuid4().hex[:6]}")))
-            await asyncio.gather(*orders)
-        for driver in drivers:
-            driver.cancel()
-        await asyncio.gather(*drivers, return_exceptions=True)
+    def beside(self, act: Callable[[], object]) -> None:
+        """Sends orders from 2 s before an act until 2 s after it. Raises what it raises."""
 
-    async def _order(self, client: httpx.AsyncClient, customer: str) -> None:
+        def acting() -> None:
+            wait_for(lambda: bool(self.sent), 60, "the first order")
+            time.sleep(AROUND_SECONDS)
+            act()
+            time.sleep(AROUND_SECONDS)
+
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(acting)
+            asyncio.run(self.run(lambda: not done.done()))
+            done.result()
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=f"{self.url}/api/v1", timeout=20, headers=headers)
+
+    async def run(self, goes_on: Callable[[], bool]) -> None:
+        """Sends orders at an even pace for as long as it goes on, while the drivers listen."""
+        async with self.client() as client, asyncio.TaskGroup() as group:
+            drivers = [group.create_task(self._listen(f"driver{number}")) for number in range(self.drivers)]
+            while self.opened < self.drivers:
+                await asyncio.sleep(0.1)
+            begun, orders = time.monotonic(), []
+            while goes_on():
+                orders.append(group.create_task(self._order(client)))
+                due = begun + len(orders) / self.orders_per_second
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.gather(*orders)
+            for driver in drivers:
+                driver.cancel()
+
+    async def _order(self, client: httpx.AsyncClient) -> None:
+        customer = f"customer-{uuid4().hex[:12]}"
         headers = token(self.secret, "customer", customer) | {"X-Idempotency-Key": uuid4().hex}
-        body = scenes.body()
+        sent = Sent(customer, headers)
+        self.sent.append(sent)
         try:
-            answer = await client.post("/orders", json=body, headers=headers)
-            said = answer.json()
-            order = said.get("data", {}).get("order", {}).get("id") or said.get("error", {}).get(
-                "message", ""
-            )
-            self.answers[customer] = (body, headers, answer.status_code, order)
+            sent.order = await _order_again(client, sent)
         except httpx.HTTPError as error:
-            self.answers[customer] = (body, headers, 0, type(error).__name__)
+            sent.first = sent.first or type(error).__name__
 
     async def _listen(self, driver: str) -> None:
         headers = token(self.secret, "driver", driver)
@@ -91,22 +124,56 @@ class Load:
         about |= {"vehicleType": "TRUCK", "vehicleSubtype": "TATA_ACE"}
         place = scenes.body()["pickup"]
         here = {"locations": [{name: place[name] for name in ("latitude", "longitude")}]}
-        async with httpx.AsyncClient(base_url=f"{self.url}/api/v1", timeout=20, headers=headers) as client:
-            (await client.put("/drivers/me", json=about)).raise_for_status()
-            (await client.put("/drivers/me/availability", json={"available": True})).raise_for_status()
-            (await client.post("/drivers/me/locations", json=here)).raise_for_status()
+        async with self.client(**headers) as client:
+            for method, path, sent in (
+                ("PUT", "/drivers/me", about),
+                ("PUT", "/drivers/me/availability", {"available": True}),
+                ("POST", "/drivers/me/locations", here),
+            ):
+                _, last = await _ask(client, method, path, sent)
+                last.raise_for_status()
+
+    def firsts(self) -> str:
+        """How many first answers were which. Raises ``AssertionError`` if the contract has no such answer."""
+        found = Counter(each.first for each in self.sent)
+        assert set(found) <= ALLOWED, found
+        return ", ".join(f"{number} of {len(self.sent)} {words}" for words, number in found.most_common())
+
+    async def lost(self) -> list[str]:
+        """Customers whose order is not there, or is another one under the same key."""
+        async with self.client() as client:
+            at_once = asyncio.Semaphore(8)
+
+            async def is_lost(sent: Sent) -> bool:
+                async with at_once:
+                    again = await _order_again(client, sent)
+                    seen = await client.get(f"/orders/{sent.order}", headers=sent.headers)
+                return not sent.order or again != sent.order or seen.status_code != 200
+
+            missing = await asyncio.gather(*map(is_lost, self.sent))
+        return [sent.customer for sent, is_missing in zip(self.sent, missing, strict=True) if is_missing]
 
 
-def lost(load: Load) -> list[str]:
-    """Customers whose order is not there, or is another one under the same key."""
-    missing = []
-    with httpx.Client(base_url=f"{load.url}/api/v1", timeout=20) as client:
-        for customer, (body, headers, status, order) in load.answers.items():
-            if status not in (201, 202):
-                continue
-            again = client.post("/orders", json=body, headers=headers)
-            seen = client.get(f"/orders/{order}", headers=headers)
-            same = again.json().get("data", {}).get("order", {}).get("id") == order
-            if not same or seen.status_code != 200:
-                missing.append(customer)
-    return missing
+async def _ask(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+    headers: dict[str, str] | None = None,
+) -> tuple[httpx.Response, httpx.Response]:
+    """The first and the last answer; a 503 with `Retry-After` is repeated as it was, as apps do."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    first = last = await client.request(method, path, json=body, headers=headers)
+    while last.status_code == 503 and "Retry-After" in last.headers and time.monotonic() < deadline:
+        await asyncio.sleep(float(last.headers["Retry-After"]))
+        last = await client.request(method, path, json=body, headers=headers)
+    return first, last
+
+
+async def _order_again(client: httpx.AsyncClient, sent: Sent) -> str:
+    """Sends an order, and says which id it has now; the first answer of all is noted."""
+    first, last = await _ask(client, "POST", "/orders", sent.body, sent.headers)
+    refused = "503 with Retry-After" if "Retry-After" in first.headers else "503"
+    sent.first = sent.first or (refused if first.status_code == 503 else str(first.status_code))
+    found: str = last.json()["data"]["order"]["id"] if last.status_code in (201, 202) else ""
+    return found

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Stack:
             name: secrets.token_hex(32)
             for name in ("POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "REDIS_PASSWORD", "JWT_SECRET")
         }
+        self.over: list[str] = []
         port, flower = ports.free(), ports.free()
         self.url = f"http://127.0.0.1:{port}"
         programs = self.directory / "programs/usr"
@@ -41,6 +43,8 @@ class Stack:
             **self.secrets,
             "PATH": f"{programs}/sbin:{programs}/bin:{os.environ.get('PATH', os.defpath)}",
             "HOME": str(self.directory),
+            # A `.env` of this checkout is not read.
+            "COMPOSE_ENV_FILES": "/dev/null",
             "DOCKER_HOST": f"unix://{self.directory}/docker.sock",
             "DOCKER_CONFIG": str(self.directory / "config"),
             "FLOWER_BASIC_AUTH": f"ops:{self.secrets['JWT_SECRET']}",
@@ -49,6 +53,11 @@ class Stack:
             "ORDERS_PER_MINUTE": "0",
             "ORDER_TTL_SECONDS": str(ORDER_TTL_SECONDS),
         }
+
+    def holds(self, figure: str, found: float, most: float) -> None:
+        """A figure of an idle machine. What is above is named at the end, and is a failure of a timed run."""
+        if found > most:
+            self.over.append(f"{figure}: {found:.1f}, not {most}")
 
     def script(self, name: str, *arguments: str) -> str:
         """What a shell script beside this file prints; the engine outlives the script that starts it."""
@@ -63,20 +72,37 @@ class Stack:
         """Lets `docker` find compose and buildx."""
         shutil.copytree(self.directory / PLUGINS, self.directory / "config/cli-plugins")
 
-    def docker(self, *words: str) -> str:
-        """What a command of `docker` prints. Raises ``RuntimeError`` with what it complains about."""
-        options: dict[str, Any] = {"cwd": ROOT, "env": self.environment, "timeout": STEP_SECONDS}
-        command = ["docker", *words]
-        said: subprocess.CompletedProcess[str] = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **options
-        )
+    def _call(self, command: list[str], **more: str) -> str:
+        said = subprocess.run(
+            command, cwd=ROOT, env=self.environment | more, timeout=STEP_SECONDS, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True,
+        )  # fmt: skip
         if said.returncode:
-            raise RuntimeError(f"docker {' '.join(words)}: {said.stderr.strip()[-2000:]}")
+            raise RuntimeError(f"{' '.join(command)}: {said.stderr.strip()[-2000:]}")
         return said.stdout
 
+    def docker(self, *words: str) -> str:
+        """What a command of `docker` prints. Raises ``RuntimeError`` with what it complains about."""
+        return self._call(["docker", *words])
+
     def compose(self, *words: str) -> str:
-        """As `docker`; a `.env` of this checkout is not read."""
-        return self.docker("compose", "--env-file", "/dev/null", *words)
+        return self.docker("compose", *words)
+
+    def deploy(self, name: str, *arguments: str, **more: str) -> str:
+        """As `docker`, for a script of `deploy/` with more in its environment."""
+        return self._call([str(ROOT / "deploy" / name), *arguments], **more)
+
+    def sql(self, statement: str) -> list[str]:
+        """The lines that Postgres answers."""
+        psql = (
+            "psql",
+            "--username=weelo_owner",
+            "--dbname=weelo",
+            "--no-psqlrc",
+            "--tuples-only",
+            "--no-align",
+        )
+        return self.compose("exec", "-T", "postgres", *psql, f"--command={statement}").split()
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """What the engine knows of each container that runs, of one service or of all."""
@@ -91,13 +117,15 @@ class Stack:
     def cpu_seconds(self) -> float:
         """Processor time that the containers which run have taken, their health checks with them."""
         socket = httpx.HTTPTransport(uds=f"{self.directory}/docker.sock")
-        taken = 0
-        with httpx.Client(transport=socket, base_url="http://engine") as engine:
-            for container in self.containers():
+        with httpx.Client(transport=socket, base_url="http://engine") as engine, ThreadPoolExecutor() as pool:
+
+            def taken(container: dict[str, Any]) -> int:
                 query = {"stream": "false", "one-shot": "true"}
                 figures = engine.get(f"/containers/{container['Id']}/stats", params=query).json()
-                taken += figures["cpu_stats"]["cpu_usage"]["total_usage"]
-        return float(taken) / 1e9
+                return int(figures["cpu_stats"]["cpu_usage"]["total_usage"])
+
+            # The engine takes a second for each.
+            return sum(pool.map(taken, self.containers())) / 1e9
 
     def is_ready(self) -> bool:
         """Whether `/ready` is green through nginx."""

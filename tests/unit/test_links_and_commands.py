@@ -35,6 +35,7 @@ PACKAGES = {
     "faults": "tests/faults",
     "fuzz": "tests/fuzz",
     "conform": "tests/conform",
+    "containers": "tests/containers",
     "soak": "tests/faults",
     "crowd": "tests/faults",
     "console-soak": "tests/soak",
