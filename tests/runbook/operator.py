@@ -42,6 +42,8 @@ class Operator:
     def kill(self, part: str) -> None:
         """Ends a part with all below it, frozen or not."""
         if server := self._server(part):
+            for pid in _family(server.pid) if server.pid else ():
+                os.kill(pid, signal.SIGKILL)
             server.kill()
         elif self.system.processes[part].poll() is None:
             os.killpg(self.system.processes[part].pid, signal.SIGKILL)

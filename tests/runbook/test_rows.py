@@ -34,44 +34,33 @@ class State:
     said: str = ""
 
 
+def _store(name: str, harm: Callable[[Operator], None]) -> State:
+    return State(name, harm, f'weelo_up{{part="{name}"}}', "0.0", "away")
+
+
+def _worker(queue: str, harm: Callable[[Operator], None]) -> State:
+    return State(
+        "worker", harm, f'weelo_worker_up{{queue="{queue}"}}', "0.0", f"no worker for the queue {queue}"
+    )
+
+
+def _beat(harm: Callable[[Operator], None]) -> State:
+    return State("beat", harm, "weelo_last_sweep_age_seconds", "+Inf", "no sweep has run")
+
+
 LONG = {
-    "Postgres away": State(
-        "postgres", lambda to: to.kill("postgres"), 'weelo_up{part="postgres"}', "0.0", "away"
-    ),
-    "Redis frozen": State("redis", lambda to: to.freeze("redis"), 'weelo_up{part="redis"}', "0.0", "away"),
-    "orders stopped": State(
-        "worker",
-        lambda to: to.kill("orders"),
-        'weelo_worker_up{queue="orders"}',
-        "0.0",
-        "no worker for the queue orders",
-    ),
-    "sweeps stopped": State(
-        "worker",
-        lambda to: to.kill("sweeps"),
-        'weelo_worker_up{queue="sweeps"}',
-        "0.0",
-        "no worker for the queue sweeps",
-    ),
-    "beat stopped": State(
-        "beat", lambda to: to.kill("beat"), "weelo_last_sweep_age_seconds", "+Inf", "no sweep has run"
-    ),
+    "Postgres away": _store("postgres", lambda operator: operator.kill("postgres")),
+    "Redis frozen": _store("redis", lambda operator: operator.freeze("redis")),
+    "beat stopped": _beat(lambda operator: operator.kill("beat")),
 }
 BY_HAND = {
-    "Postgres frozen": State(
-        "postgres", lambda to: to.freeze("postgres"), 'weelo_up{part="postgres"}', "0.0", "away"
-    ),
-    "Redis away": State("redis", lambda to: to.kill("redis"), 'weelo_up{part="redis"}', "0.0", "away"),
-    "orders frozen": State(
-        "worker",
-        lambda to: to.freeze("orders"),
-        'weelo_worker_up{queue="orders"}',
-        "0.0",
-        "no worker for the queue orders",
-    ),
-    "beat frozen": State(
-        "beat", lambda to: to.freeze("beat"), "weelo_last_sweep_age_seconds", "+Inf", "no sweep has run"
-    ),
+    "orders stopped": _worker("orders", lambda operator: operator.kill("orders")),
+    "sweeps stopped": _worker("sweeps", lambda operator: operator.kill("sweeps")),
+    "Postgres frozen": _store("postgres", lambda operator: operator.freeze("postgres")),
+    "Redis away": _store("redis", lambda operator: operator.kill("redis")),
+    "orders frozen": _worker("orders", lambda operator: operator.freeze("orders")),
+    "sweeps frozen": _worker("sweeps", lambda operator: operator.freeze("sweeps")),
+    "beat frozen": _beat(lambda operator: operator.freeze("beat")),
 }
 
 
