@@ -21,8 +21,8 @@ RECONNECT_SECONDS = 0.1
 AROUND_SECONDS = 2.0
 # As long as a client goes on with an order that is refused for now.
 PATIENCE_SECONDS = 30.0
-# What a first answer may be while parts are killed or replaced. 409: nginx has left a server that did not answer in
-# time, or was killed, while it held the customer's lock; on an idle machine there is none.
+# What a first answer may be while parts are killed or replaced. 409: nginx has left a server that was killed
+# or did not answer in time, while it held the lock of the customer.
 ALLOWED = {"201", "202", "503 with Retry-After", "409 with Retry-After"}
 REPEATED = (409, 503)
 

@@ -48,6 +48,7 @@ def released(stack: Stack) -> str:
     firsts = load.firsts()
     assert not (missing := asyncio.run(load.lost())), missing
     assert load.gaps, "no socket was cut"
+    stack.holds("first answers 409", load.but("201", "202", "503 with Retry-After"), 0)
     stack.holds(f"sockets cut of {load.drivers}", len(load.gaps), load.drivers)
     stack.holds("s until a cut socket is back", max(load.gaps), 5)
     sockets = f"{load.drivers} sockets cut {len(load.gaps)} times in all, back within {max(load.gaps):.1f} s"
