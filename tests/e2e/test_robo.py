@@ -202,7 +202,7 @@ def test_a_stop_sends_everybody_home_and_a_running_trip_to_its_end(scene: Scene,
     answer = second.order(body(vehicle=scene.vehicle), X_Weelo_Test="accept=0,drive=fast")
     driving = f"/orders/{answer.json()['data']['order']['id']}"
     until(lambda: second.http.get(driving).json()["data"]["order"]["status"] == "in_progress")
-    scene.robots.stop(within=20)
+    scene.robots.stop(within=45)
     assert scene.gone()
     assert second.http.get(driving).json()["data"]["order"]["status"] == "completed"
     assert scene.offers(waiting) == ["withdrawn"]
