@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tools.bench import open_loop
@@ -24,9 +25,10 @@ from tools.bench.checkout import Checkout, commit_of
 from tools.bench.city import City
 from tools.bench.comparison import Limit, compared, table
 from tools.bench.loop import Loop
+from tools.bench.profile import Process, picture
 
 CASES = ("cost", "capacity")
-RATES = (50, 100, 200)
+RATES = (25, 50, 100, 200)
 CAPACITY = "capacity, orders/s"
 LIMITS = {
     CAPACITY: Limit(0.9, at_least=True),
@@ -154,6 +156,7 @@ def arguments() -> argparse.Namespace:
     )
     add("--quick", action="store_true", help="a look at one round with short steps, about three minutes")
     add("--json", type=Path, help="write every round here, as in tools/bench/results/name.json")
+    add("--svg", type=Path, help="draw the cost by process here")
     return parser.parse_args()
 
 
@@ -180,10 +183,22 @@ def main() -> int:
     lines = compared(reference.values, ours.values, LIMITS)
     print(f"\nreference {reference.checkout.commit[:10]}, ours {ours.checkout.commit[:10]}")
     print(f"medians of {plan.rounds} rounds in turn\n\n{table(lines)}")
+    if wanted.svg:
+        sides = (reference, ours)
+        processes = [_processes(side, rate) for rate in plan.rates for side in sides]
+        wanted.svg.write_text(picture(processes, "CPU-ms an order by process, medians"))
     if wanted.json:
         wanted.json.parent.mkdir(parents=True, exist_ok=True)
         wanted.json.write_text(json.dumps(_plain(reference, ours), indent=1) + "\n")
     return 0 if all(line.holds for line in lines) else 1
+
+
+def _processes(side: Side, rate: int) -> Process:
+    """The cost at this rate as one bar of the picture, a piece for each kind of process."""
+    begin, end = f"cost at {rate}/s of ", ", CPU-ms"
+    parts = {name[len(begin) : -len(end)]: values for name, values in side.values.items() if begin in name}
+    ordered = sorted(((kind, median(values)) for kind, values in parts.items()), key=lambda part: -part[1])
+    return Process(f"{side.checkout.commit[:7]} {rate}/s", dict(ordered))
 
 
 def _plain(reference: Side, ours: Side) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def profile(site: Site, rate: float, seconds: float, directory: Path) -> list[Pr
         raw = directory / f"{pid}.raw"
         parts = shares(raw.read_text().splitlines()) if raw.exists() else {kind: 1.0}
         found[kind].update({stage: share * ms for stage, share in parts.items()})
-    return [Process(kind, dict(stages.most_common())) for kind, stages in found.items()]
+    processes = [Process(kind, dict(stages.most_common())) for kind, stages in found.items()]
+    return sorted(processes, key=lambda each: -each.total)
 
 
 def _forget_figures(site: Site) -> None:
@@ -161,7 +162,7 @@ def table(processes: Sequence[Process]) -> str:
     """CPU-ms an order of each process, and of each of its stages from 1 % on."""
     whole = sum(each.total for each in processes)
     lines = [f"\nCPU-ms an order: {whole:.2f}"]
-    for each in sorted(processes, key=lambda each: -each.total):
+    for each in processes:
         lines.append(f"{each.name:28} {each.total:6.2f}  {100 * each.total / whole:3.0f} %")
         if len(each.stages) > 1:
             parts = [(stage, ms) for stage, ms in each.stages.items() if ms >= whole / 100]
@@ -170,11 +171,10 @@ def table(processes: Sequence[Process]) -> str:
 
 
 def picture(processes: Sequence[Process], title: str) -> str:
-    """The same as SVG: a bar for each process, a piece for each stage."""
+    """The same as SVG: a bar for each process in the order given, a piece for each stage."""
     scale = WIDTH / max(each.total for each in processes)
     drawn = [f'<text x="12" y="24" font-size="15">{escape(title)}</text>']
-    ordered = sorted(processes, key=lambda each: -each.total)
-    for row, each in enumerate(ordered):
+    for row, each in enumerate(processes):
         left, top = float(LEFT), 44 + row * 2 * BAR
         drawn.append(f'<text x="12" y="{top + 22}">{escape(each.name)} {each.total:.2f}</text>')
         for number, (stage, ms) in enumerate(each.stages.items()):
@@ -189,7 +189,7 @@ def picture(processes: Sequence[Process], title: str) -> str:
         if len(each.stages) > 1:
             listed = " · ".join(f"{stage} {ms:.2f}" for stage, ms in each.stages.items() if ms >= LISTED_MS)
             drawn.append(f'<text x="{LEFT}" y="{top + BAR + 15}" font-size="10">{escape(listed)}</text>')
-    size = f"{LEFT + WIDTH + 20} {60 + len(ordered) * 2 * BAR}"
+    size = f"{LEFT + WIDTH + 20} {60 + len(processes) * 2 * BAR}"
     style = 'font-family="Helvetica, Arial, sans-serif" font-size="12"'
     ground = '<rect width="100%" height="100%" fill="#fff"/>'
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" {style}>'
