@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import text
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from models import db, live
@@ -658,6 +658,9 @@ def test_a_stopping_server_says_going_away_at_once_and_saves_positions(web: Syst
         process.send_signal(signal.SIGTERM)
         assert [closed(app), closed(customer)] == [1001, 1001]
         assert time.monotonic() - before < 2
+        # It goes on accepting for a moment: what it would close at once it does not open.
+        with pytest.raises((InvalidStatus, OSError)), joined(url, sub="later"):
+            pass
         assert process.wait(6) == 0
         with db.transaction() as connection:
             saved = connection.execute(text("SELECT last_latitude FROM drivers WHERE id = 'dev'"))

@@ -14,7 +14,7 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
 
 from models import settings
-from models.errors import RateLimitExceeded
+from models.errors import RateLimitExceeded, ServiceUnavailable
 from models.live import mailbox
 from web import guards
 from web.http import client_address, parsing, request_counters
@@ -144,6 +144,9 @@ def _admit() -> Visitor:
     Browsers send the token as the subprotocols `bearer, <JWT>`. Token, role and `Origin` are checked before
     the upgrade.
     """
+    if _leaving.is_set():
+        # It would be cut at once; a balancer asks another server instead.
+        raise ServiceUnavailable("This server is going away; connect again.")
     if not _from_allowed_origin():
         raise Forbidden("Sockets may not be opened from this origin.")
     caller = guards.admit(_named_in)
