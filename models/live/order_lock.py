@@ -68,22 +68,17 @@ class HeldLocks:
     def ensure_released(self) -> None:
         """Releases them if that pipeline failed; without Redis they expire."""
         try:
-            released = self._released()
+            self._released()
         except RedisError:
-            released = self._release_alone()
-        for claim, done in zip(self._claims, released, strict=False):
-            if done:
-                _log("lock released", claim)
+            self._release_alone()
 
-    def _release_alone(self) -> list[int]:
+    def _release_alone(self) -> None:
         pipeline = live.Pipeline()
         self.release(pipeline)
         try:
             pipeline.execute()
         except RedisError:
             log.warning("locks left to expire", customers=len(self._claims))
-            return []
-        return self._released()
 
 
 def take(claims: Sequence[Claim], pipeline: live.Pipeline) -> HeldLocks:
@@ -112,17 +107,15 @@ def _take_over(claims: Sequence[Claim], pipeline: live.Pipeline) -> set[Claim]:
         return set(claims)
     ours = {claim for claim, *done in answers if any(done)}
     for claim in claims:
-        _log("lock taken" if claim in ours else "lock refused", claim)
+        if claim not in ours:
+            names = {"order_id": claim.token, "request_id": claim.request_id}
+            log.info("lock refused", customer_id=claim.customer_id, **names)
     return ours
 
 
 def release_all(claims: Sequence[Claim]) -> None:
     """Releases the locks that these tokens still hold; without Redis they expire."""
     HeldLocks(claims).ensure_released()
-
-
-def _log(event: str, claim: Claim) -> None:
-    log.info(event, customer_id=claim.customer_id, order_id=claim.token, request_id=claim.request_id)
 
 
 def release_quietly(customer_id: str, token: str) -> None:
