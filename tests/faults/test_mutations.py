@@ -3,21 +3,19 @@
 The mutations are made in a copy of the tree, or in the database of the run.
 """
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg2
 import pytest
 
-from tests.conftest import ROOT
 from tests.faults.fleet import Fleet
+from tests.faults.mutated import mutated
 from tests.faults.run import SETTINGS, Plan, Report, run
 from tests.faults.table import lines
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
-PARTS = ("models", "workers", "tasks", "web", "server", "gunicornconfig.py", "celeryconfig.py", "Procfile")
 CHILD = "pool child killed"
 # An order that its customer cancels while nobody is at it is not lost: most of them would be.
 NOBODY = 0.0
@@ -35,21 +33,6 @@ PLAIN_DEL = (
     "live.Call(script, [key(claim.customer_id)], [claim.token]) for claim",
     '("DEL", key(claim.customer_id)) for claim',
 )
-
-
-def mutated(directory: Path, *changes: tuple[str, str, str]) -> Path:
-    """A copy of the product with these replacements in its files."""
-    for part in PARTS:
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, directory / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            directory.mkdir(exist_ok=True)
-            shutil.copy(ROOT / part, directory / part)
-    for name, old, new in changes:
-        text = (directory / name).read_text()
-        assert text.count(old) == 1, f"{name} has changed: update this mutation"
-        (directory / name).write_text(text.replace(old, new))
-    return directory
 
 
 def short_run(

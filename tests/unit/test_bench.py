@@ -9,7 +9,8 @@ import time
 import pytest
 
 from models import geo
-from tools.bench import cpu, nearest
+from tests.conftest import ROOT
+from tools.bench import cpu, nearest, pieces
 from tools.bench.arrivals import CONNECTIONS, Arrivals, evenly
 from tools.bench.figures import Figure, costs, percentile
 from tools.bench.http import Connection, Record, request
@@ -173,3 +174,9 @@ def test_an_arrival_that_finds_connections_busy_takes_the_next_free_one(server: 
         loop.close()
         for peer in peers:
             peer.close()
+
+
+@pytest.mark.parametrize("piece", pieces.PIECES)
+def test_each_piece_that_the_bench_takes_out_is_there(piece: str) -> None:
+    for name, old, _ in pieces.PIECES[piece]:
+        assert (ROOT / name).read_text().count(old) == 1, f"{name} has changed: update tools/bench/pieces.py"

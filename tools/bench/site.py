@@ -22,13 +22,16 @@ WEB_PROCESSES = 2
 class Site(Fleet):
     """Started by :meth:`begin`, ended by :meth:`stop`. ``secret`` signs the tokens.
 
-    ``without`` leaves processes of the Procfile out (``flower`` for a machine without a look into queues).
+    ``without`` leaves processes of the Procfile out (``flower`` for a machine without a look into queues);
+    ``root`` is the tree that runs.
     """
 
-    def __init__(self, directory: Path, ttl_seconds: int, without: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, directory: Path, ttl_seconds: int, without: tuple[str, ...] = (), root: Path = ROOT
+    ) -> None:
         self.secret = secrets.token_urlsafe(32)
         super().__init__(
-            ROOT,
+            root,
             directory,
             APP_ENV="production",
             HOST=ports.LOOPBACK,
