@@ -113,12 +113,12 @@ def on_exit(server: Any) -> None:
 
 
 def pre_fork(server: Any, worker: "GeventWorker") -> None:
-    there = sorted(server.WORKERS.values(), key=lambda each: each.age)
-    taken = {each.slot for each in there}
+    there = sorted(server.WORKERS.values(), key=lambda worker: worker.age)
+    taken = {worker.slot for worker in there}
     worker.slot = next((slot for slot in range(_roles.count) if slot not in taken), None)
     # After a reload the youngest stay.
     staying = there[len(there) - server.num_workers + 1 :] if len(there) >= server.num_workers else there
-    worker.role = next_role(server.num_workers, (each.role for each in staying))
+    worker.role = next_role(server.num_workers, (worker.role for worker in staying))
 
 
 def post_fork(server: Any, worker: "GeventWorker") -> None:

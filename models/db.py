@@ -295,5 +295,5 @@ def forget_connections() -> None:
 
 def dispose(close: bool = True) -> None:
     """Drops all connections; new ones are made at the next use."""
-    for each in ENGINES:
-        each().dispose(close=close)
+    for cached_engine in ENGINES:
+        cached_engine().dispose(close=close)

@@ -123,12 +123,18 @@ def add_all(connection: Connection, notices: Sequence[Notice]) -> list[Followup]
     if not notices:
         return []
     rows = [
-        {"order_id": each.order_id, "body": body(wave=each.wave) if each.wave else body(each.messages)}
-        for each in notices
+        {
+            "order_id": notice.order_id,
+            "body": body(wave=notice.wave) if notice.wave else body(notice.messages),
+        }
+        for notice in notices
     ]
-    values = {"ids": [each.order_id for each in notices], "followups": orjson.dumps(rows).decode()}
+    values = {"ids": [notice.order_id for notice in notices], "followups": orjson.dumps(rows).decode()}
     found = {str(row.order_id): row for row in connection.execute(INSERT_ALL, values)}
-    return [written(found[each.order_id], each.order_id, each.messages, wave=each.wave) for each in notices]
+    return [
+        written(found[notice.order_id], notice.order_id, notice.messages, wave=notice.wave)
+        for notice in notices
+    ]
 
 
 def written(

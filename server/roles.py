@@ -60,4 +60,4 @@ class Roles:
         """How late the quickest process of this role is (s); infinite when none is alive."""
         since = time.monotonic() - SILENT_SECONDS
         rows = zip(self._roles, self._heard, self._lags, strict=True)
-        return min((lag for each, heard, lag in rows if each == role and heard > since), default=inf)
+        return min((lag for taken, heard, lag in rows if taken == role and heard > since), default=inf)

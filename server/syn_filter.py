@@ -35,7 +35,9 @@ def dropped_syn(listening: Any) -> Iterator[None]:
     if sys.platform != "linux":
         yield
         return
-    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *each) for each in DROP_SYN))
+    instructions = ctypes.create_string_buffer(
+        b"".join(struct.pack("HBBI", *instruction) for instruction in DROP_SYN)
+    )
     program = struct.pack("HL", len(DROP_SYN), ctypes.addressof(instructions))
     with suppress(OSError):
         listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)

@@ -88,9 +88,14 @@ def _messages(followup: Followup) -> Iterator[Message]:
 
 def complete(followups: Sequence[Followup]) -> list[Followup]:
     """Makes the messages of waves again, with three statements for all of them."""
-    waves = {each.id: (each.order_id, each.wave) for each in followups if each.wave is not None}
+    waves = {
+        followup.id: (followup.order_id, followup.wave) for followup in followups if followup.wave is not None
+    }
     made = dict(zip(waves, offering.broadcasts(list(waves.values())), strict=True)) if waves else {}
-    return [replace(each, messages=made[each.id]) if each.id in made else each for each in followups]
+    return [
+        replace(followup, messages=made[followup.id]) if followup.id in made else followup
+        for followup in followups
+    ]
 
 
 def overdue(limit: int) -> list[Followup]:

@@ -55,7 +55,9 @@ def check_frame(role: str, direction: str, frame: Any) -> None:
 
 
 def _hold(document: Document, schema: Document, value: Any) -> None:
-    components = {"schemas": {name: _closed(one) for name, one in document["components"]["schemas"].items()}}
+    components = {
+        "schemas": {name: _closed(shape) for name, shape in document["components"]["schemas"].items()}
+    }
     root = schema | {"components": components}
     errors = list(Draft202012Validator(root, format_checker=FormatChecker()).iter_errors(value))
     assert not errors, "\n".join(f"{error.json_path}: {error.message}" for error in errors) + f"\n{value}"
@@ -64,7 +66,7 @@ def _hold(document: Document, schema: Document, value: Any) -> None:
 def _closed(schema: Any) -> Any:
     """The schema without room for fields that nobody has documented."""
     if isinstance(schema, list):
-        return [_closed(one) for one in schema]
+        return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     found = {name: _closed(value) for name, value in schema.items()}

@@ -54,7 +54,7 @@ class Launched:
         """Sends what Ctrl-C sends; how many seconds the stop took."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(30)
-        [line] = [one for one in self.log.read_text().splitlines() if "stopped in" in one]
+        [line] = [line for line in self.log.read_text().splitlines() if "stopped in" in line]
         return float(line.rpartition("stopped in ")[2].removesuffix(" s"))
 
     def answers(self) -> bool:

@@ -38,9 +38,9 @@ class Settled:
         if key in self._fixed and not isinstance(found, dict | list):
             return self._fixed[key]
         if isinstance(found, dict):
-            return {field: self.value(one, field) for field, one in found.items()}
+            return {field: self.value(value, field) for field, value in found.items()}
         if isinstance(found, list):
-            return [self.value(one, key) for one in self._ours(found)]
+            return [self.value(item, key) for item in self._ours(found)]
         if isinstance(found, str):
             return self._text(found, key)
         if key == "id" and isinstance(found, int):

@@ -61,9 +61,9 @@ def every() -> dict[str, str]:
 def _modules() -> Iterator[Any]:
     for package in PACKAGES:
         root = importlib.import_module(package)
-        for one in pkgutil.walk_packages(root.__path__, f"{package}."):
-            if not one.name.startswith(NOT_IMPORTED):
-                yield importlib.import_module(one.name)
+        for module in pkgutil.walk_packages(root.__path__, f"{package}."):
+            if not module.name.startswith(NOT_IMPORTED):
+                yield importlib.import_module(module.name)
 
 
 def _statements(value: Any) -> Iterator[tuple[str, str]]:
@@ -72,8 +72,8 @@ def _statements(value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, Prepared):
         yield "", value.sql
     elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from ((f"[{key}]{deeper}", sql) for deeper, sql in _statements(each))
+        for key, inner in value.items():
+            yield from ((f"[{key}]{deeper}", sql) for deeper, sql in _statements(inner))
 
 
 def _parts(sql: str) -> list[str]:
@@ -103,8 +103,8 @@ def hidden() -> list[str]:
 
 
 def _makes_one_and_runs_it(function: ast.FunctionDef) -> bool:
-    calls = [one for one in ast.walk(function) if isinstance(one, ast.Call)]
-    runs = [one for one in calls if isinstance(one.func, ast.Attribute) and one.func.attr == "execute"]
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    runs = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "execute"]
     return any(
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Name)
@@ -157,7 +157,7 @@ def reads_too_much(plan: dict[str, Any], known: Mapping[str, Index], tables: fro
 
 def _scan(part: dict[str, Any], known: Mapping[str, Index]) -> list[str]:
     if part["Node Type"] in ("BitmapAnd", "BitmapOr"):
-        return [one for below in part["Plans"] for one in _scan(below | {"Filter": part["Filter"]}, known)]
+        return [scan for below in part["Plans"] for scan in _scan(below | {"Filter": part["Filter"]}, known)]
     name = part["Index Name"]
     if name not in known:
         return []
@@ -165,7 +165,7 @@ def _scan(part: dict[str, Any], known: Mapping[str, Index]) -> list[str]:
     if not _bound(columns[0], condition, "<|>|<=|>=|="):
         # Postgres 18 skips through an index whose first column has no condition, one value after the other.
         return [f"all of {name}"]
-    narrow = any(_bound(one, condition, "=") for one in columns if one in FEW_ROWS or name in OF_NOW)
+    narrow = any(_bound(column, condition, "=") for column in columns if column in FEW_ROWS or name in OF_NOW)
     if part.get("Filter") and not narrow:
         return [f"{name} by {condition}, and leaves out by {part['Filter']}"]
     return []

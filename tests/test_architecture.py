@@ -69,11 +69,13 @@ def test_no_worker_calls_back_into_tasks() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-                written = [ast.unparse(each.annotation) for each in parameters if each.annotation]
-                found |= {node.name for each in written if "Callable" in each}
+                written = [
+                    ast.unparse(parameter.annotation) for parameter in parameters if parameter.annotation
+                ]
+                found |= {node.name for annotation in written if "Callable" in annotation}
             elif isinstance(node, ast.ClassDef):
-                fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
-                found |= {node.name for each in fields if "Callable" in ast.unparse(each.annotation)}
+                fields = [field for field in node.body if isinstance(field, ast.AnnAssign)]
+                found |= {node.name for field in fields if "Callable" in ast.unparse(field.annotation)}
     assert found == TAKE_FUNCTIONS
 
 
@@ -98,7 +100,11 @@ def private_uses(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             used |= {*(node.module or "").split("."), *(alias.name for alias in node.names)}
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr"):
-            used |= {ast.literal_eval(each) for each in node.args[1:2] if isinstance(each, ast.Constant)}
+            used |= {
+                ast.literal_eval(argument)
+                for argument in node.args[1:2]
+                if isinstance(argument, ast.Constant)
+            }
     return {name for name in used if re.match("_[a-z]", name)} - DOCUMENTED
 
 
@@ -224,7 +230,9 @@ def test_every_key_stands_in_the_key_table() -> None:
     for path in [*sources(*LAYERS), *(ROOT / "models/live/lua").glob("*.lua")]:
         for key in re.findall(r"""f?["']([a-z]+(?::[a-z]+)*:)(?:\{|["'])""", path.read_text()):
             if key.split(":")[0] in FIRST_WORDS:
-                assert any(one.startswith(key) or key.startswith(one) for one in known), f"{path}: {key}"
+                assert any(prefix.startswith(key) or key.startswith(prefix) for prefix in known), (
+                    f"{path}: {key}"
+                )
 
 
 def test_every_key_has_a_time_to_live_or_a_reason() -> None:

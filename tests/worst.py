@@ -17,8 +17,8 @@ MARKS = "\u0334\u0316\u0301"
 
 def repeated(part: str, size: int, between: str = "") -> str:
     """As many of these as fit into ``size`` bytes."""
-    each = len((part + between).encode())
-    return between.join([part] * (size // each))
+    length = len((part + between).encode())
+    return between.join([part] * (size // length))
 
 
 def names(size: int, value: str = "0") -> str:
@@ -82,7 +82,7 @@ def fields(model: type[BaseModel]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         yield name
         for inner, many in _models(field.annotation, many=False):
-            yield from (f"{name}{'[]' if many else ''}.{each}" for each in fields(inner))
+            yield from (f"{name}{'[]' if many else ''}.{below}" for below in fields(inner))
 
 
 def _models(annotation: Any, many: bool) -> Iterator[tuple[type[BaseModel], bool]]:

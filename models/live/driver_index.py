@@ -248,7 +248,7 @@ def _send(learnt: Sequence[tuple[str, Learnt]]) -> list[Moved]:
         return []
     keys = [_HEARD, _VEHICLES, *(f"driver:{driver_id}" for driver_id, _ in learnt)]
     args: list[bytes | str | int] = [DRIVER_TTL_SECONDS, INDEXED_TTL_SECONDS, TELL_MS]
-    args += chain.from_iterable(each for _, each in learnt)
+    args += chain.from_iterable(values for _, values in learnt)
     return [_moved(answer) for answer in call("driver_update", keys, args)]
 
 

@@ -176,7 +176,7 @@ def _areas(question: Question, radius_km: float) -> list[live.Command]:
     if abs(longitude) + math.degrees(math.asin(math.sin(angle) / math.cos(middle))) > 180:
         # Drivers beyond the antimeridian are nearer to the point where our parallel crosses it.
         centres.append(-math.copysign(180, longitude))
-    return [("GEOSEARCH", key, "FROMLONLAT", (each - 180) / 2, there, *circle) for each in centres]
+    return [("GEOSEARCH", key, "FROMLONLAT", (centre - 180) / 2, there, *circle) for centre in centres]
 
 
 def _east(latitude: float) -> float:

@@ -146,7 +146,7 @@ def end(person: str, fact: str) -> None:
 
 def published(payload: str) -> list[Live | Replaced]:
     """Reads what was published on a person's channel, a line for each message."""
-    return [_line(each) for each in payload.split("\n")]
+    return [_line(line) for line in payload.split("\n")]
 
 
 def _line(published: str) -> Live | Replaced:

@@ -48,9 +48,11 @@ def acquire(entrants: Sequence[Entrant]) -> list[Gate | RateLimited | CachedAnsw
     lasts_ms, allowed = configured.order_lock_seconds * 1000, configured.orders_per_minute
     calls = [
         live.Call(
-            script, _keys(each.customer_id, each.key), [each.order_id, lasts_ms, WINDOW_SECONDS, allowed]
+            script,
+            _keys(entrant.customer_id, entrant.key),
+            [entrant.order_id, lasts_ms, WINDOW_SECONDS, allowed],
         )
-        for each in entrants
+        for entrant in entrants
     ]
     return [_result(answer) for answer in live.run_all(calls)]
 

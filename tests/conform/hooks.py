@@ -50,7 +50,7 @@ class Tokens:
 
     def get(self, case: Case, _: schemathesis.AuthContext) -> str | None:
         security: list[dict[str, list[str]]] = case.operation.definition.raw["security"]
-        allowed = {role for one in security for role in one["token"]}
+        allowed = {role for scheme in security for role in scheme["token"]}
         own = next((role for role in ROLES if role in allowed), None)
         return own and TOKENS[ROLE or own]
 

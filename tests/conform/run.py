@@ -77,10 +77,10 @@ def run(
     company = Company(target.url, "conform")
     company.start()
     try:
-        for number, one in enumerate(itertools.cycle(plan)):
+        for number, planned in enumerate(itertools.cycle(plan)):
             if number >= len(plan) and (figures.requests.total() >= requests or figures.problems):
                 break
-            once(target, one, seed + number, figures, say)
+            once(target, planned, seed + number, figures, say)
     finally:
         company.end()
     figures.offered = company.offered
@@ -137,7 +137,7 @@ def lines(figures: Figures) -> list[str]:
     """The figures, to be read: a row for each role, then what was wrong."""
     rows = []
     for role, number in sorted(figures.requests.items()):
-        answered = sorted((status, n) for (one, status), n in figures.statuses.items() if one == role)
+        answered = sorted((status, n) for (known, status), n in figures.statuses.items() if known == role)
         rows.append(f"  {role:10}{number:>8}   " + ", ".join(f"{n} x {status}" for status, n in answered))
     asked = {route for route, _ in figures.routes}
     never = asked - {route for route, status in figures.routes if status < HTTPStatus.BAD_REQUEST}
@@ -147,5 +147,5 @@ def lines(figures: Figures) -> list[str]:
         f"  {'all':10}{figures.requests.total():>8}",
         f"{figures.offered} orders were offered to the driver meanwhile",
         f"of {len(asked)} routes, never did what it was asked: {', '.join(sorted(never)) or 'none'}",
-        *(f"problem: {one}" for one in figures.problems),
+        *(f"problem: {problem}" for problem in figures.problems),
     ]

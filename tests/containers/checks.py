@@ -28,7 +28,7 @@ def image(stack: Stack) -> str:
         for name in ("weelo", "python:3.13-slim")
     ]
     more = sizes[0] - sizes[1]
-    ids = {each["Image"] for each in stack.containers() if each["Config"]["Image"] == "weelo"}
+    ids = {container["Image"] for container in stack.containers() if container["Config"]["Image"] == "weelo"}
     assert more <= IMAGE_BYTES, more
     assert len(ids) == 1, ids
     layers = stack.docker("history", "--no-trunc", "weelo") + stack.docker("image", "inspect", "weelo")
@@ -37,7 +37,7 @@ def image(stack: Stack) -> str:
     code = "import importlib.metadata as m; print(*{each.name for each in m.distributions()})"
     names = stack.docker("run", "--rm", "weelo", "python", "-c", code).split()
     installed = {re.sub(r"[-_.]+", "-", name).lower() for name in names}
-    pinned = {each["name"] for each in components()}
+    pinned = {component["name"] for component in components()}
     assert installed <= pinned, installed - pinned
     return f"{more / 1e6:.1f} MB over its base, one id, no secret, {len(installed)} packages, all in the SBOM"
 
@@ -73,8 +73,8 @@ def _health(stack: Stack, name: str) -> str:
 
 def stopped_worker(stack: Stack) -> str:
     """A.5: one of several `orders` is stopped: that one is unhealthy, the others are not."""
-    first, *others = [each["Name"].strip("/") for each in stack.containers("orders")]
-    [frozen] = [each for each in stack.containers("orders") if each["Name"].strip("/") == first]
+    first, *others = [container["Name"].strip("/") for container in stack.containers("orders")]
+    [frozen] = [named for named in stack.containers("orders") if named["Name"].strip("/") == first]
     pids = stack.pids(frozen)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
@@ -145,7 +145,7 @@ def restarted_engine(stack: Stack) -> str:
 
 def stop(stack: Stack) -> str:
     """A.6: all containers stop in time, and each says that it ended as it should."""
-    names = [each["Name"].strip("/") for each in stack.containers()]
+    names = [container["Name"].strip("/") for container in stack.containers()]
     begun = time.monotonic()
     stack.compose("stop")
     took = time.monotonic() - begun

@@ -137,13 +137,13 @@ class Load:
 
     def firsts(self) -> str:
         """How many first answers were which. Raises ``AssertionError`` if the contract has no such answer."""
-        found = Counter(each.first for each in self.sent)
+        found = Counter(order.first for order in self.sent)
         assert set(found) <= ALLOWED, found
         return ", ".join(f"{number} of {len(self.sent)} {words}" for words, number in found.most_common())
 
     def but(self, *allowed: str) -> int:
         """How many first answers were others."""
-        return sum(each.first not in allowed for each in self.sent)
+        return sum(order.first not in allowed for order in self.sent)
 
     async def lost(self) -> list[str]:
         """Customers whose order is not there, or is another one under the same key."""

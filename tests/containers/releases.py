@@ -20,7 +20,7 @@ def _load(stack: Stack, drivers: int = 0) -> Load:
 
 
 def _ids(stack: Stack, *services: str) -> set[str]:
-    return {each["Id"] for name in services for each in stack.containers(name)}
+    return {container["Id"] for name in services for container in stack.containers(name)}
 
 
 def _refusal(stack: Stack, *script: str, **more: str) -> str:
@@ -41,10 +41,10 @@ def released(stack: Stack) -> str:
     begun = time.monotonic()
     load.beside(lambda: stack.deploy("release.sh"))
     took = time.monotonic() - begun
-    after = [each for name in REPLACED for each in stack.containers(name)]
-    assert not before & {each["Id"] for each in after}
+    after = [container for name in REPLACED for container in stack.containers(name)]
+    assert not before & {container["Id"] for container in after}
     assert len(after) == len(before), after
-    assert {each["Config"]["Labels"].get("release") for each in after} == {label}
+    assert {container["Config"]["Labels"].get("release") for container in after} == {label}
     firsts = load.firsts()
     assert not (missing := asyncio.run(load.lost())), missing
     assert load.gaps, "no socket was cut"
@@ -86,14 +86,14 @@ def restored(stack: Stack) -> str:
     dumped = set(stack.sql("SELECT customer_id FROM admissions"))
     ended = wait_for(lambda: stack.sql(SEARCHING) == ["0"], ORDER_TTL_SECONDS + 2, "the end of all searches")
     sent = [*before.sent, *during.sent, *after.sent]
-    assert {each.customer for each in before.sent} <= dumped
-    assert not {each.customer for each in after.sent} & dumped
+    assert {order.customer for order in before.sent} <= dumped
+    assert not {order.customer for order in after.sent} & dumped
     lost = {name for load in (before, during, after) for name in asyncio.run(load.lost())}
-    assert lost == {each.customer for each in sent} - dumped, lost
+    assert lost == {order.customer for order in sent} - dumped, lost
     drivers = _load(stack, drivers=3)
     drivers.beside(lambda: None)
     assert drivers.offers, "no driver was found after the restore"
-    kept = sum(each.customer in dumped for each in sent)
+    kept = sum(order.customer in dumped for order in sent)
     said = f"{kept} of {len(sent)} keys answer with the file's orders, the others are new"
     return f"restored in {took:.1f} s; {said}; searches ended {ended:.0f} s after /ready; drivers found"
 

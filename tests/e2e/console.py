@@ -112,4 +112,4 @@ def violations(page: Page) -> list[str]:
     # Put in by the browser, which the page's policy does not concern.
     page.evaluate(AXE.read_text())
     found: list[dict[str, Any]] = page.evaluate("axe.run().then((result) => result.violations)")
-    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]

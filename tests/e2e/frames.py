@@ -28,7 +28,7 @@ class Frames:
         url, name = self._system.urls[0], self._name
         drivers = [on_duty(url, f"{name}-{number}", number, self._kind) for number in (1, 2)]
         asha, operator = Person(url, "customer", name), Person(url, "ops", "olga")
-        first, second, customer = (sockets.enter_context(one.socket()) for one in (*drivers, asha))
+        first, second, customer = (sockets.enter_context(person.socket()) for person in (*drivers, asha))
         for socket, role in ((first, "driver"), (customer, "customer")):
             self._hear(socket, role, "connected")
         socket_error = {"type": "nonsense"}

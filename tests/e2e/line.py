@@ -61,9 +61,9 @@ class _Line(socketserver.BaseRequestHandler):
         _end(far)
 
 
-def _end(one: socket.socket) -> None:
+def _end(line: socket.socket) -> None:
     with suppress(OSError):
-        one.shutdown(socket.SHUT_RDWR)
+        line.shutdown(socket.SHUT_RDWR)
 
 
 class _Server(socketserver.ThreadingTCPServer):

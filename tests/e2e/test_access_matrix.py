@@ -175,7 +175,7 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
     assert set(routes()) == set(ROWS)
 
 
-@pytest.mark.parametrize(("method", "rule"), ROWS, ids=[" ".join(one) for one in ROWS])
+@pytest.mark.parametrize(("method", "rule"), ROWS, ids=[" ".join(row) for row in ROWS])
 def test_only_allowed_roles_get_in_and_only_to_their_own_data(system: System, method: str, rule: str) -> None:
     row = ROWS[method, rule]
     here = scene(system.urls[0], row.stage)

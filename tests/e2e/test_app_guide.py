@@ -38,8 +38,8 @@ def samples(language: str) -> str:
 
 def _apart(output: str, start: str) -> tuple[list[str], list[str]]:
     lines = output.splitlines(keepends=True)
-    return [one for one in lines if one.startswith(start)], [
-        one for one in lines if not one.startswith(start)
+    return [line for line in lines if line.startswith(start)], [
+        line for line in lines if not line.startswith(start)
     ]
 
 
@@ -77,7 +77,7 @@ def test_every_section_with_samples_has_them_in_the_three_languages() -> None:
 
 
 def everything(kind: type[DomainError]) -> set[str]:
-    return {kind.code}.union(*(everything(one) for one in kind.__subclasses__()))
+    return {kind.code}.union(*(everything(narrower) for narrower in kind.__subclasses__()))
 
 
 def test_the_guide_names_every_error_code() -> None:

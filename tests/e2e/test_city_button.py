@@ -29,17 +29,17 @@ def asked(url: str, running: bool | None = None) -> dict[str, Any]:
 
 
 def test_either_process_starts_watches_and_stops_the_same_city(system: System, demo: Demo) -> None:
-    one, other = system.urls
-    assert asked(one)["state"] == "stopped"
-    assert asked(one, running=True)["state"] in ("starting", "running")
+    first, second = system.urls
+    assert asked(first)["state"] == "stopped"
+    assert asked(first, running=True)["state"] in ("starting", "running")
     process = demo.status()["pid"]
-    assert asked(other, running=True)["state"] in ("starting", "running")
-    seen = until(lambda: (now := asked(other))["orders"] and now["drivers"] == 200 and now, 60)
+    assert asked(second, running=True)["state"] in ("starting", "running")
+    seen = until(lambda: (now := asked(second))["orders"] and now["drivers"] == 200 and now, 60)
     assert seen["state"] == "running"
     assert demo.status()["pid"] == process
-    assert asked(other, running=False)["state"] in ("running", "stopping")
-    assert asked(one, running=False)["state"] in ("running", "stopping", "stopped")
-    until(lambda: asked(one)["state"] == "stopped", 60)
+    assert asked(second, running=False)["state"] in ("running", "stopping")
+    assert asked(first, running=False)["state"] in ("running", "stopping", "stopped")
+    until(lambda: asked(first)["state"] == "stopped", 60)
     assert "failures                    0" in (system.logs / "demo.log").read_text()
 
 

@@ -161,7 +161,7 @@ def test_a_whole_trip_on_both_sockets(asha: Customer, ravi: Driver, name: str) -
         offer = heard(drives, "new_broadcast")
         clock.note(offer.at)
         assert 50 < clock.seconds_left(offer.data["expiresAt"]) <= 61
-        assert [one["orderId"] for one in ravi.broadcasts()] == [order.order["id"]]
+        assert [offer["orderId"] for offer in ravi.broadcasts()] == [order.order["id"]]
         won = ravi.accept(order.order["id"], offer.data["truckRequestId"])
         assert heard(hears, "truck_confirmed").data["driver"]["id"] == name
         drives_on = ravi.me()["currentTrip"]

@@ -25,4 +25,4 @@ def test_every_answer_to_a_drawn_request_is_as_documented(system: System, tmp_pa
     assert figures.problems == []
     assert all(figures.requests[role] > 100 for role in ("customer", "driver", "ops"))
     made = ("POST /api/v1/orders", 201), ("POST /api/v1/orders/{orderId}/cancel", 200)
-    assert all(figures.routes[one] for one in made)
+    assert all(figures.routes[route] for route in made)

@@ -173,9 +173,9 @@ def test_a_killed_web_process_is_said_and_the_page_recovers_by_itself(
         expect(connection).to_have_text("Connected", timeout=30_000)
         expect(console.row(order_id)).to_contain_text("active")
         # The browser reports every refused connection; nothing else may have gone wrong.
-        refused = [one for one in console.wrong if "ERR_CONNECTION_REFUSED" in one]
+        refused = [message for message in console.wrong if "ERR_CONNECTION_REFUSED" in message]
         assert refused
-        assert [one for one in console.wrong if "ERR_CONNECTION_RE" not in one] == []
+        assert [message for message in console.wrong if "ERR_CONNECTION_RE" not in message] == []
         console.wrong.clear()
 
 
@@ -192,7 +192,7 @@ def test_outside_development_an_operator_signs_in_with_a_token_that_stays_in_the
         assert violations(page) == []
         console.see("sign-in")
         # The refusals that were asked for: the browser reports each.
-        assert all("403" in one for one in console.wrong)
+        assert all("403" in message for message in console.wrong)
         console.wrong.clear()
         field.fill(Person(url, "ops", name).token)
         page.get_by_role("button", name="Sign in").click()

@@ -111,7 +111,7 @@ def test_a_refusal_stays_in_the_form_and_everything_fits(
         expect(page.locator("#act-error")).to_contain_text("Refused: ")
         fits(console, f"act-form-{theme}-{size[0]}")
         page.get_by_role("button", name="No, go back").click()
-        console.wrong = [one for one in console.wrong if "404" not in one]
+        console.wrong = [message for message in console.wrong if "404" not in message]
 
 
 @pytest.mark.long

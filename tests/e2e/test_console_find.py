@@ -91,7 +91,7 @@ def test_an_address_of_nothing_is_said_and_the_page_stays_connected(
         page.wait_for_timeout(2200)
         expect(page.locator("#connection")).to_have_text("Connected")
         expect(page.locator("#health")).to_be_hidden()
-        console.wrong = [one for one in console.wrong if "404" not in one]
+        console.wrong = [message for message in console.wrong if "404" not in message]
 
 
 @pytest.mark.long

@@ -72,13 +72,13 @@ class Victims:
         server = self._server(part)
         pid = server.pid if server else self.system.processes[part].pid
         assert pid
-        for one in family(pid):
-            os.kill(one, signum)
+        for process in family(pid):
+            os.kill(process, signum)
 
 
 def family(pid: int) -> list[int]:
     """A process and all below it: Postgres' backends are no group of its own."""
-    return [pid, *(one for child in children(pid) for one in family(child))]
+    return [pid, *(below for child in children(pid) for below in family(child))]
 
 
 @pytest.fixture(scope="module")

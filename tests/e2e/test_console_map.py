@@ -185,9 +185,9 @@ def test_forty_searches_leave_a_drivers_mark_three_times_as_bright_or_dark_as_it
         places = page.evaluate("(places) => places.map(onPage)", [in_delhi(number) for number in range(100)])
         page.unroute_all(behavior="ignoreErrors")
     assert len(places) == 100
-    for one, place in zip(drivers, places, strict=True):
-        found = contrast_around(seen, place[0], place[1], one["state"])
-        assert found >= LEAST_CONTRAST, (one, found)
+    for driver, place in zip(drivers, places, strict=True):
+        found = contrast_around(seen, place[0], place[1], driver["state"])
+        assert found >= LEAST_CONTRAST, (driver, found)
 
 
 def contrast_around(seen: Image.Image, x: float, y: float, state: str) -> float:
@@ -210,9 +210,9 @@ def pixel(seen: Image.Image, x: int, y: int) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+def contrast(colour: tuple[int, int, int], other: tuple[int, int, int]) -> float:
     """WCAG 2.2, contrast ratio."""
-    darker, brighter = sorted((luminance(one), luminance(other)))
+    darker, brighter = sorted((luminance(colour), luminance(other)))
     return (brighter + 0.05) / (darker + 0.05)
 
 
@@ -260,12 +260,12 @@ def test_an_order_stands_beside_the_map_with_what_it_is_and_its_trucks_track_on_
         page.unroute_all(behavior="ignoreErrors")
 
 
-def overlap(one: Any, other: Any) -> bool:
+def overlap(box: Any, other: Any) -> bool:
     return bool(
-        one["x"] < other["x"] + other["width"]
-        and other["x"] < one["x"] + one["width"]
-        and one["y"] < other["y"] + other["height"]
-        and other["y"] < one["y"] + one["height"]
+        box["x"] < other["x"] + other["width"]
+        and other["x"] < box["x"] + box["width"]
+        and box["y"] < other["y"] + other["height"]
+        and other["y"] < box["y"] + box["height"]
     )
 
 
@@ -277,7 +277,7 @@ def test_the_own_truck_of_a_person_who_plays_stands_once(console: Visit) -> None
         found = route.fetch()
         whole = found.json()
         drivers = whole["data"]["map"]["drivers"]
-        whole["data"]["map"]["drivers"] = [one for one in drivers if one["id"].startswith("play-")]
+        whole["data"]["map"]["drivers"] = [driver for driver in drivers if driver["id"].startswith("play-")]
         route.fulfill(response=found, json=whole)
 
     page.route("**/api/v1/ops/overview", players)

@@ -20,24 +20,24 @@ def somewhere(system: System, name: str, *vehicle: str) -> tuple[Person, Person,
 
 def test_two_drivers_on_two_web_processes_are_notified_and_one_wins(system: System, name: str) -> None:
     # The contract's payload; a driver of another vehicle stands nearer than both.
-    one, two, asha = somewhere(system, name, "TRUCK", "TATA_ACE")
+    ravi, mira, asha = somewhere(system, name, "TRUCK", "TATA_ACE")
     other = on_duty(system.urls[0], f"{name}-x", 0.1, ("TRUCK", "OPEN_17FT"))
-    with one.socket() as first, two.socket() as second, other.socket() as third, asha.socket() as customer:
-        assert hear(first, "connected")["data"]["driverId"] == one.sub
+    with ravi.socket() as first, mira.socket() as second, other.socket() as third, asha.socket() as customer:
+        assert hear(first, "connected")["data"]["driverId"] == ravi.sub
         assert hear(customer, "connected")["data"]["activeOrder"] is None
         order = asha.order(scenes.body()).json()["data"]["order"]["id"]
         offers = [hear(socket, "new_broadcast")["data"] for socket in (first, second)]
         assert {offer["orderId"] for offer in offers} == {order}
         assert offers[0]["pickupDistanceKm"] == 1.0
         assert offers[0]["farePerTruck"] == 500
-        answer = two.http.post(
+        answer = mira.http.post(
             f"/orders/{order}/accept", json={"truckRequestId": offers[1]["truckRequestId"]}
         )
         assert answer.json()["data"]["result"] == "accepted"
-        late = one.http.post(f"/orders/{order}/accept", json={})
+        late = ravi.http.post(f"/orders/{order}/accept", json={})
         assert (late.status_code, late.json()["error"]["code"]) == (409, "TRUCK_TAKEN")
         confirmed = hear(customer, "truck_confirmed")["data"]
-        assert confirmed["driver"]["id"] == two.sub
+        assert confirmed["driver"]["id"] == mira.sub
         assert (confirmed["trucksFilled"], confirmed["totalTrucks"]) == (1, 1)
         assert hear(second, "trip_assigned")["data"]["orderId"] == order
         assert hear(first, "request_no_longer_available")["data"]["reason"] == "taken"
@@ -45,8 +45,8 @@ def test_two_drivers_on_two_web_processes_are_notified_and_one_wins(system: Syst
 
 
 def test_accepting_by_socket_is_answered_by_socket(system: System, name: str) -> None:
-    one, two, asha = somewhere(system, name, "TRUCK", name)
-    with one.socket() as first, two.socket() as second:
+    ravi, mira, asha = somewhere(system, name, "TRUCK", name)
+    with ravi.socket() as first, mira.socket() as second:
         order = asha.order(scenes.body(vehicle=("TRUCK", name))).json()["data"]["order"]["id"]
         for socket in (first, second):
             hear(socket, "new_broadcast")
@@ -57,23 +57,23 @@ def test_accepting_by_socket_is_answered_by_socket(system: System, name: str) ->
 
 
 def test_an_offer_made_while_the_socket_was_away_comes_at_the_next_connect(system: System, name: str) -> None:
-    one, _, asha = somewhere(system, name, "TRUCK", name)
+    ravi, _, asha = somewhere(system, name, "TRUCK", name)
     order = asha.order(scenes.body(vehicle=("TRUCK", name))).json()["data"]["order"]["id"]
-    with one.socket(system.urls[1]) as socket:
+    with ravi.socket(system.urls[1]) as socket:
         assert [offer["orderId"] for offer in hear(socket, "connected")["data"]["openBroadcasts"]] == [order]
         frame = hear(socket, "new_broadcast")
         assert frame["data"]["orderId"] == order
-    with one.socket(system.urls[0]) as socket:
+    with ravi.socket(system.urls[0]) as socket:
         assert hear(socket, "new_broadcast")["id"] == frame["id"]
         socket.send(f'{{"type": "broadcast_ack", "data": {{"id": {frame["id"]}}}}}')
         time.sleep(0.2)
-    with one.socket(system.urls[0]) as socket:
+    with ravi.socket(system.urls[0]) as socket:
         assert [frame["type"] for frame in silence(socket, 1)] == ["connected"]
 
 
 def test_cancelling_tells_the_drivers(system: System, name: str) -> None:
-    one, _, asha = somewhere(system, name, "TRUCK", name)
-    with one.socket() as socket:
+    ravi, _, asha = somewhere(system, name, "TRUCK", name)
+    with ravi.socket() as socket:
         order = asha.order(scenes.body(vehicle=("TRUCK", name))).json()["data"]["order"]["id"]
         hear(socket, "new_broadcast")
         asha.http.post(f"/orders/{order}/cancel", json={"reason": "rain"})
@@ -100,8 +100,8 @@ def test_what_nobody_takes_expires_after_sixty_seconds(system: System, name: str
 def test_after_a_flush_orders_work_and_drivers_are_found_at_their_next_heartbeat(
     system: System, name: str, stores: object
 ) -> None:
-    one, _, asha = somewhere(system, name, "TRUCK", name)
-    with one.socket() as socket, asha.socket() as customer:
+    ravi, _, asha = somewhere(system, name, "TRUCK", name)
+    with ravi.socket() as socket, asha.socket() as customer:
         hear(socket, "connected")
         socket.send('{"type": "update_location", "data": {"latitude": 28.5445, "longitude": 77.391}}')
         hear(customer, "connected")

@@ -43,7 +43,7 @@ class Call:
 
     @property
     def roles(self) -> list[str]:
-        return [role for one in self.said["security"] for role in one["token"]]
+        return [role for scheme in self.said["security"] for role in scheme["token"]]
 
 
 @dataclass
@@ -60,9 +60,9 @@ def _calls() -> Iterator[Call]:
         for method, said in methods.items():
             content = said.get("requestBody", {}).get("content", {}).get("application/json", {})
             examples = content.get("examples", {"as it is": {"value": None, "x-answered-with": 200}})
-            for name, one in examples.items():
+            for name, example in examples.items():
                 if path != SOCKET:
-                    yield Call(method, path, said, name, one["value"], one["x-answered-with"])
+                    yield Call(method, path, said, name, example["value"], example["x-answered-with"])
 
 
 CALLS = list(_calls())
@@ -73,7 +73,7 @@ FIRST = list({call.operation: call for call in reversed(CALLS)}.values())
 
 def shown(those: Iterable[Call]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
-        "call", [pytest.param(one, id=f"{one.operation}-{one.example}") for one in those]
+        "call", [pytest.param(call, id=f"{call.operation}-{call.example}") for call in those]
     )
 
 
@@ -196,9 +196,9 @@ def scene_of(call: Call, system: System, name: str) -> Scene:
 
 
 def send(call: Call, scene: Scene, client: httpx.Client | None = None, **changes: Any) -> httpx.Response:
-    examples = [one for one in call.said.get("parameters", []) if "example" in one]
+    examples = [parameter for parameter in call.said.get("parameters", []) if "example" in parameter]
     by_place = {
-        place: {one["name"]: one["example"] for one in examples if one["in"] == place}
+        place: {parameter["name"]: parameter["example"] for parameter in examples if parameter["in"] == place}
         for place in ("query", "header")
     }
     address = scene.who.url + call.path.format(**scene.names)
@@ -315,10 +315,10 @@ def test_every_example_of_a_frame_is_taken(system: System, name: str, role: str)
     )
     messages = documents.of_socket()["components"]["messages"]
     frames = [
-        one["payload"]
+        example["payload"]
         for key, sent in messages.items()
         if key.startswith(f"from_{role}.")
-        for one in sent["examples"]
+        for example in sent["examples"]
     ]
     assert len(frames) == (7 if role == "driver" else 2)
     with person.socket() as socket:

@@ -29,8 +29,8 @@ class Watched:
     def _take(self, response: Response) -> None:
         if response.url.endswith(OVERVIEW) and response.status == 200:
             drivers: list[dict[str, Any]] = response.json()["data"]["map"]["drivers"]
-            for one in drivers:
-                self.places.setdefault(one["id"], set()).add((one["latitude"], one["longitude"]))
+            for driver in drivers:
+                self.places.setdefault(driver["id"], set()).add((driver["latitude"], driver["longitude"]))
 
     @property
     def moved(self) -> int:

@@ -74,7 +74,7 @@ def test_a_caller_who_reads_too_much_gets_429_and_a_retry_after(narrow: str, nam
 @counts
 def test_an_address_that_reads_too_much_is_refused_whatever_it_claims_to_be(narrow: str, name: str) -> None:
     people = [Person(narrow, "customer", f"{name}{n}") for n in range(10)]
-    statuses = [read(narrow, one, "198.51.100.1").status for one in people]
+    statuses = [read(narrow, person, "198.51.100.1").status for person in people]
     assert statuses == [200] * 8 + [429] * 2
     assert read(narrow, people[0], "198.51.100.2").status == 200
 
@@ -114,11 +114,11 @@ def test_a_caller_who_is_too_fast_waits_and_nobody_else_does(system: System, nam
         asha, ravi = (Person(url, "customer", name + letter) for letter in "ab")
         with ThreadPoolExecutor(20) as pool:
             flood = [pool.submit(read, url, asha) for _ in range(20)]
-            while not any(one.done() for one in flood):
+            while not any(request.done() for request in flood):
                 time.sleep(0.01)
             assert read(url, ravi).status == 200
-            assert not all(one.done() for one in flood)
-        answers = [one.result() for one in flood]
+            assert not all(request.done() for request in flood)
+        answers = [request.result() for request in flood]
     refused = [answer for answer in answers if answer.status == 429]
     # Two seconds' worth at once, one second's in turn.
     assert 15 <= len(answers) - len(refused) <= 18
@@ -165,8 +165,8 @@ def socket(url: str, who: Person, address: str = "198.51.100.9") -> AbstractCont
 def test_an_address_has_so_many_sockets_and_no_more(narrow: str, name: str) -> None:
     people = [Person(narrow, "customer", f"{name}{n}") for n in range(4)]
     with ExitStack() as held:
-        for one in people[:2]:
-            hear(held.enter_context(socket(narrow, one)), "connected")
+        for person in people[:2]:
+            hear(held.enter_context(socket(narrow, person)), "connected")
         with socket(narrow, people[2]) as third:
             hear(third, "connected")
             with pytest.raises(InvalidStatus) as refused, socket(narrow, people[3]):
@@ -224,7 +224,7 @@ def test_one_person_opens_so_many_sockets_a_minute_and_others_of_the_same_addres
     assert refused.headers["RateLimit-Policy"] == '"sockets";q=5;w=60'
     assert b"More than 5 sockets in a minute." in refused.body
     # More than this address may read in a minute.
-    assert [refusal(doors, one, "198.51.100.21") for one in people[1:]] == [None] * 11
+    assert [refusal(doors, person, "198.51.100.21") for person in people[1:]] == [None] * 11
 
 
 @counts
@@ -338,7 +338,7 @@ def test_a_page_of_ours_may_ask_with_its_headers_and_read_the_answer(narrow: str
 @pytest.mark.parametrize("method", ["OPTIONS", "GET"])
 def test_no_other_page_may(narrow: str, method: str, origin: str) -> None:
     answer = asked(narrow, method, PATH, f"Origin: {origin}", "Access-Control-Request-Method: GET")
-    assert not [one for one in answer.headers if one.startswith("access-control-")]
+    assert not [header for header in answer.headers if header.startswith("access-control-")]
     assert answer.headers["vary"] == "Origin"
 
 

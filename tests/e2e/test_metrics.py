@@ -89,7 +89,7 @@ def test_a_killed_process_takes_its_sockets_with_it_and_no_others(two: tuple[str
         until(
             lambda: (
                 {figure(url, CUSTOMERS) for _ in range(9)}
-                == {sum(one.state is State.OPEN for one in sockets)}
+                == {sum(socket.state is State.OPEN for socket in sockets)}
             )
         )
 

@@ -68,10 +68,10 @@ def test_nobody_waits_long_for_a_silent_postgres_and_all_works_once_it_speaks(
 
     try:
         with httpx.Client(timeout=30) as client, frozen(stores), ThreadPoolExecutor(ASKED) as pool:
-            for each in [pool.submit(ask, client, number) for number in range(ASKED)]:
-                each.result()
+            for request in [pool.submit(ask, client, number) for number in range(ASKED)]:
+                request.result()
             assert client.get(f"{system.urls[0]}/ready/web").status_code == 503
-        wrong = [one for one in took if one[2:] != (503, "2") or one[0] > ANSWER_SECONDS]
+        wrong = [answer for answer in took if answer[2:] != (503, "2") or answer[0] > ANSWER_SECONDS]
         print(f"{ASKED} requests, the longest answered after {max(took)[0]:.2f} s")
         assert not wrong
     finally:

@@ -98,17 +98,17 @@ def test_the_customer_sees_the_truck_move_and_its_way_is_kept(system: System, na
             time.sleep(0.1)
         lasted = time.monotonic() - begun
         seen = [frame["data"] for frame in silence(hears, 1) if frame["type"] == "location_updated"]
-    assert {one["truckRequestId"] for one in seen} == {truck}
+    assert {update["truckRequestId"] for update in seen} == {truck}
     assert 2 <= len(seen) <= lasted + 1
-    assert [one["latitude"] for one in seen] == sorted(one["latitude"] for one in seen)
+    assert [update["latitude"] for update in seen] == sorted(update["latitude"] for update in seen)
     deadline = time.monotonic() + 10
     way: list[Any] = []
     while len(way) < int(lasted) and time.monotonic() < deadline:
         way = asha.http.get(f"/trips/{truck}/track").json()["data"]["points"]
         time.sleep(0.2)
-    seconds = [one["at"][:19] for one in way]
+    seconds = [point["at"][:19] for point in way]
     assert seconds == sorted(set(seconds))
-    assert [one["latitude"] for one in way] == sorted(one["latitude"] for one in way)
+    assert [point["latitude"] for point in way] == sorted(point["latitude"] for point in way)
     assert len(driver.http.get(f"/trips/{truck}/track", params={"limit": 2}).json()["data"]["points"]) == 2
     wrong = asha.http.get(f"/trips/{truck}/track", params={"after": "yesterday"})
     assert (wrong.status_code, wrong.json()["error"]["details"][0]["field"]) == (400, "after")

@@ -26,9 +26,12 @@ def held(pids: list[int]) -> int:
 
 def forged(number: int) -> bytes:
     """A request without a token from one of 4,000 addresses, with some 28 KB of other addresses before it."""
-    each = number % ADDRESSES
+    address = number % ADDRESSES
     chain = ",".join(f"198.51.{(number + hop) % 250}.{hop % 250}" for hop in range(480))
-    lines = [f"X-Forwarded-For: {chain},203.{each % 250}.{each // 250}.7", *[f"X-Forwarded-For: {chain}"] * 3]
+    lines = [
+        f"X-Forwarded-For: {chain},203.{address % 250}.{address // 250}.7",
+        *[f"X-Forwarded-For: {chain}"] * 3,
+    ]
     # The last line is the nearest proxy's.
     lines.reverse()
     return raw.request("GET", f"/api/v1/orders/active?{number}", f"X-Request-ID: r{number}", *lines)

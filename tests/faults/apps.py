@@ -40,7 +40,7 @@ def order_many(ports: Sequence[int], customers: Sequence[str], key: str = "k") -
     """One order of each customer at once, on these servers in turn."""
 
     async def all_of_them() -> list[Any]:
-        sent = [post(ports[n % len(ports)], one, key) for n, one in enumerate(customers)]
+        sent = [post(ports[n % len(ports)], customer, key) for n, customer in enumerate(customers)]
         return await asyncio.gather(*sent, return_exceptions=True)
 
     return asyncio.run(all_of_them())
@@ -76,7 +76,7 @@ def admissions_of(fleet: Fleet, customer: str) -> list[Any]:
 
 def placed(fleet: Fleet, customers: Sequence[str], seconds: float) -> None:
     """Waits until each of them has exactly one order; more than one is an error at once."""
-    wanted = ", ".join(f"'{one}'" for one in customers)
+    wanted = ", ".join(f"'{customer}'" for customer in customers)
     query = f"SELECT customer_id, count(*) FROM orders WHERE customer_id IN ({wanted}) GROUP BY 1"
 
     def all_have_one() -> bool:
@@ -90,7 +90,11 @@ def placed(fleet: Fleet, customers: Sequence[str], seconds: float) -> None:
     try:
         until(all_have_one, seconds)
     except Timeout as error:
-        states = {one: admissions_of(fleet, one) for one in customers if not orders_of(fleet, one)}
+        states = {
+            customer: admissions_of(fleet, customer)
+            for customer in customers
+            if not orders_of(fleet, customer)
+        }
         raise AssertionError(f"not every accepted order was placed: {states}") from error
 
 

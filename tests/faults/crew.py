@@ -64,17 +64,17 @@ class Crew:
 
     async def __aenter__(self) -> list[Member]:
         for some in range(0, len(self.members), AT_ONCE):
-            await asyncio.gather(*(one.arrive() for one in self.members[some : some + AT_ONCE]))
-        self._running = [asyncio.create_task(one.listener.run()) for one in self.members]
+            await asyncio.gather(*(member.arrive() for member in self.members[some : some + AT_ONCE]))
+        self._running = [asyncio.create_task(member.listener.run()) for member in self.members]
         async with asyncio.timeout(CONNECT_SECONDS):
-            while not all(one.listener.connection for one in self.members):
+            while not all(member.listener.connection for member in self.members):
                 await asyncio.sleep(0.05)
         return self.members
 
     async def __aexit__(self, *_: object) -> None:
         self._world.over = True
-        for one in self.members:
-            one.leave()
+        for member in self.members:
+            member.leave()
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)

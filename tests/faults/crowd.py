@@ -128,8 +128,8 @@ def crowd(fleet: Fleet, drivers: int, seconds: float, say: Callable[[str], None]
     time.sleep(SETTLE_SECONDS)
     return Outcome(
         drivers,
-        sum(one.sent for one in walkers),
-        sum(one.cut for one in walkers),
+        sum(walker.sent for walker in walkers),
+        sum(walker.cut for walker in walkers),
         lasted,
         after[0] - before[0],
         after[1] - before[1],
@@ -148,7 +148,9 @@ async def _drive(fleet: Fleet, walkers: list[Walker], until: float, say: Callabl
     gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
     telling = asyncio.create_task(_tell(walkers, say))
     ports = fleet.web_ports
-    await asyncio.gather(*(one.run(ports[n % len(ports)], until, gate) for n, one in enumerate(walkers)))
+    await asyncio.gather(
+        *(walker.run(ports[n % len(ports)], until, gate) for n, walker in enumerate(walkers))
+    )
     telling.cancel()
 
 
@@ -156,8 +158,8 @@ async def _tell(walkers: list[Walker], say: Callable[[str], None]) -> None:
     begun = time.monotonic()
     while True:
         await asyncio.sleep(10)
-        sent = sum(one.sent for one in walkers)
-        there = sum(one.sent > 0 for one in walkers)
+        sent = sum(walker.sent for walker in walkers)
+        there = sum(walker.sent > 0 for walker in walkers)
         say(f"{time.monotonic() - begun:6.0f} s  {there:6} drivers connected  {sent:8} positions sent")
 
 
@@ -167,12 +169,12 @@ def wrong(url: str, walkers: list[Walker]) -> list[str]:
     members = client.zrange(f"drivers:where:{VEHICLE}", 0, -1, withscores=True)
     cells = {member[24:].decode(): score for member, score in members}
     found = []
-    for one in walkers:
-        known = client.hget(f"driver:{one.sub}", "place")
+    for walker in walkers:
+        known = client.hget(f"driver:{walker.sub}", "place")
         place = struct.unpack_from("<dd", known) if known else None
-        if place != one.place or cells.get(one.sub) != geo.cell(*one.place):
-            found.append(f"{one.sub}: sent {one.place}, in the index {place}")
-    extra = set(cells) - {one.sub for one in walkers}
+        if place != walker.place or cells.get(walker.sub) != geo.cell(*walker.place):
+            found.append(f"{walker.sub}: sent {walker.place}, in the index {place}")
+    extra = set(cells) - {walker.sub for walker in walkers}
     return [*found, *(f"{who}: in the index, and nobody" for who in sorted(extra))]
 
 

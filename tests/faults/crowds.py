@@ -93,7 +93,7 @@ async def _run(kind: str, port: int) -> None:
         wanted = [_for_ever(slow[number % 3], port, number) for number in range(SLOW)]
     else:
         wanted = [_for_ever(_floods, port, number) for number in range(FLOOD)]
-    tasks = [asyncio.ensure_future(one) for one in wanted]
+    tasks = [asyncio.ensure_future(nuisance) for nuisance in wanted]
     await asyncio.sleep(1)
     print("here", flush=True)
     await asyncio.gather(*tasks)

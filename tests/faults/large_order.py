@@ -46,7 +46,7 @@ class Frames:
     def of(self, kind: str) -> Counter[str]:
         """How many frames of this type each driver got."""
         return Counter(
-            driver for driver, heard in self.by_driver.items() for _, each, _ in heard if each == kind
+            driver for driver, heard in self.by_driver.items() for _, type, _ in heard if type == kind
         )
 
 
@@ -92,8 +92,8 @@ class Crowd:
             for customer in customers
         ]
         answers = at_once(self.loop, self.fleet.port("web1"), sent)
-        assert {one.status for one in answers} == {201}, outcomes(answers)
-        return [str(one.data["order"]["id"]) for one in answers]
+        assert {answer.status for answer in answers} == {201}, outcomes(answers)
+        return [str(answer.data["order"]["id"]) for answer in answers]
 
     def _heard(self, offers: int) -> None:
         def all_have() -> bool:
@@ -153,16 +153,16 @@ class _Waiting:
 def at_once(loop: Loop, port: int, requests: Sequence[bytes]) -> list[Answer]:
     """Opens a connection for each request, sends all of them at once, and returns the answers."""
     waiting = [_Waiting(loop, port) for _ in requests]
-    for one, sent in zip(waiting, requests, strict=True):
-        one.sock.sendall(sent)
-    loop.run(time.monotonic() + ANSWER_SECONDS, lambda: all(one.answer for one in waiting))
-    assert all(one.answer for one in waiting), "somebody was not answered"
-    return [cast("Answer", one.answer) for one in waiting]
+    for pending, sent in zip(waiting, requests, strict=True):
+        pending.sock.sendall(sent)
+    loop.run(time.monotonic() + ANSWER_SECONDS, lambda: all(pending.answer for pending in waiting))
+    assert all(pending.answer for pending in waiting), "somebody was not answered"
+    return [cast("Answer", pending.answer) for pending in waiting]
 
 
 def outcomes(answers: Sequence[Answer]) -> Counter[str]:
     """ "200", or the status and code of the refusal."""
-    return Counter(f"{one.status} {one.code}".strip() for one in answers)
+    return Counter(f"{answer.status} {answer.code}".strip() for answer in answers)
 
 
 def watch_scripts(fleet: Fleet) -> redis.Redis:

@@ -116,7 +116,7 @@ class _Run:
         self.field.customers = [customer.sub for customer in customers]
         self.begun = time.monotonic()
         loading = _tasks(customer.run() for customer in customers)
-        sockets = [*(driver.run() for driver in drivers), *(one.run() for one in listeners)]
+        sockets = [*(driver.run() for driver in drivers), *(listener.run() for listener in listeners)]
         lines = [*(driver.listener for driver in drivers), *listeners]
         others = _tasks([*sockets, self.watch.run(), self._progress(), self._cut(lines)])
         await self._faults()
@@ -142,7 +142,7 @@ class _Run:
             for n in range(plan.customers)
         ]
         beat = {"type": "heartbeat", "data": {}}
-        listeners = [Listener(world, "customer", one.sub, _ignore, beat) for one in customers[:8]]
+        listeners = [Listener(world, "customer", customer.sub, _ignore, beat) for customer in customers[:8]]
         return drivers, customers, listeners
 
     async def _faults(self) -> None:
@@ -212,7 +212,7 @@ class _Run:
 
 
 def _tasks(them: Any) -> list[asyncio.Task[Any]]:
-    return [asyncio.create_task(one) for one in them]
+    return [asyncio.create_task(running) for running in them]
 
 
 async def _end_everything() -> None:

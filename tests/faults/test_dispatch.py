@@ -68,13 +68,13 @@ async def _accept_round(
     order_id = order.data["order"]["id"]
     await asyncio.to_thread(until, lambda: _asked(fleet, order_id) == DRIVERS, 10, "not everybody is asked")
     answers = await asyncio.gather(
-        *(one.accept_by_request(order_id) for one in members[::2]),
-        *(one.accept_by_socket(order_id) for one in members[1::2]),
+        *(member.accept_by_request(order_id) for member in members[::2]),
+        *(member.accept_by_socket(order_id) for member in members[1::2]),
     )
     assert Counter(answers) == {"accepted": TRUCKS, "TRUCK_TAKEN": DRIVERS - TRUCKS}
     said = {
-        one.sub
-        for one, answer in zip([*members[::2], *members[1::2]], answers, strict=True)
+        member.sub
+        for member, answer in zip([*members[::2], *members[1::2]], answers, strict=True)
         if answer == "accepted"
     }
     found = rows(
@@ -134,8 +134,8 @@ def test_cancel_accept_and_expiry_at_once_and_everybody_gets_one_outcome(
     urls = [f"http://127.0.0.1:{fleet.port(web)}" for web in ("web1", "web2")]
     driver, customer = on_duty(urls[0], name, vehicle=("TRUCK", name)), Person(urls[1], "customer", name)
     endings: Counter[str] = Counter()
-    with driver.socket() as one, customer.socket() as two, ThreadPoolExecutor(3) as pool:
-        table = Table(driver, customer, one, two)
+    with driver.socket() as at_driver, customer.socket() as at_customer, ThreadPoolExecutor(3) as pool:
+        table = Table(driver, customer, at_driver, at_customer)
         for _ in range(rounds(40)):
             begun = time.monotonic()
             endings[_race(fleet, table, pool, name)] += 1
@@ -191,9 +191,9 @@ def _expected_ends(accepted: bool, cancelled: bool, expired: bool, won: str) -> 
 
 def _ends(heard: list[str]) -> list[str]:
     return [
-        one
-        for one in heard
-        if one in ("trip_assigned", "truck_confirmed", "order_cancelled", "order_expired")
+        kind
+        for kind in heard
+        if kind in ("trip_assigned", "truck_confirmed", "order_cancelled", "order_expired")
     ]
 
 

@@ -123,12 +123,12 @@ def test_a_thousand_open_offers_end_at_once_and_nobody_else_waits(city: Fleet, l
             crowd.order(TRUCKS)
             path = f"/api/v1/orders/{crowd.order_id}/cancel"
             cancel = request(path, token("customer", crowd.customer), b'{"reason": "too many"}')
-            assert [one.status for one in at_once(loop, port, [cancel])] == [200]
+            assert [answer.status for answer in at_once(loop, port, [cancel])] == [200]
             told(crowd, "order_cancelled", DRIVERS)
             crowd.order(TRUCKS, again=True)
             path = f"/api/v1/ops/orders/{crowd.order_id}/expire"
             assert [
-                one.status for one in at_once(loop, port, [request(path, token("ops", "olga"), b"{}")])
+                answer.status for answer in at_once(loop, port, [request(path, token("ops", "olga"), b"{}")])
             ] == [200]
             told(crowd, "order_expired", DRIVERS)
             wait(loop, AFTER_SECONDS)
@@ -156,9 +156,9 @@ def test_eight_large_orders_at_once_leave_others_their_orders(city: Fleet, loop:
         for order_id, subs in by_socket:
             crowd.accept_by_socket(order_id, subs)
         requests = [
-            one
+            accepting
             for order_id, subs in list(zip(orders, parts, strict=True))[LARGE_ORDERS // 2 :]
-            for one in crowd.accepting(subs, order_id)
+            for accepting in crowd.accepting(subs, order_id)
         ]
         answers = outcomes(at_once(loop, port, requests))
         confirmed = sum(len(subs) for _, subs in by_socket)

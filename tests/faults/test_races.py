@@ -31,9 +31,9 @@ def test_one_key_at_once_is_one_order(fleet: Fleet, name: str, rounds: Callable[
         customer = f"{name}-{number}"
         answers = asyncio.run(_post_at_once(fleet, customer, ["same"] * AT_ONCE))
         accepted = [answer for answer in answers if answer.status in (201, 202)]
-        first = [one for one in accepted if "idempotent-replayed" not in one.headers]
+        first = [answer for answer in accepted if "idempotent-replayed" not in answer.headers]
         assert len(first) == 1, _statuses(answers)
-        assert {(one.status, one.body) for one in accepted} == {(first[0].status, first[0].body)}
+        assert {(answer.status, answer.body) for answer in accepted} == {(first[0].status, first[0].body)}
         refused = [answer for answer in answers if answer not in accepted]
         assert {answer.code for answer in refused} <= {"CONCURRENT_REQUEST"}, _statuses(answers)
         assert len(orders_of(fleet, customer)) == 1
@@ -125,7 +125,7 @@ def _end(order_id: str) -> str:
         open_offers = connection.exec_driver_sql(
             "SELECT count(*) FROM offers WHERE order_id = %s AND state = 'open'", (order_id,)
         ).scalar_one()
-    ends = [one for one in events if one in ("order_cancelled", "order_expired", "truck_assigned")]
+    ends = [event for event in events if event in ("order_cancelled", "order_expired", "truck_assigned")]
     allowed = {
         "cancelled": (("order_cancelled",), ("truck_assigned", "order_cancelled")),
         "expired": (("order_expired",),),

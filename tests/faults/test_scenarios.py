@@ -77,35 +77,35 @@ def test_worker_killed_with_orders_in_hand(fleet: Fleet, name: str, what: str) -
 
 
 def test_web_process_killed_between_the_commit_and_the_answer(fleet: Fleet, name: str) -> None:
-    one, two = ports(fleet)
+    killed, other = ports(fleet)
     with frozen(fleet, *ORDERS, *SWEEPS), ThreadPoolExecutor(1) as pool:
-        cut = pool.submit(order, one, name)
+        cut = pool.submit(order, killed, name)
         until(lambda: admissions_of(fleet, name), what="not committed")
         fleet.kill("web1")
         with pytest.raises(Cut):
             cut.result()
     try:
-        answer = keep_asking(two, name)
+        answer = keep_asking(other, name)
         assert answer.data["order"]["id"] == admissions_of(fleet, name)[0].order_id
-        again = order(two, name)
+        again = order(other, name)
         assert (again.status, again.body) == (answer.status, answer.body)
         assert len(orders_of(fleet, name)) == 1
     finally:
         fleet.launch("web1")
-    works(fleet, one, name + "-new", 10)
+    works(fleet, killed, name + "-new", 10)
 
 
 def test_sockets_of_a_killed_web_process_resume_at_the_other(fleet: Fleet, name: str) -> None:
-    one, two = (f"http://127.0.0.1:{port}" for port in ports(fleet))
-    driver = on_duty(one, name, vehicle=("TRUCK", name.upper()))
+    killed, other = (f"http://127.0.0.1:{port}" for port in ports(fleet))
+    driver = on_duty(killed, name, vehicle=("TRUCK", name.upper()))
     try:
-        with driver.socket(one) as socket:
+        with driver.socket(killed) as socket:
             seen = hear(socket, "connected")["id"]
             fleet.kill("web1")
             offered = order(ports(fleet)[1], name, "k", name.upper())
             with pytest.raises(Exception, match="close"):
                 hear(socket, "new_broadcast")
-        with driver.socket(two, f"?lastEventId={seen}") as socket:
+        with driver.socket(other, f"?lastEventId={seen}") as socket:
             frame = hear(socket, "new_broadcast", 2)
             assert frame["data"]["orderId"] == offered.data["order"]["id"]
             assert frame["id"] > seen
@@ -216,7 +216,7 @@ def test_postgres_killed_and_started_again(fleet: Fleet, name: str) -> None:
     assert works(fleet, ports(fleet)[0], name + "-new") < RECOVERY_SECONDS
     # Long enough for any sweep to place what was refused.
     until(lambda: fleet.postgres.pid and _turns(fleet, 3), what="the sweeps do not run")
-    assert not [one for customer in many(name) for one in orders_of(fleet, customer)]
+    assert not [row for customer in many(name) for row in orders_of(fleet, customer)]
     assert accepted([keep_asking(ports(fleet)[1], name + "-0")])
 
 
@@ -311,14 +311,14 @@ def test_two_beats_end_a_search_in_time(fleet: Fleet, name: str) -> None:
 
 
 def test_beat_dead(fleet: Fleet, name: str) -> None:
-    one = ports(fleet)[0]
-    driver = on_duty(f"http://127.0.0.1:{one}", name, vehicle=("TRUCK", name.upper()))
+    port = ports(fleet)[0]
+    driver = on_duty(f"http://127.0.0.1:{port}", name, vehicle=("TRUCK", name.upper()))
     for beat in ("beat1", "beat2"):
         fleet.kill(beat)
     try:
-        answer = order(one, name, "k", name.upper())
+        answer = order(port, name, "k", name.upper())
         assert answer.status == 201
-        until(lambda: "no sweep has run" in _ready(one), 20, "/ready does not say it")
+        until(lambda: "no sweep has run" in _ready(port), 20, "/ready does not say it")
         row = orders_of(fleet, name)[0]
         assert (row.status, row.searching) == ("active", True)
         late = driver.http.post(f"/orders/{row.id}/accept", json={})
@@ -327,7 +327,7 @@ def test_beat_dead(fleet: Fleet, name: str) -> None:
         for beat in ("beat1", "beat2"):
             fleet.launch(beat)
     until(lambda: orders_of(fleet, name)[0].status == "expired", 10, "the sweep does not catch up")
-    until(lambda: "no sweep has run" not in _ready(one), 10, "/ready stays red")
+    until(lambda: "no sweep has run" not in _ready(port), 10, "/ready stays red")
 
 
 def _ready(port: int) -> str:
@@ -364,10 +364,10 @@ def test_restart_under_load_fails_no_request(fleet: Fleet, name: str) -> None:
         with pytest.raises(Exception, match="1001"):
             hear(socket, "nothing")
     failed = [
-        one
-        for one in heard
-        if not isinstance(one, Answer)
-        or not (one.status in (201, 202) or (one.status == 503 and "retry-after" in one.headers))
+        outcome
+        for outcome in heard
+        if not isinstance(outcome, Answer)
+        or not (outcome.status in (201, 202) or (outcome.status == 503 and "retry-after" in outcome.headers))
     ]
     assert not failed
     assert len(heard) > 20
@@ -414,15 +414,15 @@ def _fill_and_order(small: Fleet, ballast: Path, name: str) -> None:
             file.write(bytes(4096))
     answers: dict[str, Answer] = {}
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not any(one.status == 503 for one in answers.values()):
+    while time.monotonic() < deadline and not any(answer.status == 503 for answer in answers.values()):
         for customer in many(f"{name}-{len(answers)}"):
             with suppress(Cut):
                 answers[customer] = order(port, customer)
     ballast.unlink()
-    assert {one.status for one in answers.values()} <= {201, 202, 409, 503}
-    assert any(one.status == 503 for one in answers.values()), "the disk was never full"
+    assert {answer.status for answer in answers.values()} <= {201, 202, 409, 503}
+    assert any(answer.status == 503 for answer in answers.values()), "the disk was never full"
     if small.postgres.pid is None:
         small.postgres.kill()
         small.postgres.start()
-    placed(small, [customer for customer, one in answers.items() if one.status in (201, 202)], 20)
+    placed(small, [customer for customer, answer in answers.items() if answer.status in (201, 202)], 20)
     works(small, port, name + "-new", 10)

@@ -21,8 +21,8 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".run", "__pycache__", ".*_c
 def copied(directory: Path, *weakenings: Weakening) -> Path:
     """The tree with these weakenings."""
     shutil.copytree(ROOT, directory, ignore=LEFT_OUT)
-    for one in weakenings:
-        one.apply(directory)
+    for weakening in weakenings:
+        weakening.apply(directory)
     return directory
 
 
@@ -32,7 +32,7 @@ def run(tree: Path, *tests: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_without_a_weakening_every_test_named_here_passes(tmp_path: Path) -> None:
-    done = run(copied(tmp_path / "tree"), *(one.test for one in WEAKENINGS.values()))
+    done = run(copied(tmp_path / "tree"), *(weakening.test for weakening in WEAKENINGS.values()))
     assert done.returncode == 0, done.stdout
 
 

@@ -64,8 +64,8 @@ class Messages:
     def _object(self, draw: random.Random, schema: Schema) -> Schema:
         schema, required = self._resolved(schema), self._required(schema)
         return {
-            name: self._value(draw, one)
-            for name, one in schema["properties"].items()
+            name: self._value(draw, field)
+            for name, field in schema["properties"].items()
             if name in required or draw.random() < OPTIONAL
         }
 
@@ -80,12 +80,12 @@ class Messages:
     ) -> Iterator[tuple[Path, Any]]:
         """Every place that can be wrong, with a wrong value for it."""
         schema = self._resolved(schema)
-        variants = [self._resolved(one) for one in schema.get("anyOf", [schema])]
-        kinds = {one["type"] for one in variants if "type" in one}
-        others = [one for one in OTHER_KINDS if not (_kinds(one) & kinds)]
+        variants = [self._resolved(variant) for variant in schema.get("anyOf", [schema])]
+        kinds = {variant["type"] for variant in variants if "type" in variant}
+        others = [other for other in OTHER_KINDS if not (_kinds(other) & kinds)]
         yield path, draw.choice(others)
-        for one in variants:
-            yield from ((path, wrong) for wrong in _outside(draw, one))
+        for variant in variants:
+            yield from ((path, wrong) for wrong in _outside(draw, variant))
         if isinstance(value, dict):
             for name in schema.get("required", ()):
                 yield path, {key: item for key, item in value.items() if key != name}

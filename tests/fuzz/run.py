@@ -177,5 +177,5 @@ def lines(figures: Figures) -> list[str]:
         f"frames by kind: {kinds}",
         f"connections ended: {endings}",
         f"memory of the process: {figures.rss_before_kb} KB before, {figures.rss_after_kb} KB after",
-        *(f"problem: {one}" for one in figures.problems),
+        *(f"problem: {problem}" for problem in figures.problems),
     ]

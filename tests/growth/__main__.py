@@ -78,9 +78,13 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     logging.getLogger("httpx").setLevel(logging.ERROR)
     found = measure(wanted)
-    for one in found[:40]:
-        print(one)
-    over = [one for one in found if (0 < one.limit_ms < one.usual_ms if wanted.usual else one.over)]
+    for measured in found[:40]:
+        print(measured)
+    over = [
+        measured
+        for measured in found
+        if (0 < measured.limit_ms < measured.usual_ms if wanted.usual else measured.over)
+    ]
     print(f"{len(found)} parts, {len(over)} over their limit")
     return bool(over)
 

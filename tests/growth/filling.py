@@ -41,7 +41,7 @@ def fill_index(drivers: int) -> int:
             )
             for row in rows
         ]
-        searchable += sum(one.search != NO_SEARCH for one in placements)
+        searchable += sum(placement.search != NO_SEARCH for placement in placements)
         driver_index.place_all(placements)
     return searchable
 

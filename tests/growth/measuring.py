@@ -70,7 +70,9 @@ class Watch:
         """Everything, the longest in comparison to its limit first."""
         found = [*self._statements(), *self._commands(), *self._timed()]
         self._connection.close()
-        return sorted(found, key=lambda one: one.longest_ms / (one.limit_ms or 1e9), reverse=True)
+        return sorted(
+            found, key=lambda measured: measured.longest_ms / (measured.limit_ms or 1e9), reverse=True
+        )
 
     def _statements(self) -> Iterator[Measured]:
         rows = self._query("""

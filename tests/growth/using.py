@@ -101,13 +101,15 @@ class Use:
         return str(answer.json()["data"]["order"]["id"])
 
     def _lists(self) -> None:
-        big, searching = (Person(self._urls[0], "customer", one) for one in (BIG, "grown-searching-1"))
+        big, searching = (
+            Person(self._urls[0], "customer", customer) for customer in (BIG, "grown-searching-1")
+        )
         for customer in (big, searching):
             self.call(customer, "GET", "/orders/active")
             for status in (None, *STATUSES):
                 self._pages(customer, "/orders", status)
         mine = self.call(big, "GET", "/orders").json()["data"]["orders"]
-        placed = next(one["id"] for one in mine if one["status"] != "rejected")
+        placed = next(order["id"] for order in mine if order["status"] != "rejected")
         self.call(big, "GET", f"/orders/{placed}")
         self.call(big, "GET", f"/orders/{placed}/events")
 
@@ -187,10 +189,10 @@ class Use:
         assert set(DRIVER_ACTIONS) == self._frames, set(DRIVER_ACTIONS) ^ self._frames
         rules = create_app().url_map.iter_rules()
         wanted = {
-            f"{method} {one.rule}"
-            for one in rules
-            for method in (one.methods or set()) - {"HEAD", "OPTIONS"}
-            if one.rule.startswith(API) and not one.rule.startswith(STATIC)
+            f"{method} {rule.rule}"
+            for rule in rules
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            if rule.rule.startswith(API) and not rule.rule.startswith(STATIC)
         }
         assert wanted <= self._used, wanted - self._used
 

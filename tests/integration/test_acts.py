@@ -213,7 +213,11 @@ def test_an_order_is_cancelled_at_any_stage_and_what_was_delivered_stays() -> No
     trip_tasks.advance("ravi", truck, "completed")
     seen = act(f"/orders/{order_id}/cancel")
     assert (seen["order"]["status"], seen["search"]["searching"], seen["done"]) == ("cancelled", False, True)
-    assert sorted(each["status"] for each in seen["truckRequests"]) == ["cancelled", "cancelled", "completed"]
+    assert sorted(truck["status"] for truck in seen["truckRequests"]) == [
+        "cancelled",
+        "cancelled",
+        "completed",
+    ]
     ((kind, data),) = audit(order_id)
     assert kind == "order_cancelled"
     assert data == AUDITED | {"drivers": ["third"], "assignedDrivers": ["mira"]}

@@ -59,7 +59,7 @@ def two_prices(high: int = 500, low: int = 300) -> list[dict[str, Any]]:
 
 def fares(order_id: str) -> list[tuple[str, float, str]]:
     story = listing.story(order_id)["offers"]
-    return [(one["driverId"], one["farePerTruck"], one["state"]) for one in story]
+    return [(offer["driverId"], offer["farePerTruck"], offer["state"]) for offer in story]
 
 
 # Accepting again.
@@ -229,8 +229,8 @@ def test_a_wave_asks_nobody_for_a_kind_that_was_filled_since_it_was_read(
 ) -> None:
     scenes.driver("one")
     kinds = [
-        {"vehicleType": "TRUCK", "vehicleSubtype": each[1], "quantity": 1, "pricePerTruck": 500}
-        for each in (ACE, LCV)
+        {"vehicleType": "TRUCK", "vehicleSubtype": vehicle[1], "quantity": 1, "pricePerTruck": 500}
+        for vehicle in (ACE, LCV)
     ]
     order_id = scenes.placed(vehicleRequirements=kinds).order_id
     scenes.driver("two", 2)
@@ -245,7 +245,9 @@ def test_a_wave_asks_nobody_for_a_kind_that_was_filled_since_it_was_read(
     monkeypatch.setattr("workers.offers.matching.find", filled_meanwhile)
     wave = waves.next_wave(order_id, later(11))
     assert wave is not None
-    assert [(one.to, one.data["trucksStillNeeded"]) for one in wave.messages] == [("driver:lcv", 1)]
+    assert [(message.to, message.data["trucksStillNeeded"]) for message in wave.messages] == [
+        ("driver:lcv", 1)
+    ]
     assert [driver for driver, _, state in fares(order_id) if state == "open"] == ["lcv"]
 
 
@@ -293,8 +295,8 @@ def test_who_has_gone_off_duty_wins_nothing_even_if_the_offer_was_not_withdrawn(
 def test_with_another_vehicle_the_same_order_is_offered_for_that_kind() -> None:
     scenes.driver("one")
     kinds = [
-        {"vehicleType": "TRUCK", "vehicleSubtype": each[1], "quantity": 1, "pricePerTruck": 500}
-        for each in (ACE, LCV)
+        {"vehicleType": "TRUCK", "vehicleSubtype": vehicle[1], "quantity": 1, "pricePerTruck": 500}
+        for vehicle in (ACE, LCV)
     ]
     order_id = scenes.placed(vehicleRequirements=kinds).order_id
     register("one", LCV)

@@ -49,12 +49,12 @@ def a_city(seed: int) -> City:
             "place": (rng.gauss(scenes.NOIDA[0], SPREAD), rng.gauss(scenes.NOIDA[1], SPREAD)),
         }
     with db.transaction() as connection:
-        connection.execute(INSERT, {"drivers": _json([{"id": who} | one for who, one in city.items()])})
+        connection.execute(INSERT, {"drivers": _json([{"id": who} | driver for who, driver in city.items()])})
     locating.refresh(list(city), now)
-    for who, one in city.items():
+    for who, driver in city.items():
         # One who was heard last 61 s ago is in no search any more.
-        at = now - 61_000 if one["silent"] else now
-        latitude, longitude = one["place"]
+        at = now - 61_000 if driver["silent"] else now
+        latitude, longitude = driver["place"]
         locating.update(who, Position(latitude, longitude, at), at)
     return city
 
@@ -77,11 +77,16 @@ def asked(order_id: str) -> list[Any]:
 def test_each_wave_asks_the_nearest_free_drivers_of_each_type_within_its_radius(seed: int) -> None:
     city = a_city(seed)
     needs = [
-        {"vehicleType": "TRUCK", "vehicleSubtype": one, "quantity": TRUCKS_OF_A_TYPE, "pricePerTruck": 900}
-        for one in TYPES[:3]
+        {
+            "vehicleType": "TRUCK",
+            "vehicleSubtype": subtype,
+            "quantity": TRUCKS_OF_A_TYPE,
+            "pricePerTruck": 900,
+        }
+        for subtype in TYPES[:3]
     ]
     order_id = scenes.placed("asha", vehicleRequirements=needs).order_id
-    free = {who: one for who, one in city.items() if one["available"] and not one["silent"]}
+    free = {who: driver for who, driver in city.items() if driver["available"] and not driver["silent"]}
     now = datetime.now(UTC)
     before: set[str] = set()
     for wave in (1, 2, 3):
@@ -103,8 +108,8 @@ def test_each_wave_asks_the_nearest_free_drivers_of_each_type_within_its_radius(
 def nearest(free: City, subtype: str, radius: float, before: set[str]) -> list[str]:
     """The same by looking at everybody."""
     reach = sorted(
-        (geo.haversine_km(*scenes.NOIDA, *one["place"]), who)
-        for who, one in free.items()
-        if one["subtype"] == subtype and who not in before
+        (geo.haversine_km(*scenes.NOIDA, *driver["place"]), who)
+        for who, driver in free.items()
+        if driver["subtype"] == subtype and who not in before
     )
     return [who for km, who in reach if km <= radius][: DRIVERS_PER_TRUCK * TRUCKS_OF_A_TYPE]

@@ -64,7 +64,7 @@ def test_a_partly_filled_order_goes_on_with_the_trucks_it_has() -> None:
     ]
     view = current.order(order_id)
     assert view["order"]["status"] == "partially_filled"
-    assert sorted(one["status"] for one in view["truckRequests"]) == ["assigned", "expired"]
+    assert sorted(truck["status"] for truck in view["truckRequests"]) == ["assigned", "expired"]
     for step in ("en_route_pickup", "at_pickup", "in_transit", "arrived_at_drop", "completed"):
         trips.advance("one", truck, step)
     assert current.order(order_id)["order"]["status"] == "completed"
@@ -201,7 +201,9 @@ def test_a_followup_survives_in_the_outbox_until_it_is_done() -> None:
         assert outbox.overdue(connection, 2, 10) == []
         left = outbox.overdue(connection, 2, 10, later(3))
     assert outcome.followup is not None
-    assert [(one.id, one.order_id) for one in left] == [(outcome.followup.id, outcome.order_id)]
+    assert [(followup.id, followup.order_id) for followup in left] == [
+        (outcome.followup.id, outcome.order_id)
+    ]
     assert left[0].wave == (1, 1)
     [repeated] = offering.broadcasts([(outcome.order_id, left[0].wave)])
     assert orjson.dumps(repeated) == orjson.dumps(outcome.followup.messages)

@@ -125,7 +125,7 @@ def test_a_sweep_goes_on_beside_an_order_that_fails(
     sweep()
     assert due() == []
     if batch == "expire":
-        assert {status(one) for one in orders} == {"expired"}
+        assert {status(order_id) for order_id in orders} == {"expired"}
     else:
         assert [wave for (wave,) in run("SELECT wave FROM orders")] == [2] * 30
 
@@ -295,7 +295,7 @@ def test_one_order_that_cannot_be_shown_is_missing_on_the_map_and_no_more(
         return progress(row)
 
     monkeypatch.setattr(operators, "_progress", fails)
-    assert [one["id"] for one in operators.overview()["map"]["orders"]] == [right]
+    assert [order["id"] for order in operators.overview()["map"]["orders"]] == [right]
 
 
 # Counted, told apart, mended.

@@ -95,7 +95,7 @@ def test_times_bound_what_is_found() -> None:
     later = wire(middle + timedelta(milliseconds=1))
     for extra in ("", "&q=Noida", "&q=c1", "&vehicle=TRUCK"):
         between = found(f"from={wire(middle)}&to={later}{extra}")
-        assert set(between) <= {each for each in ids if sent_at(each) == middle}
+        assert set(between) <= {order_id for order_id in ids if sent_at(order_id) == middle}
         assert ids[1] in between, extra
     assert found(f"from={wire(middle + timedelta(hours=1))}") == []
 
@@ -169,15 +169,17 @@ def test_drivers_are_found_by_state_and_by_what_is_known_of_them(monkeypatch: py
     scenes.driver("quiet")
     live.commands().hset("driver:quiet", "seen_ms", str(scenes.now_ms() - 61_000))
     for state, name in {"busy": "busy", "free": "free", "offDuty": "off", "silent": "quiet"}.items():
-        assert [each["driverId"] for each in ask(f"/ops/drivers?state={state}")["drivers"]] == [name], state
+        assert [driver["driverId"] for driver in ask(f"/ops/drivers?state={state}")["drivers"]] == [name], (
+            state
+        )
     for query in ("q=quiet", "q=UIE"):
-        assert [each["driverId"] for each in ask(f"/ops/drivers?{query}")["drivers"]] == ["quiet"], query
+        assert [driver["driverId"] for driver in ask(f"/ops/drivers?{query}")["drivers"]] == ["quiet"], query
     assert len(ask("/ops/drivers?q=1234567890")["drivers"]) == 4
     monkeypatch.setattr(drivers, "STATES_LOOKED_AT", 1)
     seen, cursor = [], ""
     while True:
         page = ask(f"/ops/drivers?limit=2{cursor}")
-        seen += [each["driverId"] for each in page["drivers"]]
+        seen += [driver["driverId"] for driver in page["drivers"]]
         if not page["nextCursor"]:
             break
         cursor = f"&cursor={page['nextCursor']}"

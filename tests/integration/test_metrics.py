@@ -33,7 +33,7 @@ def scrape(accept: str = "") -> dict[Sample, float]:
     assert answer.status_code == 200
     families = text_string_to_metric_families(answer.text)
     samples = [sample for family in families for sample in family.samples]
-    return {(one.name, frozenset(one.labels.items())): one.value for one in samples}
+    return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
 
 
 def figure(found: dict[Sample, float], name: str, **labels: str) -> float:
@@ -41,7 +41,7 @@ def figure(found: dict[Sample, float], name: str, **labels: str) -> float:
 
 
 def by_label(found: dict[Sample, float], name: str) -> dict[str, float]:
-    return {next(iter(labels))[1]: value for (one, labels), value in found.items() if one == name}
+    return {next(iter(labels))[1]: value for (metric, labels), value in found.items() if metric == name}
 
 
 @pytest.mark.usefixtures("aside")

@@ -104,7 +104,7 @@ def test_a_position_is_as_old_as_it_is(host: Host, wrong_by: float) -> None:
 
 def test_a_token_that_was_called_back_is_known_until_every_clock_lets_it_run_out() -> None:
     revoking.revoke("one", datetime.now(UTC) - timedelta(seconds=30))
-    assert [one.token_id for one in revoking.since(None)] == ["one"]
+    assert [token.token_id for token in revoking.since(None)] == ["one"]
     assert revoking.forget() == 0
 
 

@@ -187,7 +187,7 @@ def test_the_map_shows_a_saved_position_where_the_index_has_none_or_an_older_one
         )
     live.commands().delete("driver:none")
     seen = data(olga.get("/ops/overview"))["map"]["drivers"]
-    assert {(one["id"], one["latitude"]) for one in seen} == {("older", 28.6), ("none", 28.6)}
+    assert {(driver["id"], driver["latitude"]) for driver in seen} == {("older", 28.6), ("none", 28.6)}
 
 
 def test_the_map_is_bounded(olga: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,7 +292,7 @@ def test_a_second_click_sends_no_second_wave(olga: Caller) -> None:
     order_id = scenes.placed().order_id
     age(order_id, 3)
     answers = [data(olga.post(f"/ops/orders/{order_id}/rebroadcast")) for _ in range(2)]
-    assert [(one["search"]["wave"], one["done"]) for one in answers] == [(2, True), (2, False)]
+    assert [(answer["search"]["wave"], answer["done"]) for answer in answers] == [(2, True), (2, False)]
     assert happened(order_id).count("wave_ordered") == 1
 
 

@@ -71,7 +71,7 @@ def test_a_web_process_whose_clock_is_ahead_limits_like_the_others(monkeypatch: 
 def pass_by(seconds: float) -> None:
     """As if the orders so far had begun so much earlier."""
     kept = cast("list[str]", live.commands().lrange("orders:rate:asha", 0, -1))
-    begun = [float(each) - seconds for each in kept]
+    begun = [float(score) - seconds for score in kept]
     live.commands().delete("orders:rate:asha")
     if begun:
         live.commands().rpush("orders:rate:asha", *begun)

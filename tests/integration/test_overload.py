@@ -47,11 +47,11 @@ def admissions() -> int:
 
 def refusals_for(reason: str) -> float:
     """How many orders were refused for this reason, as ``/metrics`` tells it."""
-    samples = [one for metric in counters.collect() for one in metric.samples]
+    samples = [sample for metric in counters.collect() for sample in metric.samples]
     return next(
-        one.value
-        for one in samples
-        if one.name == "weelo_orders_refused_total" and one.labels == {"reason": reason}
+        sample.value
+        for sample in samples
+        if sample.name == "weelo_orders_refused_total" and sample.labels == {"reason": reason}
     )
 
 

@@ -38,7 +38,7 @@ def grown(stores: Stores) -> Iterator[None]:
 
 def ids(statement: str, **values: Any) -> list[str]:
     with db.statements() as connection:
-        return [str(one) for one in connection.execute(text(statement), values).scalars()]
+        return [str(found_id) for found_id in connection.execute(text(statement), values).scalars()]
 
 
 @pytest.mark.parametrize("status", [None, *STATUSES])
@@ -51,7 +51,7 @@ def test_the_pages_of_a_status_together_are_all_orders_of_it(
     found, cursor = [], None
     while True:
         page = listing.orders(customer, 97, cursor, status)
-        found += [one["id"] for one in page["orders"]]
+        found += [order["id"] for order in page["orders"]]
         assert len(page["orders"]) <= 97
         cursor = page["nextCursor"]
         if cursor is None:
@@ -94,8 +94,8 @@ def test_drivers_are_counted_right_in_pages_of_any_size(page: int, monkeypatch: 
     # Who is heard grows silent while this is counted.
     assert counted["available"] + counted["silent"] == wanted.get("available", 0) + wanted.get("silent", 0)
     assert abs(counted["available"] - wanted.get("available", 0)) <= 2
-    assert {one: counted[one] for one in ("busy", "on_trip", "unavailable")} == {
-        one: wanted.get(one, 0) for one in ("busy", "on_trip", "unavailable")
+    assert {state: counted[state] for state in ("busy", "on_trip", "unavailable")} == {
+        state: wanted.get(state, 0) for state in ("busy", "on_trip", "unavailable")
     }
 
 
@@ -149,4 +149,4 @@ def test_what_ended_in_the_last_hour_is_counted_minute_by_minute() -> None:
 def test_the_map_shows_no_more_drivers_than_it_may_and_those_on_trips_among_them() -> None:
     shown = operators.overview()["map"]["drivers"]
     assert len(shown) == DRIVERS
-    assert {one["state"] for one in shown} >= {"busy", "on_trip", "unavailable", "silent"}
+    assert {driver["state"] for driver in shown} >= {"busy", "on_trip", "unavailable", "silent"}

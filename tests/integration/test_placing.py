@@ -122,7 +122,7 @@ def test_drivers_that_only_redis_believes_free_are_left_out_of_the_answer_and_th
     assert (summary["totalDriversNotified"], summary["groupedBy"][0]["driversNotified"]) == (2, 2)
     told = rows("SELECT type, data FROM order_events WHERE order_id = :id ORDER BY id", id=outcome.order_id)
     assert [kind for kind, _ in told] == ["order_placed", "wave_sent"]
-    assert [one["driverId"] for one in told[1][1]["drivers"]] == ["ravi", "mira"]
+    assert [driver["driverId"] for driver in told[1][1]["drivers"]] == ["ravi", "mira"]
     asked = "SELECT driver_id FROM offers WHERE order_id = :id ORDER BY pickup_distance_km"
     assert rows(asked, id=outcome.order_id) == [("ravi",), ("mira",)]
 

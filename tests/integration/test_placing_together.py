@@ -327,7 +327,7 @@ def test_what_nobody_placed_is_placed_together_and_what_fails_is_tried_alone_aft
     good = [changed(scenes.admitted(f"customer-{n}"), OVERDUE) for n in range(30)]
     bad = changed(scenes.admitted("bina"), f"payload = '{{}}', {OVERDUE}")
     assert sweeps.recover() == 31
-    assert {one: states()[one] for one in good} == dict.fromkeys(good, "placed")
+    assert {order_id: states()[order_id] for order_id in good} == dict.fromkeys(good, "placed")
     assert states()[bad] == "queued"
     assert live.commands().keys("order:create:*") == []
     with db.statements() as connection:

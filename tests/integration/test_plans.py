@@ -93,7 +93,7 @@ def main_job() -> None:
     accepting.decline("driver-2", taken)
     follow(accepting.accept("driver-0", taken, None).followup)
     follow(accepting.accept("driver-1", taken, None).followup)
-    [truck, other] = [each["id"] for each in current.order(taken)["truckRequests"]]
+    [truck, other] = [truck["id"] for truck in current.order(taken)["truckRequests"]]
     for status in ("en_route_pickup", "at_pickup"):
         trips.advance("driver-0", truck, status)
     follow(trips.give_back("driver-1", other, "flat tyre"))
@@ -163,7 +163,7 @@ def test_no_statement_of_the_main_job_reads_a_large_table_from_end_to_end(past: 
     forget_prepared()
     with statements() as sent:
         main_job()
-    executed = [one for one in sent if one.startswith("EXECUTE")]
+    executed = [statement for statement in sent if statement.startswith("EXECUTE")]
     assert len(executed) == PREPARED
     assert len(sent) > 40 + PREPARED
     # Without what sessions of ours say of plans: a statement is to find its way by itself.
@@ -191,7 +191,11 @@ def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
     with statements() as sent:
         scenes.driver("driver", 1)
         orders.place([scenes.admitted("asha", key="key")])
-    kept = {one: values for one, values in sent.items() if one.startswith(("PREPARE", "EXECUTE"))}
+    kept = {
+        statement: values
+        for statement, values in sent.items()
+        if statement.startswith(("PREPARE", "EXECUTE"))
+    }
     assert len(kept) == 2 * PREPARED
     with db.statements() as connection:
         connection.exec_driver_sql("TRUNCATE orders, admissions, drivers, outbox, order_events CASCADE")
@@ -285,7 +289,7 @@ def test_every_foreign_key_is_found_by_an_index_of_its_own_table(clean: None) ->
                     AND coalesce(pg_get_expr(i.indpred, i.indrelid), '') ~ '^(|[(]\\w+ IS NOT NULL[)])$'
             )
         """).all()
-    assert [tuple(one) for one in missing] == []
+    assert [tuple(row) for row in missing] == []
 
 
 def test_a_plan_that_reads_a_whole_table_is_noticed(past: None) -> None:

@@ -57,7 +57,7 @@ def test_values_arrive_as_they_are(prepares: bool) -> None:
         assert select(connection).at == datetime(2000, 1, 1, tzinfo=UTC)
         row = select(connection, now=at, names=odd, data='{"a": "it\'s"}')
         assert (row.at, row.names, row.data, row.span.seconds) == (at, odd, {"a": "it's"}, 3)
-        assert ([str(one) for one in row.ids], row.percent, row.again) == ([ORDER_ID], "100%", 3.0)
+        assert ([str(order_id) for order_id in row.ids], row.percent, row.again) == ([ORDER_ID], "100%", 3.0)
 
 
 @pytest.mark.parametrize("engine", [db.engine, db.autocommit_engine])
@@ -168,24 +168,24 @@ def test_an_answer_that_nobody_has_read_costs_its_connection(monkeypatch: pytest
 
 
 def test_a_server_that_has_ended_all_connections_costs_one_statement() -> None:
-    with db.statements() as one, db.statements() as other, db.transaction() as third:
-        for each in (one, other):
-            select(each)
-            driver: Any = each.connection.driver_connection
+    with db.statements() as first, db.statements() as second, db.transaction() as third:
+        for connection in (first, second):
+            select(connection)
+            driver: Any = connection.connection.driver_connection
             third.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": driver.info.backend_pid})
     with pytest.raises(DBAPIError) as caught, db.statements() as connection:
         select(connection)
     assert db.unreachable(caught.value)
     assert not db.refused(caught.value)
-    with db.statements() as one, db.statements() as other:
-        assert select(one).percent == select(other).percent == "100%"
+    with db.statements() as first, db.statements() as second:
+        assert select(first).percent == select(second).percent == "100%"
 
 
 def test_an_order_is_placed_by_servers_that_know_nothing_of_each_other() -> None:
     first, second = (scenes.admitted(name) for name in ("asha", "bina"))
     orders.place([first])
-    for each in db.ENGINES:
-        with each().connect() as connection:
+    for engine in db.ENGINES:
+        with engine().connect() as connection:
             connection.exec_driver_sql("DEALLOCATE ALL")
             connection.commit()
     orders.place([second])

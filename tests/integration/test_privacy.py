@@ -68,13 +68,13 @@ def test_a_customer_sees_neither_who_was_asked_nor_how_far_away_they_were() -> N
     kinds = [event["type"] for event in story["events"]]
     assert kinds == ["order_placed", "wave_sent", "offer_declined", "expiry_ordered", "order_expired"]
     wave, declined, _, ended = (event["data"] for event in story["events"][1:])
-    assert {one["driverId"] for one in wave["drivers"]} == names(story)
+    assert {driver["driverId"] for driver in wave["drivers"]} == names(story)
     assert {declined["driverId"], *ended["drivers"]} == names(story)
 
 
 def test_the_order_in_which_drivers_are_named_says_nothing_of_their_distance() -> None:
     story = seen(scenes.placed().order_id)
-    in_wave = [one["driverId"] for one in story["events"][1]["data"]["drivers"]]
+    in_wave = [driver["driverId"] for driver in story["events"][1]["data"]["drivers"]]
     assert in_wave == sorted(in_wave)
     assert [offer["driverId"] for offer in story["offers"]] == in_wave
 

@@ -40,9 +40,9 @@ def listening(url: str, person: str) -> Iterator[list[tuple[float, dict[str, Any
     def listen() -> None:
         while not ended.is_set():
             found = subscription.get_message(timeout=0.05)
-            for each in mailbox.published(found["data"]) if found else ():
-                if isinstance(each, mailbox.Live):
-                    heard.append((time.monotonic(), orjson.loads(each.frame.text)))
+            for message in mailbox.published(found["data"]) if found else ():
+                if isinstance(message, mailbox.Live):
+                    heard.append((time.monotonic(), orjson.loads(message.frame.text)))
 
     thread = threading.Thread(target=listen)
     thread.start()
@@ -133,7 +133,7 @@ def test_after_the_end_of_a_search_no_number_is_sent() -> None:
     ended = scenes.placed("asha", trucks=2).order_id
     cancelled = scenes.placed("ravi", trucks=2).order_id
     filled = scenes.placed("mina").order_id
-    assert [one.to for one in announcing.remaining(ended, "truck:tata_ace")] == [
+    assert [message.to for message in announcing.remaining(ended, "truck:tata_ace")] == [
         "customer:asha",
         "driver:one",
     ]
@@ -160,7 +160,11 @@ def test_no_call_of_a_mailbox_takes_more_than_a_hundred_messages(redis_url: str)
     finally:
         client.config_set("slowlog-log-slower-than", 10_000)
         client.config_set("slowlog-max-len", 128)
-    calls = [one["command"].decode().split(" ") for one in found if one["command"].startswith(b"EVALSHA")]
+    calls = [
+        command["command"].decode().split(" ")
+        for command in found
+        if command["command"].startswith(b"EVALSHA")
+    ]
     # Two keys for each person.
     assert len(calls) == 10
     assert all(int(call[2]) <= 200 for call in calls)

@@ -120,7 +120,7 @@ def test_the_event_of_an_order_that_was_never_placed_leaves_too() -> None:
     assert count("order_events") == events - 1
     with db.statements() as connection:
         left = connection.exec_driver_sql("SELECT DISTINCT order_id FROM order_events").scalars()
-        assert {str(each) for each in left} == {kept}
+        assert {str(order_id) for order_id in left} == {kept}
 
 
 def test_what_could_not_be_delivered_for_so_long_leaves() -> None:
@@ -159,7 +159,7 @@ def test_every_table_is_empty_when_the_time_of_its_rows_is_over() -> None:
     with db.statements() as connection:
         connection.exec_driver_sql(ROWS)
     assert [name for name, found in rows().items() if not found] == []
-    expiring.expire_all([str(each) for each in searching()], later(1))
+    expiring.expire_all([str(order_id) for order_id in searching()], later(1))
     for forget in (retention.forget, cleaning.forget_admissions, revoking.forget, failing.forget):
         forget(later(40))
     assert {name for name, found in rows().items() if found} == BOUNDED

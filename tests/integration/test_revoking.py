@@ -29,7 +29,7 @@ def count() -> int:
 def test_a_token_called_back_twice_is_one_row() -> None:
     revoking.revoke("one", LATER)
     revoking.revoke("one", LATER)
-    assert [one.token_id for one in revoking.since(None)] == ["one"]
+    assert [token.token_id for token in revoking.since(None)] == ["one"]
 
 
 def test_a_later_revocation_is_found_and_reported_once() -> None:

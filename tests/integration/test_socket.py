@@ -232,7 +232,7 @@ def test_a_socket_starts_with_the_present_state(web: System) -> None:
         first = heard(app)
         assert first["type"] == "connected"
         assert first["data"]["driverId"] == "dev"
-        assert [one["orderId"] for one in first["data"]["openBroadcasts"]] == [outcome.order_id]
+        assert [offer["orderId"] for offer in first["data"]["openBroadcasts"]] == [outcome.order_id]
         # Nobody has put this offer into the mailbox yet: connecting does.
         offer = heard(app)
         assert (offer["type"], offer["data"]["orderId"]) == ("new_broadcast", outcome.order_id)

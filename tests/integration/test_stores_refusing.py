@@ -94,7 +94,7 @@ def test_every_route_that_writes_says_when_to_come_again_while_postgres_is_read_
         answers = {name: call() for name, call in calls.items()}
     found = {name: (code(answer), answer.headers.get("Retry-After")) for name, answer in answers.items()}
     refused = ((503, "SERVICE_UNAVAILABLE"), "2")
-    assert {name: one for name, one in found.items() if one != refused} == {}
+    assert {name: answer for name, answer in found.items() if answer != refused} == {}
     assert Caller("customer", "bina").post("/orders", scenes.body()).status_code in (201, 202)
 
 
@@ -305,10 +305,10 @@ def test_ready_names_a_redis_that_refuses_and_blames_nobody_else(refusing: str, 
 def test_connections_to_a_redis_that_is_no_primary_any_more_are_not_used_again(stores: Stores) -> None:
     pool: Any = live.commands().connection_pool
     held = [pool.get_connection() for _ in range(3)]
-    sockets = {id(each._sock) for each in held}
-    kept = [each._sock for each in held]
-    for each in held:
-        pool.release(each)
+    sockets = {id(connection._sock) for connection in held}
+    kept = [connection._sock for connection in held]
+    for connection in held:
+        pool.release(connection)
     valkey_turns(stores, "READONLY")
     try:
         with pytest.raises(redis.ReadOnlyError):
@@ -318,9 +318,9 @@ def test_connections_to_a_redis_that_is_no_primary_any_more_are_not_used_again(s
     live.breaker.reset()
     again = [pool.get_connection() for _ in range(3)]
     assert kept
-    assert not sockets & {id(each._sock) for each in again}
-    for each in again:
-        pool.release(each)
+    assert not sockets & {id(connection._sock) for connection in again}
+    for connection in again:
+        pool.release(connection)
     assert live.run_all([("SET", "alive:ready", "1", "EX", "1")])
 
 

@@ -26,7 +26,10 @@ def later(seconds: float) -> datetime:
 
 
 def told(followups: Sequence[Followup]) -> dict[str, list[tuple[str, str]]]:
-    return {one.order_id: [(message.to, message.type) for message in one.messages] for one in followups}
+    return {
+        followup.order_id: [(message.to, message.type) for message in followup.messages]
+        for followup in followups
+    }
 
 
 def status(order_id: str) -> str:

@@ -186,9 +186,9 @@ def test_however_many_read_an_order_finds_a_connection(clean: None) -> None:
         time.sleep(0.1)
         with db.statements() as connection:
             connection.execute(text("SELECT 1"))
-        assert not any(one.done() for one in reading)
-        for one in reading:
-            one.result()
+        assert not any(read_at_once.done() for read_at_once in reading)
+        for read_at_once in reading:
+            read_at_once.result()
 
 
 def test_a_read_that_gets_no_turn_is_refused_as_when_there_is_no_connection(
@@ -196,15 +196,15 @@ def test_a_read_that_gets_no_turn_is_refused_as_when_there_is_no_connection(
 ) -> None:
     monkeypatch.setattr(db, "POOL_TIMEOUT_SECONDS", 0.05)
     held = [db.reads() for _ in range(db.READERS)]
-    for one in held:
-        one.__enter__()
+    for read in held:
+        read.__enter__()
     try:
         with pytest.raises(PoolTimeout) as refused, db.reads():
             pass
         assert db.unreachable(refused.value)
     finally:
-        for one in held:
-            one.__exit__(None, None, None)
+        for read in held:
+            read.__exit__(None, None, None)
     with db.reads():
         pass
 

@@ -153,7 +153,7 @@ def test_a_truck_given_back_goes_to_the_next_nearest_and_the_audit_tells_it_in_o
         for event in listing.story(order_id)["events"]
         if event["type"] == "wave_sent"
     ]
-    assert [[one["driverId"] for one in wave] for wave in asked] == [
+    assert [[driver["driverId"] for driver in wave] for wave in asked] == [
         ["nearest", "second", "third"],
         ["second", "third"],
     ]

@@ -100,4 +100,4 @@ class Operator:
 
 def _family(pid: int) -> list[int]:
     """A process and all below it: Postgres' backends are no group of its own."""
-    return [pid, *(each for child in children(pid) for each in _family(child))]
+    return [pid, *(below for child in children(pid) for below in _family(child))]

@@ -167,7 +167,7 @@ def health(url: str, part: str) -> bool:
     answer = Person(url, "ops", "olga").http.get("/ops/overview").json()
     lines = answer["data" if answer["success"] else "error"]
     lines = lines["health"] if answer["success"] else lines["data"]["health"]
-    return all(each["ok"] for each in lines if each["part"] == part)
+    return all(line["ok"] for line in lines if line["part"] == part)
 
 
 @pytest.mark.by_hand
@@ -181,12 +181,12 @@ def test_a_queue_whose_worker_hangs_is_named_and_a_restart_ends_it(operator: Ope
             Person(url, "customer", uuid4().hex).order(scenes.body(), Prefer="respond-async")
             for _ in range(FULL_QUEUE)
         ]
-        assert {each.status_code for each in sent} == {202}
+        assert {answer.status_code for answer in sent} == {202}
         until(lambda: not health(url, "queues"), PATIENCE_SECONDS, "not named")
     finally:
         operator.follow("queues")
     until(lambda: health(url, "queues"), PATIENCE_SECONDS, "not over")
-    ids = [each.json()["data"]["order"]["id"] for each in sent]
+    ids = [answer.json()["data"]["order"]["id"] for answer in sent]
     until(lambda: all(map(is_placed, ids)), PATIENCE_SECONDS, "a task was lost")
 
 

@@ -101,7 +101,7 @@ def _orders_one_after_the_other(customer: Person, first_at: str) -> tuple[int, s
     placed = customer.order(scenes.body())
     order_id = placed.json()["data"]["order"]["id"]
     listed = customer.http.get("/orders").json()["data"]["orders"]
-    assert [each["id"] for each in listed] == [order_id, called_off]
+    assert [order["id"] for order in listed] == [order_id, called_off]
     return placed.status_code, order_id
 
 

@@ -64,7 +64,7 @@ class Watch:
 
     def used(self) -> float:
         """Seconds of processor time of the whole browser."""
-        return float(sum(one["cpuTime"] for one in self._processes()))
+        return float(sum(process["cpuTime"] for process in self._processes()))
 
     def _processes(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._page.ask("SystemInfo.getProcessInfo")["processInfo"]
@@ -73,7 +73,7 @@ class Watch:
     def held(self) -> dict[str, float]:
         self._page.ask("HeapProfiler.collectGarbage")
         counted = self._page.ask("Memory.getDOMCounters")
-        renderers = [int(one["id"]) for one in self._processes() if one["type"] == "renderer"]
+        renderers = [int(process["id"]) for process in self._processes() if process["type"] == "renderer"]
         return {
             "heap (MB)": self._page.ask("Runtime.getHeapUsage")["usedSize"] / 2**20,
             "renderer (MB)": max(map(own_memory, renderers)),
@@ -108,8 +108,8 @@ def show(number: int, row: Row) -> None:
 
 def verdict(rows: list[Row], idle: Mapping[str, float]) -> bool:
     """Prints what it comes to; whether it is what was promised."""
-    windows = [one for row in rows for one in row.frames]
-    held = sum(one >= FRAMES for one in windows) / len(windows)
+    windows = [rate for row in rows for rate in row.frames]
+    held = sum(rate >= FRAMES for rate in windows) / len(windows)
     cost = {part: statistics.mean(row.cores[part] for row in rows) - idle[part] for part in PARTS}
     whole, more = sum(cost.values()), grown(rows)
     print(f"\nwindows of {WINDOW_S:.0f} s with {FRAMES:.0f} frames a second or more: {held:.0%}")

@@ -137,7 +137,7 @@ class Feeder(threading.Thread):
             for statement in LIVE:
                 cursor.execute(statement)
         now_ms = int(time.time() * 1000)
-        self._redis.zadd("drivers:heard", {one: now_ms - random.randrange(5000) for one in SEEN})
+        self._redis.zadd("drivers:heard", {driver: now_ms - random.randrange(5000) for driver in SEEN})
 
     def end(self) -> None:
         """Raises what has ended it before."""

@@ -52,12 +52,12 @@ def _sum(pids: list[int]) -> float:
 
 def own_memory(pid: int) -> float:
     """MB that are this process's own."""
-    [line] = [one for one in Path(f"/proc/{pid}/status").read_text().splitlines() if "RssAnon" in one]
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "RssAnon" in line]
     return int(line.split()[1]) / 1024
 
 
 def machine_busy() -> tuple[float, float]:
     """Seconds that the machine's processors have been busy, and all seconds they have had."""
-    fields = [int(one) for one in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    fields = [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     tick = os.sysconf("SC_CLK_TCK")
     return (sum(fields) - fields[3] - fields[4]) / tick, sum(fields) / tick

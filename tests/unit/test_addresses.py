@@ -77,7 +77,7 @@ def test_nothing_long_of_a_forged_header_is_kept() -> None:
     tracemalloc.start()
     try:
         for number in range(2000):
-            address(f"10.1.{number % 250}.1", *(f"198.51.{number % 250}.{each % 250}" for each in range(400)))
+            address(f"10.1.{number % 250}.1", *(f"198.51.{number % 250}.{last % 250}" for last in range(400)))
             address("10.1.2.3", f"{number}:" + "x" * 7000)
         # The requests themselves are in circles.
         gc.collect()

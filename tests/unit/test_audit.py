@@ -54,7 +54,9 @@ def test_every_pinned_package_has_a_licence_that_we_can_take(name: str) -> None:
 
 
 def test_the_list_of_the_images_packages_names_every_pin_with_its_hashes() -> None:
-    listed = {each["name"]: each for each in sbom.components()}
-    assert {name: each["version"] for name, each in listed.items()} == licences.pinned("requirements.txt")
+    listed = {component["name"]: component for component in sbom.components()}
+    assert {name: component["version"] for name, component in listed.items()} == licences.pinned(
+        "requirements.txt"
+    )
     hashes = (ROOT / "requirements.txt").read_text().count("--hash=sha256:")
-    assert sum(len(each["properties"]) for each in listed.values()) == hashes > len(listed)
+    assert sum(len(component["properties"]) for component in listed.values()) == hashes > len(listed)

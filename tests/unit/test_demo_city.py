@@ -44,8 +44,8 @@ def test_a_truck_arrives_after_the_shortest_way_and_stays_on_the_streets(
         assert driven < 100
     assert truck.place == streets.place(to)
     assert driven == pytest.approx(streets.way_km(begins, to), abs=0.06)
-    for one, other in pairwise(places):
-        assert distance_km(one, other) <= 0.0505
+    for before, after in pairwise(places):
+        assert distance_km(before, after) <= 0.0505
 
 
 def test_a_truck_can_change_its_mind_between_two_crossings() -> None:
@@ -74,7 +74,7 @@ def test_a_day_has_a_busy_morning_and_a_quiet_night() -> None:
     hours = [int(demand.hour(wish.after_s / 600)) for wish in wishes]
     assert hours.count(9) > 5 * max(1, hours.count(2))
     assert [wish.after_s for wish in wishes] == sorted(wish.after_s for wish in wishes)
-    expected = sum(demand.orders_a_second((one + 0.5) / 600, 200, 20) for one in range(600))
+    expected = sum(demand.orders_a_second((step + 0.5) / 600, 200, 20) for step in range(600))
     assert len(wishes) == pytest.approx(expected, rel=0.15)
 
 

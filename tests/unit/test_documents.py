@@ -26,15 +26,15 @@ SENDERS = {"Message", "notify", "_send_own", "_confirm", "offer_ended"}
 
 
 def kinds(kind: type[DomainError] = DomainError) -> list[type[DomainError]]:
-    return [kind, *(one for narrower in kind.__subclasses__() for one in kinds(narrower))]
+    return [kind, *(below for narrower in kind.__subclasses__() for below in kinds(narrower))]
 
 
 def bodies() -> list[Any]:
     return [
-        pytest.param(body["schema"], example["value"], id=f"{one['operationId']}-{name}")
+        pytest.param(body["schema"], example["value"], id=f"{operation['operationId']}-{name}")
         for methods in documents.of_http()["paths"].values()
-        for one in methods.values()
-        for body in one.get("requestBody", {}).get("content", {}).values()
+        for operation in methods.values()
+        for body in operation.get("requestBody", {}).get("content", {}).values()
         for name, example in body["examples"].items()
     ]
 
@@ -64,15 +64,17 @@ def test_every_reference_leads_somewhere(document: documents.Document) -> None:
 
 def test_every_link_takes_an_id_that_is_always_there_to_a_route_that_asks_for_it() -> None:
     document = documents.of_http()
-    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
     asked = {
-        one["operationId"]: {said["name"] for said in one.get("parameters", []) if said["in"] == "path"}
-        for one in operations
+        operation["operationId"]: {
+            said["name"] for said in operation.get("parameters", []) if said["in"] == "path"
+        }
+        for operation in operations
     }
     links = [
         (response["content"]["application/json"]["schema"], link)
-        for one in operations
-        for response in one["responses"].values()
+        for operation in operations
+        for response in operation["responses"].values()
         for link in response.get("links", {}).values()
     ]
     assert len(links) > 20
@@ -99,8 +101,8 @@ def test_every_error_shown_has_the_shape_of_errors() -> None:
     shown = [
         (response["content"]["application/json"]["schema"], example["value"])
         for methods in document["paths"].values()
-        for one in methods.values()
-        for status, response in one["responses"].items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
         if status >= "400"
         for example in response["content"]["application/json"]["examples"].values()
     ]
@@ -118,8 +120,8 @@ def test_every_error_of_the_domain_is_in_the_table_with_its_own_advice(kind: typ
 
 def test_every_status_of_a_code_is_the_answered_one() -> None:
     for path, methods in documents.of_http()["paths"].items():
-        for method, one in methods.items():
-            for status, response in one["responses"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
                 for code in re.findall(r"`([A-Z_]+)`:", response["description"]):
                     assert codes.table()[code].status == int(status), f"{method} {path}"
 
@@ -127,12 +129,14 @@ def test_every_status_of_a_code_is_the_answered_one() -> None:
 def test_every_route_says_what_its_role_means() -> None:
     views: dict[str, Any] = create_app().view_functions
     for methods in documents.of_http()["paths"].values():
-        for one in methods.values():
+        for operation in methods.values():
             roles = views[
-                one["operationId"].replace("_", ".", 1) if one["operationId"] != "socket" else "socket"
+                operation["operationId"].replace("_", ".", 1)
+                if operation["operationId"] != "socket"
+                else "socket"
             ].roles
-            assert one["security"] == ([{"token": list(roles)}] if roles else [])
-            assert bool(roles) == ("401" in one["responses"])
+            assert operation["security"] == ([{"token": list(roles)}] if roles else [])
+            assert bool(roles) == ("401" in operation["responses"])
 
 
 def test_what_apps_may_send_on_the_socket_is_what_is_documented() -> None:
@@ -149,7 +153,7 @@ def test_every_frame_that_the_code_sends_is_documented() -> None:
                 isinstance(node, ast.Call)
                 and getattr(node.func, "id", getattr(node.func, "attr", "")) in SENDERS
             ):
-                sent |= {one.value for one in node.args[:3] if isinstance(one, ast.Constant)}
+                sent |= {argument.value for argument in node.args[:3] if isinstance(argument, ast.Constant)}
     assert {"new_broadcast", "trip_assigned", "truck_confirmed", "order_cancelled", "error"} <= sent
     assert sent <= told
 
@@ -230,10 +234,10 @@ def undescribed(schema: Any, name: str) -> list[str]:
 def test_every_field_of_both_documents_is_described() -> None:
     http, socket = documents.of_http(), documents.of_socket()
     answers = {
-        f"{one['operationId']} {status}": response["content"]["application/json"]["schema"]
+        f"{operation['operationId']} {status}": response["content"]["application/json"]["schema"]
         for methods in http["paths"].values()
-        for one in methods.values()
-        for status, response in one["responses"].items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
         if status < "300" and "schema" in response.get("content", {}).get("application/json", {})
     }
     frames = {name: said["payload"] for name, said in socket["components"]["messages"].items()}
@@ -246,10 +250,10 @@ def test_every_field_of_both_documents_is_described() -> None:
 def test_every_answer_and_every_frame_has_a_recorded_example_that_fits() -> None:
     http, socket = openapi.document(create_app()), documents.of_socket()
     answers = [
-        (response["content"]["application/json"], f"{one['operationId']} {status}")
+        (response["content"]["application/json"], f"{operation['operationId']} {status}")
         for methods in http["paths"].values()
-        for one in methods.values()
-        for status, response in one["responses"].items()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
         if status < "300" and "schema" in response.get("content", {}).get("application/json", {})
     ]
     assert [name for content, name in answers if "example" not in content] == []

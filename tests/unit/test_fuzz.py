@@ -17,8 +17,8 @@ def fits(role: str, message: object) -> bool:
     document = documents.of_socket()
     payloads = Messages(document, role).payloads
     return any(
-        Draft202012Validator(one | {"components": document["components"]}).is_valid(message)
-        for one in payloads
+        Draft202012Validator(payload | {"components": document["components"]}).is_valid(message)
+        for payload in payloads
     )
 
 
@@ -27,7 +27,7 @@ def test_right_messages_fit_the_document_and_nearly_right_ones_do_not(role: str)
     messages, draw = Messages(documents.of_socket(), role), random.Random(1)
     rights = [messages.right(draw) for _ in range(DRAWS)]
     assert {message["type"] for message in rights} == {
-        one["properties"]["type"]["const"] for one in messages.payloads
+        payload["properties"]["type"]["const"] for payload in messages.payloads
     }
     assert [message for message in rights if not fits(role, message)] == []
     assert [message for message in (messages.nearly(draw) for _ in range(DRAWS)) if fits(role, message)] == []

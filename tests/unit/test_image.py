@@ -207,7 +207,9 @@ def test_every_pinned_package_has_a_wheel_for_linux_on_arm64(tmp_path: Path) -> 
         "3.13",
     ]
     command += ["--only-binary", ":all:", "--dest", str(tmp_path), "-r", str(ROOT / "requirements.txt")]
-    subprocess.run([*command, *(word for each in platforms for word in ("--platform", each))], check=True)
+    subprocess.run(
+        [*command, *(word for platform in platforms for word in ("--platform", platform))], check=True
+    )
     assert len(list(tmp_path.glob("*.whl"))) > 40
 
 

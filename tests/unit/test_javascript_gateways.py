@@ -120,7 +120,7 @@ def test_the_guides_program_asks_again_with_the_same_key(case: str) -> None:
         assert server.keys == ["mine", "mine"]
 
 
-@pytest.mark.parametrize("case", [one for one in NO_ANSWERS if one != "a pause below 0"])
+@pytest.mark.parametrize("case", [name for name in NO_ANSWERS if name != "a pause below 0"])
 def test_the_guides_program_says_that_there_was_no_answer(case: str) -> None:
     with gateway(NO_ANSWERS[case]) as server:
         assert run(guide(2), server) == {"kind": "Error", "code": "NO_ANSWER"}

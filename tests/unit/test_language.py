@@ -7,6 +7,7 @@ import ast
 import io
 import re
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ DIALECT_OF_PAGES = {
     r"\btold\b|\bhears?\b|\bheard\b": "notified, gets, is answered",
     r"\bat (the|every) door\b|\bthe door\b": "on a route, in the handshake",
 }
+# They name anything: a loop variable says what it holds.
+NAMELESS = {"one", "each"}
 PATTERNS = {re.compile(phrase, re.IGNORECASE): instead for phrase, instead in DIALECT.items()}
 PATTERNS_OF_PAGES = PATTERNS | {
     re.compile(phrase, re.IGNORECASE): instead for phrase, instead in DIALECT_OF_PAGES.items()
@@ -106,6 +109,22 @@ def test_a_document_is_in_plain_technical_english(page: Path) -> None:
 @pytest.mark.parametrize("source", _sources(), ids=_name)
 def test_comments_and_docstrings_are_in_plain_technical_english(source: Path) -> None:
     assert _dialect(_prose_of_source(source)) == []
+
+
+def _loop_variables(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of what loops, comprehensions and lambdas bind."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+            bound = [name for name in ast.walk(node.target) if isinstance(name, ast.Name)]
+            yield from ((name.lineno, name.id) for name in bound)
+        elif isinstance(node, ast.Lambda):
+            yield from ((argument.lineno, argument.arg) for argument in node.args.args)
+
+
+@pytest.mark.parametrize("source", _sources(), ids=_name)
+def test_a_loop_variable_says_what_it_holds(source: Path) -> None:
+    bound = _loop_variables(ast.parse(source.read_text()))
+    assert [(line, name) for line, name in bound if name in NAMELESS] == []
 
 
 def test_the_old_dialect_is_noticed() -> None:

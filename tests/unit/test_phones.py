@@ -233,7 +233,7 @@ def test_a_batch_takes_its_right_rows_and_names_the_others() -> None:
     rows[99] = "here"
     batch = read_batch({"locations": rows})
     assert len(batch.positions) == 97
-    assert [(one["row"], one["field"]) for one in batch.refused] == [
+    assert [(row["row"], row["field"]) for row in batch.refused] == [
         (3, "locations.3.at"),
         (7, "locations.7.longitude"),
         (99, "locations.99"),

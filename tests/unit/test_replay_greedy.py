@@ -240,9 +240,9 @@ def test_no_order_is_given_twice_and_no_driver_two_at_a_time(
     lines = [ride.trip.line for ride in rides]
     assert len(lines) == len(set(lines))
     assert 0 <= len(lines) <= len(trips)
-    for each in cabs:
-        his = [ride for ride in rides if ride.driver_id == each.driver_id]
-        assert all(one.ends_at <= other.given_at for one, other in pairwise(his))
+    for cab in cabs:
+        his = [ride for ride in rides if ride.driver_id == cab.driver_id]
+        assert all(before.ends_at <= after.given_at for before, after in pairwise(his))
 
 
 @patiently
@@ -250,7 +250,7 @@ def test_no_order_is_given_twice_and_no_driver_two_at_a_time(
 def test_an_order_is_assigned_during_its_search_to_a_driver_at_work(
     trips: list[Trip], cabs: list[Cab], speed: float
 ) -> None:
-    shifts = {each.driver_id: each.shift for each in cabs}
+    shifts = {cab.driver_id: cab.shift for cab in cabs}
     for ride in simulate(trips, cabs, speed):
         assert ride.trip.requested_at <= ride.given_at <= ride.trip.requested_at + SEARCH_S * speed
         assert shifts[ride.driver_id].begins <= ride.given_at < shifts[ride.driver_id].ends
@@ -263,9 +263,9 @@ def test_an_order_stays_unfilled_only_while_everybody_within_reach_is_busy(
 ) -> None:
     rides = simulate(trips, [standing(f"cab-{n}", north(20)) for n in range(count)], speed)
     filled = {ride.trip.line for ride in rides}
-    for each in trips:
-        begins, ends = each.requested_at, each.requested_at + SEARCH_S * speed
-        if each.line not in filled:
+    for trip in trips:
+        begins, ends = trip.requested_at, trip.requested_at + SEARCH_S * speed
+        if trip.line not in filled:
             changes = [ride.ends_at for ride in rides if begins <= ride.ends_at <= ends]
             for moment in (begins, *changes, ends):
                 assert sum(ride.given_at <= moment < ride.ends_at for ride in rides) == count

@@ -126,7 +126,7 @@ def converted(path: Path, content: bytes, zone: str = "UTC") -> dict[str, list[s
     path.write_bytes(content)
     to = path.parent / "converted"
     convert(path, to, command._zone(zone))
-    return {each.name: each.read_text().splitlines()[1:] for each in to.iterdir()}
+    return {file.name: file.read_text().splitlines()[1:] for file in to.iterdir()}
 
 
 def test_a_gpx_trace_becomes_pings_of_a_driver_for_each_track(tmp_path: Path) -> None:

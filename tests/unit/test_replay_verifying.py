@@ -30,7 +30,7 @@ class Case:
             event("order_placed"),
             event("wave_sent", drivers=ASKED),
             event("truck_assigned", driverId="ann"),
-            *(event("trip_status_changed", status=each) for each in steps),
+            *(event("trip_status_changed", status=step) for step in steps),
         ]
 
     def found(self) -> list[str]:

@@ -8,8 +8,8 @@ NOTHING = {"web": 0.0, "postgres": 0.0, "redis": 0.0}
 
 
 def minutes(heap: list[float], frames: float = 60.0, web: float = 0.01) -> list[Row]:
-    held = [dict.fromkeys(SLACK, 10.0) | {"heap (MB)": one} for one in heap]
-    return [Row([frames] * 6, 0.5, one, NOTHING | {"web": web}) for one in held]
+    held = [dict.fromkeys(SLACK, 10.0) | {"heap (MB)": megabytes} for megabytes in heap]
+    return [Row([frames] * 6, 0.5, used, NOTHING | {"web": web}) for used in held]
 
 
 def test_a_page_that_holds_more_at_the_end_is_said_to_grow() -> None:

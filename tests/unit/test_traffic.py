@@ -28,8 +28,8 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def samples_of(counters: SharedCounters) -> Samples:
-    found = [one for each in counters.collect() for one in each.samples]
-    return {(one.name, tuple(sorted(one.labels.items()))): one.value for one in found}
+    found = [sample for metric in counters.collect() for sample in metric.samples]
+    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in found}
 
 
 def figure(found: Samples, name: str, **labels: str) -> float:

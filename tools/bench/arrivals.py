@@ -41,7 +41,8 @@ class Arrivals:
     def finish(self, deadline: float) -> None:
         """Serves the loop until everything that was due is answered."""
         self._loop.run(
-            deadline, lambda: not self._waiting and not any(each.busy for each in self._connections)
+            deadline,
+            lambda: not self._waiting and not any(connection.busy for connection in self._connections),
         )
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ class Course:
     seconds: float
     say: Callable[[str], None]
 
-    def repeat(self, case: str, condition: str, one: Callable[[int], Round]) -> Row:
+    def repeat(self, case: str, condition: str, run: Callable[[int], Round]) -> Row:
         """Runs the rounds of one line of the table and says how each went. Garbage of this process is
         collected between them.
         """
@@ -35,7 +35,7 @@ class Course:
         for number in range(1, self.rounds + 1):
             gc.collect()
             begun, others = time.monotonic(), cpu.others()
-            found = one(number)
+            found = run(number)
             cores = (cpu.others() - others) / (time.monotonic() - begun)
             found.counts["cores used by others"] = round(cores, 2)
             done.append(found)

@@ -112,8 +112,8 @@ def crowds(course: Course, rate: float = RATE, levels: Sequence[int] = LEVELS) -
         crowd.grow(level)
         loop.run(time.monotonic() + SETTLE_SECONDS)
         kilobytes = (_memory(course) - empty) / level
-        one = partial(_round, course, crowd, city, kilobytes, rate)
-        rows.append(course.repeat("crowd", f"{level} drivers", one))
+        run = partial(_round, course, crowd, city, kilobytes, rate)
+        rows.append(course.repeat("crowd", f"{level} drivers", run))
     loop.close()
     return rows
 

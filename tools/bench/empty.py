@@ -39,8 +39,8 @@ def create_app() -> Flask:
 
     @web.post("/frames")
     def _frames() -> Response:
-        for each in sockets:
-            each.send(FRAME)
+        for socket in sockets:
+            socket.send(FRAME)
         return Response(NOTHING, 201, mimetype="application/json")
 
     @sock.route("/api/v1/ws")  # type: ignore[untyped-decorator]

@@ -48,10 +48,10 @@ def row(case: str, condition: str, rounds: Sequence[Round]) -> Row:
     """Rounds of the same thing as one line; counts are listed round by round."""
     names = rounds[0].values
     figures = {
-        name: Figure(unit, [each.values[name][0] for each in rounds]) for name, (_, unit) in names.items()
+        name: Figure(unit, [done.values[name][0] for done in rounds]) for name, (_, unit) in names.items()
     }
     return Row(
-        case, condition, figures, {name: [each.counts[name] for each in rounds] for name in rounds[0].counts}
+        case, condition, figures, {name: [done.counts[name] for done in rounds] for name in rounds[0].counts}
     )
 
 
@@ -73,30 +73,30 @@ def latencies(name: str, seconds: Sequence[float]) -> dict[str, tuple[float, str
 
 def costs(used: Mapping[str, float], count: int, what: str = "order") -> dict[str, tuple[float, str]]:
     """CPU milliseconds for each of ``count`` by kind of process, and of all servers together."""
-    each = {kind: 1000 * seconds / max(count, 1) for kind, seconds in used.items()}
-    servers = sum(value for kind, value in each.items() if kind != "client")
-    return {f"CPU {kind}": (value, f"ms/{what}") for kind, value in (each | {"servers": servers}).items()}
+    spent = {kind: 1000 * seconds / max(count, 1) for kind, seconds in used.items()}
+    servers = sum(value for kind, value in spent.items() if kind != "client")
+    return {f"CPU {kind}": (value, f"ms/{what}") for kind, value in (spent | {"servers": servers}).items()}
 
 
 def table(rows: Sequence[Row]) -> str:
     """The rows for reading, one figure a line."""
     lines = []
-    for each in rows:
-        lines.append(f"\n{each.case}  {each.condition}")
-        lines += [f"    {name:24} {figure}" for name, figure in each.figures.items()]
-        lines += [f"    {name:24} {', '.join(map(str, values))}" for name, values in each.notes.items()]
+    for row in rows:
+        lines.append(f"\n{row.case}  {row.condition}")
+        lines += [f"    {name:24} {figure}" for name, figure in row.figures.items()]
+        lines += [f"    {name:24} {', '.join(map(str, values))}" for name, values in row.notes.items()]
     return "\n".join(lines)
 
 
 def save(path: Path, rows: Sequence[Row], facts: Mapping[str, Any]) -> None:
     """Writes rows and facts of the run as JSON, each figure with its median and its rounds."""
-    content = {"facts": dict(facts), "rows": [_plain(each) for each in rows]}
+    content = {"facts": dict(facts), "rows": [_plain(row) for row in rows]}
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _plain(each: Row) -> dict[str, Any]:
-    plain = asdict(each)
-    for name, figure in each.figures.items():
+def _plain(row: Row) -> dict[str, Any]:
+    plain = asdict(row)
+    for name, figure in row.figures.items():
         plain["figures"][name]["median"] = figure.median
     return plain
 

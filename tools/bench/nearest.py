@@ -165,6 +165,6 @@ def _same(ours: list[float], theirs: list[float], land: Land) -> bool:
     """Whether both found drivers at the same distances (km). One at the very edge may be in one only."""
     scaled = [km * geo.EARTH_RADIUS_KM / REDIS_RADIUS_KM for km in theirs]
     both = min(len(ours), len(scaled))
-    alike = all(abs(one - other) < SAME_KM for one, other in zip(ours[:both], scaled[:both], strict=True))
+    alike = all(abs(own - other) < SAME_KM for own, other in zip(ours[:both], scaled[:both], strict=True))
     edge = land.radius_km * geo.EARTH_RADIUS_KM / REDIS_RADIUS_KM - SAME_KM
     return alike and all(km > edge for km in (*ours[both:], *scaled[both:]))

@@ -53,5 +53,5 @@ def placed(course: Course, connections: int, name: str, seconds: float, loop: Lo
 
 def _finish(loop: Loop, connections: list[Connection], record: Record, heard: Heard) -> None:
     """Waits for the answers and the offers that are still on their way."""
-    loop.run(time.monotonic() + LAST_SECONDS, lambda: not any(each.busy for each in connections))
+    loop.run(time.monotonic() + LAST_SECONDS, lambda: not any(connection.busy for connection in connections))
     loop.run(time.monotonic() + LAST_OFFERS_SECONDS, lambda: heard.offers >= WAVE * record.statuses[201])

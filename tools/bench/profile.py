@@ -102,8 +102,8 @@ def _watched(pids: Iterable[int], seconds: float, directory: Path) -> Iterator[N
         for pid in pids
     ]
     yield
-    for each in watching:
-        each.wait()
+    for recorder in watching:
+        recorder.wait()
 
 
 def _used(site: Site) -> dict[int, float]:
@@ -134,7 +134,7 @@ def profile(site: Site, rate: float, seconds: float, directory: Path) -> list[Pr
         parts = shares(raw.read_text().splitlines()) if raw.exists() else {kind: 1.0}
         found[kind].update({stage: share * ms for stage, share in parts.items()})
     processes = [Process(kind, dict(stages.most_common())) for kind, stages in found.items()]
-    return sorted(processes, key=lambda each: -each.total)
+    return sorted(processes, key=lambda process: -process.total)
 
 
 def _forget_figures(site: Site) -> None:
@@ -151,7 +151,7 @@ def _say_stores(site: Site, orders: float) -> None:
         for calls, ms, text in cursor.fetchall():
             print(f"  {calls / orders:6.2f} {ms / orders:8.3f}  {text}")
     commands: dict[str, Any] = redis.Redis.from_url(site.valkey.url).info("commandstats")  # type: ignore[assignment]
-    dearest = sorted(commands.items(), key=lambda each: -each[1]["usec"])[:TOP]
+    dearest = sorted(commands.items(), key=lambda command: -command[1]["usec"])[:TOP]
     print("\nRedis: calls and ms an order, command")
     for name, figures in dearest:
         ms = figures["usec"] / 1000 / orders
@@ -160,24 +160,24 @@ def _say_stores(site: Site, orders: float) -> None:
 
 def table(processes: Sequence[Process]) -> str:
     """CPU-ms an order of each process, and of each of its stages from 1 % on."""
-    whole = sum(each.total for each in processes)
+    whole = sum(process.total for process in processes)
     lines = [f"\nCPU-ms an order: {whole:.2f}"]
-    for each in processes:
-        lines.append(f"{each.name:28} {each.total:6.2f}  {100 * each.total / whole:3.0f} %")
-        if len(each.stages) > 1:
-            parts = [(stage, ms) for stage, ms in each.stages.items() if ms >= whole / 100]
+    for process in processes:
+        lines.append(f"{process.name:28} {process.total:6.2f}  {100 * process.total / whole:3.0f} %")
+        if len(process.stages) > 1:
+            parts = [(stage, ms) for stage, ms in process.stages.items() if ms >= whole / 100]
             lines += [f"    {stage:24} {ms:6.2f}" for stage, ms in parts]
     return "\n".join(lines)
 
 
 def picture(processes: Sequence[Process], title: str) -> str:
     """The same as SVG: a bar for each process in the order given, a piece for each stage."""
-    scale = WIDTH / max(each.total for each in processes)
+    scale = WIDTH / max(process.total for process in processes)
     drawn = [f'<text x="12" y="24" font-size="15">{escape(title)}</text>']
-    for row, each in enumerate(processes):
+    for row, process in enumerate(processes):
         left, top = float(LEFT), 44 + row * 2 * BAR
-        drawn.append(f'<text x="12" y="{top + 22}">{escape(each.name)} {each.total:.2f}</text>')
-        for number, (stage, ms) in enumerate(each.stages.items()):
+        drawn.append(f'<text x="12" y="{top + 22}">{escape(process.name)} {process.total:.2f}</text>')
+        for number, (stage, ms) in enumerate(process.stages.items()):
             wide, colour = ms * scale, COLOURS[number % len(COLOURS)]
             drawn.append(
                 f'<rect x="{left:.1f}" y="{top}" width="{wide:.1f}" height="{BAR}" fill="{colour}">'
@@ -186,8 +186,10 @@ def picture(processes: Sequence[Process], title: str) -> str:
             if wide > 7 * len(stage):
                 drawn.append(f'<text x="{left + 5:.1f}" y="{top + 22}" fill="#fff">{escape(stage)}</text>')
             left += wide
-        if len(each.stages) > 1:
-            listed = " · ".join(f"{stage} {ms:.2f}" for stage, ms in each.stages.items() if ms >= LISTED_MS)
+        if len(process.stages) > 1:
+            listed = " · ".join(
+                f"{stage} {ms:.2f}" for stage, ms in process.stages.items() if ms >= LISTED_MS
+            )
             drawn.append(f'<text x="{LEFT}" y="{top + BAR + 15}" font-size="10">{escape(listed)}</text>')
     size = f"{LEFT + WIDTH + 20} {60 + len(processes) * 2 * BAR}"
     style = 'font-family="Helvetica, Arial, sans-serif" font-size="12"'

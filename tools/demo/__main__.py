@@ -50,8 +50,8 @@ async def _run(options: Options, files: Files) -> int:
             print("stopping: orders are called off, drivers go home", flush=True)
         city.stop()
 
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
     noting = asyncio.ensure_future(_note(city, files))
     telling = asyncio.ensure_future(_tell(city))
     try:

@@ -205,7 +205,7 @@ class Driver:
     def _customer(self, of: dict[str, Any]) -> "Customer | None":
         """The customer of this order, if they are of this city."""
         everybody = self._city.customers.values()
-        return next((each for each in everybody if each.order_id == of["orderId"]), None)
+        return next((customer for customer in everybody if customer.order_id == of["orderId"]), None)
 
 
 def _called_off(error: WeeloError) -> bool:

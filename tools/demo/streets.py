@@ -40,9 +40,9 @@ def any_crossing(dice: random.Random) -> Crossing:
     return (east, north)
 
 
-def way_km(one: Crossing, other: Crossing) -> float:
+def way_km(start: Crossing, end: Crossing) -> float:
     """The length of any shortest way along the streets."""
-    return BLOCK_KM * (abs(one[0] - other[0]) + abs(one[1] - other[1]))
+    return BLOCK_KM * (abs(start[0] - end[0]) + abs(start[1] - end[1]))
 
 
 def name(crossing: Crossing) -> str:

@@ -33,11 +33,11 @@ def main() -> int:
             f"{error.filename or arguments.to} cannot be written: {error.strerror or error}.", file=sys.stderr
         )
         return NOT_DONE
-    for each in bad:
-        for line, reason in each.first[:SHOWN_BAD]:
-            print(f"{each.file}, line {line}: {reason}")
-        if each.count > SHOWN_BAD:
-            print(f"{each.file}: {each.count - SHOWN_BAD} more bad lines")
+    for lost in bad:
+        for line, reason in lost.first[:SHOWN_BAD]:
+            print(f"{lost.file}, line {line}: {reason}")
+        if lost.count > SHOWN_BAD:
+            print(f"{lost.file}: {lost.count - SHOWN_BAD} more bad lines")
     print(_summary(counts, arguments.to))
     return DONE
 
@@ -53,10 +53,10 @@ def convert(source: Path, to: Path, zone: tzinfo = UTC) -> tuple[dict[str, int],
     counts = _write(rows, to)
     if not counts:
         first = next(
-            (f" ({each.file}, line {each.first[0][0]}: {each.first[0][1]})" for each in bad if each.first), ""
+            (f" ({lost.file}, line {lost.first[0][0]}: {lost.first[0][1]})" for lost in bad if lost.first), ""
         )
         raise InputProblem(f"Nothing in {source} could be used{first}.")
-    return counts, [each for each in bad if each.count]
+    return counts, [lost for lost in bad if lost.count]
 
 
 def _write(rows: Iterable[recordings.Row], to: Path) -> dict[str, int]:

@@ -23,8 +23,8 @@ def fitting(trips: Sequence[Trip], cabs: Sequence[Cab], speed: float) -> float |
     """
     if _fits(trips, cabs, speed):
         return None
-    slower = [each for each in SPEEDS if each < speed]
-    too_fast = bisect_left(slower, True, key=lambda each: not _fits(trips, cabs, each))
+    slower = [lower for lower in SPEEDS if lower < speed]
+    too_fast = bisect_left(slower, True, key=lambda lower: not _fits(trips, cabs, lower))
     return slower[too_fast - 1] if too_fast else None
 
 

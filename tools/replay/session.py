@@ -119,14 +119,14 @@ async def _unless_interrupted(work: Coroutine[Any, Any, None]) -> bool:
     """Runs it to its end, or until the first Ctrl-C; whether it came to its end."""
     loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
     signals = (signal.SIGINT, signal.SIGTERM)
-    for each in signals:
-        loop.add_signal_handler(each, task.cancel)
+    for number in signals:
+        loop.add_signal_handler(number, task.cancel)
     try:
         await asyncio.wait([task])
     finally:
         # From here on a second Ctrl-C ends the program as it would any other.
-        for each in signals:
-            loop.remove_signal_handler(each)
+        for number in signals:
+            loop.remove_signal_handler(number)
     if task.cancelled():
         return False
     task.result()

@@ -133,8 +133,8 @@ def _complaints(report: Report) -> Iterable[str]:
             f" SPEED={report.fits:g} fits"
         )
     found = report.verified or ()
-    for each in found[:SHOWN_DISAGREEMENTS]:
-        yield f"trip of line {each.line}, order {each.order_id}: {each.what}"
+    for disagreement in found[:SHOWN_DISAGREEMENTS]:
+        yield f"trip of line {disagreement.line}, order {disagreement.order_id}: {disagreement.what}"
     if len(found) > SHOWN_DISAGREEMENTS:
         yield f"{len(found) - SHOWN_DISAGREEMENTS} more disagreements"
 

@@ -40,14 +40,14 @@ async def verify(world: World, done: Callable[[], None]) -> list[Disagreement]:
     """Reads every order back with its events; ``done`` is called after each of them."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(order: Order) -> list[Disagreement]:
+    async def verified(order: Order) -> list[Disagreement]:
         async with gate:
             found = await _verify(world, order)
         done()
         return [Disagreement(order.line, order.order_id, what) for what in found]
 
     orders = [order for order in world.ledger.orders if order.order_id]
-    return [each for found in await asyncio.gather(*map(one, orders)) for each in found]
+    return [disagreement for found in await asyncio.gather(*map(verified, orders)) for disagreement in found]
 
 
 async def _verify(world: World, order: Order) -> list[str]:

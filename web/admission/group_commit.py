@@ -45,26 +45,26 @@ class Submission(BatchItem):
 
 def _execute(submissions: Sequence[Submission]) -> None:
     _acquire(submissions)
-    passed = [each for each in submissions if each.may_be_admitted]
+    passed = [submission for submission in submissions if submission.may_be_admitted]
     try:
         _commit(passed)
     except BaseException:
-        for each in passed:
-            undo(each)
+        for submission in passed:
+            undo(submission)
         raise
 
 
 def _acquire(submissions: Sequence[Submission]) -> None:
-    requests = [each.request for each in submissions]
-    entrants = [Entrant(each.order_id, each.customer_id, each.key) for each in requests]
+    requests = [submission.request for submission in submissions]
+    entrants = [Entrant(request.order_id, request.customer_id, request.key) for request in requests]
     try:
         answers = order_gate.acquire(entrants)
     except redis.RedisError:
         for _ in submissions:
             counters.let_through("orders")
         return
-    for each, answer in zip(submissions, answers, strict=True):
-        each.gate = answer
+    for submission, answer in zip(submissions, answers, strict=True):
+        submission.gate = answer
 
 
 def _commit(submissions: Sequence[Submission]) -> None:
@@ -72,17 +72,18 @@ def _commit(submissions: Sequence[Submission]) -> None:
     if not submissions:
         return
     try:
-        admitted_ids = admitting.admit([each.request for each in submissions])
+        admitted_ids = admitting.admit([submission.request for submission in submissions])
     except SQLAlchemyError as error:
-        for each in submissions:
-            each.commit_error = error
+        for submission in submissions:
+            submission.commit_error = error
         return
-    admitted = [each for each in submissions if each.request.order_id in admitted_ids]
-    enqueued = bool(admitted) and orders.enqueue([each.request.order_id for each in admitted])
-    for each in admitted:
-        each.admitted, each.enqueued = True, enqueued
+    admitted = [submission for submission in submissions if submission.request.order_id in admitted_ids]
+    enqueued = bool(admitted) and orders.enqueue([submission.request.order_id for submission in admitted])
+    for submission in admitted:
+        submission.admitted, submission.enqueued = True, enqueued
         if enqueued:
-            backlog.committed(each.request.order_id, (each.request.customer_id, each.request.key))
+            request = submission.request
+            backlog.committed(request.order_id, (request.customer_id, request.key))
 
 
 class _Flights:
@@ -92,7 +93,7 @@ class _Flights:
         self._seconds = FLIGHT_SECONDS
 
     def wait(self, submissions: Sequence[Submission]) -> None:
-        enqueued = next((each for each in submissions if each.enqueued), None)
+        enqueued = next((submission for submission in submissions if submission.enqueued), None)
         if enqueued:
             answered = wakeups.outcome_within(enqueued.request.order_id, self._seconds)
             self._seconds = FLIGHT_SECONDS if answered else SHORT_FLIGHT_SECONDS

@@ -38,7 +38,7 @@ The socket is described in `/asyncapi.json`, and `/guide` says what an app has t
 def document(app: Flask, whole: bool = False) -> dict[str, Any]:
     """The public document, or the ``whole`` one. Raises ``AttributeError`` for an undeclared route."""
     declared = [operation_of(view) for view in app.view_functions.values()]
-    shown = _models([each for each in declared if whole or not each.internal])
+    shown = _models([operation for operation in declared if whole or not operation.internal])
     _, components = models_json_schema(sorted(shown, key=str), ref_template=REFERENCE)
     schemas = plain(components.get("$defs", {}) | {"Error": responses.ERROR})
     return {
@@ -63,8 +63,8 @@ def document(app: Flask, whole: bool = False) -> dict[str, Any]:
 
 def _models(operations: list[Operation]) -> set[tuple[type[BaseModel], JsonSchemaMode]]:
     """What is sent as it is read, what is answered as it is written."""
-    sent = {(each.body, "validation") for each in operations if each.body}
-    answers = [answer for each in operations for answer in (each.answer, *each.also)]
+    sent = {(operation.body, "validation") for operation in operations if operation.body}
+    answers = [answer for operation in operations for answer in (operation.answer, *operation.also)]
     return sent | {(answer.data, "serialization") for answer in answers if answer.data}  # type: ignore[return-value]
 
 

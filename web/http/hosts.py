@@ -54,7 +54,9 @@ def is_among(host: str, trusted: Collection[str]) -> bool:
     """
     name = _name(host)
     wanted = map(_name, trusted)
-    return any(name == each or (each.startswith(".") and f".{name}".endswith(each)) for each in wanted)
+    return any(
+        name == suffix or (suffix.startswith(".") and f".{name}".endswith(suffix)) for suffix in wanted
+    )
 
 
 def _name(host: str) -> str:

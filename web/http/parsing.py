@@ -171,7 +171,7 @@ def invalid(error: ValidationError) -> Invalid:
     """The error, with a row for each wrong field."""
     found = faults(error)
     first = found[:MOST_DETAILS]
-    return Invalid([named(each) for each in first], more=len(found) - len(first))
+    return Invalid([named(fault) for fault in first], more=len(found) - len(first))
 
 
 def named(fault: ErrorDetails) -> tuple[str, str]:

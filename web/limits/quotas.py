@@ -76,7 +76,7 @@ class Pace:
             if delay > LONGEST_WAIT:
                 raise RateLimitExceeded("Too many requests in a second.", {"retryAfter": 1})
             if len(self._due) > MANY_CALLERS:
-                self._due = {each: at for each, at in self._due.items() if at > now}
+                self._due = {known: at for known, at in self._due.items() if at > now}
             self._due[person] = due
         return delay
 
@@ -140,8 +140,8 @@ def _kind(configured: settings.Settings) -> tuple[str, int]:
 def _add_headers(answer: Response) -> Response:
     quotas: list[Quota] = g.get("quotas") or []
     if quotas:
-        answer.headers["RateLimit-Policy"] = ", ".join(_policy(each.name, each.limit) for each in quotas)
-        left = (f'"{each.name}";r={each.remaining};t={each.reset}' for each in quotas)
+        answer.headers["RateLimit-Policy"] = ", ".join(_policy(quota.name, quota.limit) for quota in quotas)
+        left = (f'"{quota.name}";r={quota.remaining};t={quota.reset}' for quota in quotas)
         answer.headers["RateLimit"] = ", ".join(left)
     elif request.endpoint == "orders.create" and (limit := settings.load().orders_per_minute):
         answer.headers["RateLimit-Policy"] = _policy("orders", limit)

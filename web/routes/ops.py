@@ -91,7 +91,7 @@ def index() -> Response:
     goes on. `from` and `to` say where it ends and begins.
     """
     page = page_of()
-    given = {each.name: request.args[each.name] for each in LOOKED_FOR if each.name in request.args}
+    given = {by.name: request.args[by.name] for by in LOOKED_FOR if by.name in request.args}
     return success(finding.orders(validated(OrderSearch, given).wanted(page.status), page.limit, page.cursor))
 
 

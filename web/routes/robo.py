@@ -67,9 +67,9 @@ def _refuse_others(order: dict[str, Any], vehicles: list[tuple[str, str]], robot
     questions = [Question(key, *place) for key in {vehicle_key(*vehicle) for vehicle in vehicles}]
     presence_ms = settings.load().driver_presence_seconds * 1000
     answers = driver_search.nearest(questions, clock.now_ms(), presence_ms)
-    ids = [each.driver_id for answer in answers for each in answer]
+    ids = [driver.driver_id for answer in answers for driver in answer]
     if robots_may_be_there:
-        ids = [each for each in ids if not each.startswith(_control().NAMES)]
+        ids = [driver_id for driver_id in ids if not driver_id.startswith(_control().NAMES)]
     if ids:
         who = f"{len(ids)} drivers of this vehicle ({ids[0]}, ...)" if ids[1:] else f"driver {ids[0]}"
         reach = f"within {WAVE_RADII_KM[-1]} km of the pickup"

@@ -135,7 +135,7 @@ def vehicle_name(text: str) -> str:
 
 def _spaced(text: str) -> str:
     """No-break and other spaces as plain ones, none around it."""
-    return "".join(" " if unicodedata.category(each) == "Zs" else each for each in text).strip(" ")
+    return "".join(" " if unicodedata.category(char) == "Zs" else char for char in text).strip(" ")
 
 
 def _is_vehicle_name(name: str) -> bool:

@@ -65,5 +65,5 @@ def remaining(order_id: str, vehicle: str) -> list[Message]:
         "vehicleSubtype": found.vehicle_subtype,
         "trucksStillNeeded": found.missing,
     }
-    addresses = [messages.customer(found.customer_id), *(messages.driver(each) for each in found.asked)]
+    addresses = [messages.customer(found.customer_id), *map(messages.driver, found.asked)]
     return [Message(address, "trucks_remaining_update", data) for address in addresses]

@@ -85,7 +85,11 @@ def find(searches: Sequence[WaveSearch]) -> list[list[Offered]]:
 
 def ask(pipeline: live.Pipeline, searches: Sequence[WaveSearch]) -> Callable[[], list[list[Offered]]]:
     """Adds the same to a pipeline; the result returns the drivers after its execution."""
-    questions = [_question(search, *each) for search in searches for each in search.by_vehicle().items()]
+    questions = [
+        _question(search, vehicle, trucks)
+        for search in searches
+        for vehicle, trucks in search.by_vehicle().items()
+    ]
     presence_ms = settings.load().driver_presence_seconds * 1000
     nearby = driver_search.ask(pipeline, questions, clock.now_ms(), presence_ms)
 
@@ -119,7 +123,7 @@ def _proposals(
         if turn == DRIVERS_PER_TRUCK * len(trucks):
             break
         in_turn = (trucks[(turn + i) % len(trucks)] for i in range(len(trucks)))
-        truck = next((each for each in in_turn if search.may_ask(driver.driver_id, each)), None)
+        truck = next((truck for truck in in_turn if search.may_ask(driver.driver_id, truck)), None)
         if truck is not None:
             proposals.append(_proposal(search, truck, driver))
     return proposals

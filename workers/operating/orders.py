@@ -84,7 +84,7 @@ def _cancel(
     events.record(connection, order_id, "order_cancelled", now, data)
     news = {"orderId": order_id, "reason": reason}
     notices = [
-        *(trips.status_changed(order, str(each.id), each.driver_id, "cancelled") for each in running),
+        *(trips.status_changed(order, str(truck.id), truck.driver_id, "cancelled") for truck in running),
         _to_customer(order.customer_id, order_id, reason),
         *(
             Message(messages.driver(driver_id), "order_cancelled", news, key=f"cancelled:{order_id}")

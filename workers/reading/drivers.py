@@ -115,7 +115,7 @@ def _ids(given: str | None, state: str | None, after: str, limit: int) -> tuple[
     seen_to = rows[-1].id if len(rows) == look_at else None
     ids = [row.id for row in rows if not given or row.hit]
     if given:
-        named = [each for each in drivers_named(given) if each > after and each <= (seen_to or each)]
+        named = [driver for driver in drivers_named(given) if after < driver <= (seen_to or driver)]
         ids = sorted({*ids, *named})
     if len(ids) > STATES_LOOKED_AT:
         return ids[:STATES_LOOKED_AT], ids[STATES_LOOKED_AT - 1]

@@ -34,7 +34,7 @@ def counted(name: str, rows: str) -> str:
 
 def counted_each(rows: dict[str, str]) -> TextClause:
     """The same for several names, each with its rows."""
-    return text(" UNION ALL ".join(counted(name, one) for name, one in rows.items()))
+    return text(" UNION ALL ".join(counted(name, sql) for name, sql in rows.items()))
 
 
 # Counting the placed ones too would read all that is kept for 72 h, every second that a console is open.

@@ -128,7 +128,7 @@ def orders(wanted: Wanted, limit: int, cursor: str | None) -> dict[str, Any]:
     parts = _parts(wanted, given, limit, below)
     floor = max((part.seen_to for part in parts if part.seen_to), default=None)
     found = {view["id"]: view for part in parts for view in part.orders if view["id"] >= (floor or LEAST_ID)}
-    views = [found[each] for each in sorted(found, reverse=True)]
+    views = [found[order_id] for order_id in sorted(found, reverse=True)]
     more = views[limit - 1]["id"] if len(views) > limit else floor
     return {"orders": views[:limit], "nextCursor": more if more and more > wanted.since else None}
 
@@ -178,7 +178,7 @@ def _listed(customer_id: str | None, wanted: Wanted, limit: int, below: str) -> 
     if wanted.vehicle or wanted.driver_id:
         values = wanted.values | {"ids": [view["id"] for view in views], "limit": limit}
         with db.reads() as connection:
-            fitting = {str(each) for each in connection.execute(CHOSEN, values).one().found}
+            fitting = {str(order_id) for order_id in connection.execute(CHOSEN, values).one().found}
         views = [view for view in views if view["id"] in fitting]
     return _Part([view for view in views if view["id"] >= wanted.since], page["nextCursor"])
 
@@ -191,7 +191,7 @@ def _looked(way: str, wanted: Wanted, page: dict[str, Any]) -> _Part:
         return _Part([], None)
     with db.reads() as connection:
         row = connection.execute(statement, wanted.values | page | {"look_at": look_at}).one()
-        rows = connection.execute(ORDERS, {"ids": [str(each) for each in row.found]})
+        rows = connection.execute(ORDERS, {"ids": [str(order_id) for order_id in row.found]})
         views = sorted(map(order_view, rows), key=lambda view: str(view["id"]), reverse=True)
     if len(views) == page["limit"]:
         return _Part(views, views[-1]["id"])

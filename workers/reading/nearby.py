@@ -63,7 +63,7 @@ def read(order_id: str) -> dict[str, Any]:
     others = sorted(set(driver_index.vehicles()) - set(names))[:MOST_VEHICLES] if names else []
     near = _near(order, [*names, *others])
     found = _sorted_out(order, known, near, asked)
-    found["otherVehicle"] = [each.distance_km for vehicle in others for each in near[vehicle]]
+    found["otherVehicle"] = [driver.distance_km for vehicle in others for driver in near[vehicle]]
     missing = [
         {"vehicle": names[vehicle], "drivers": len(rows), "more": len(rows) == MOST_DRIVERS}
         for vehicle, rows in known.items()
@@ -101,9 +101,9 @@ def _sorted_out(
     distance_to = kilometres_from(order.pickup_latitude, order.pickup_longitude)
     found: dict[str, list[float]] = {why: [] for why in ("free", *LEFT_OUT)}
     for vehicle, rows in known.items():
-        for each in near[vehicle]:
-            found["askedAlready" if each.driver_id in asked else "free"].append(each.distance_km)
-        free = {each.driver_id for each in near[vehicle]}
+        for driver in near[vehicle]:
+            found["askedAlready" if driver.driver_id in asked else "free"].append(driver.distance_km)
+        free = {driver.driver_id for driver in near[vehicle]}
         for row in rows:
             if row.id not in free and row.last_latitude is not None:
                 distance = distance_to(row.last_latitude, row.last_longitude)
@@ -132,19 +132,19 @@ def _by_name(near: Mapping[str, Sequence[Nearby]]) -> list[dict[str, Any]]:
     counted = [
         {
             "vehicle": names.get(vehicle, vehicle),
-            "within5Km": _within([each.distance_km for each in drivers], WAVE_RADII_KM[0]),
+            "within5Km": _within([driver.distance_km for driver in drivers], WAVE_RADII_KM[0]),
             "within50Km": len(drivers),
         }
         for vehicle, drivers in near.items()
     ]
-    return sorted(counted, key=lambda each: (-each["within5Km"], -each["within50Km"], each["vehicle"]))
+    return sorted(counted, key=lambda row: (-row["within5Km"], -row["within50Km"], row["vehicle"]))
 
 
 def _summary(missing: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> str:
     """As "0 drivers drive TRUCK/TATA_ACEE; 14 TRUCK/TATA_ACE within 5 km"; empty if no truck is missing."""
     said = [
-        f"{'at least ' if each['more'] else ''}{each['drivers']} drivers drive {each['vehicle']}"
-        for each in missing
+        f"{'at least ' if vehicle['more'] else ''}{vehicle['drivers']} drivers drive {vehicle['vehicle']}"
+        for vehicle in missing
     ]
     if missing and others and others[0]["within5Km"]:
         said.append(f"{others[0]['within5Km']} {others[0]['vehicle']} within {WAVE_RADII_KM[0]} km")
