@@ -28,6 +28,7 @@ def asked(url: str, running: bool | None = None) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_either_process_starts_watches_and_stops_the_same_city(system: System, demo: Demo) -> None:
     first, second = system.urls
     assert asked(first)["state"] == "stopped"

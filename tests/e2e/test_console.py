@@ -205,6 +205,7 @@ def test_outside_development_an_operator_signs_in_with_a_token_that_stays_in_the
         assert page.evaluate("sessionStorage.length") == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["desktop", "phone"])
 def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(
@@ -250,6 +251,7 @@ def crowd(turn: int) -> dict[str, Any]:
     return {"drivers": drivers, "orders": orders, "driversLimit": 2000, "ordersLimit": 500}
 
 
+@pytest.mark.long
 def test_two_thousand_moving_drivers_are_drawn_thirty_times_a_second(console: Visit) -> None:
     page, turns = console.page, iter(range(1_000_000))
 

@@ -155,6 +155,7 @@ def test_a_recorded_morning_is_replayed_and_every_source_tells_the_same(
         assert (order.searching, order.trucks_filled, order.drivers, order.open_offers) == (False, 1, 1, 0)
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_a_replay_with_its_table_and_leaves_nothing_behind(
     system: System, recording: list[str], tmp_path: Path, name: str
 ) -> None:
