@@ -221,7 +221,6 @@ FEW_LEFT_OUT = {
     "workers.cleaning.FORGET_ADMISSIONS": "what is still queued after days",
     "workers.erasing.DRIVEN": "all offers of one driver, once at their erasure",
     "workers.erasing.FORGET_KEYS": "at most one is still queued",
-    "workers.retention.FORGET_ORDERS": "nothing: a row that is locked is held against the index's condition",
     "workers.cleaning.FORGET_PHONES": "nothing: a row that is locked is held against the index's condition",
     "workers.orders.recovering.OVERDUE": "what has failed before and pauses",
     "workers.revoking.SINCE": "what ran out in the minute in which it was called back",
