@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from models import db
 from models.live import driver_index
 from models.live.driver_index import Position
 from tasks import offers
@@ -11,6 +12,7 @@ from tests import scenes
 from tests.clients import Caller, code
 from workers.drivers import locating
 from workers.offers import accepting
+from workers.reading import nearby as nearby_now
 
 pytestmark = pytest.mark.usefixtures("aside")
 
@@ -63,6 +65,25 @@ def test_each_driver_in_reach_is_counted_by_why_they_are_left_out() -> None:
     driver_index.sweep(scenes.now_ms() + 1)
     # All have fallen silent.
     assert nearby(order_id)["waves"][0]["leftOut"]["silent"] == 1
+
+
+def test_beside_more_free_drivers_than_are_looked_at_nobody_counts_as_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nearby_now, "MOST_DRIVERS", 3)
+    monkeypatch.setattr(nearby_now, "MOST_OTHERS", 2)
+    for number in range(5):
+        saved(scenes.driver(f"a{number}", 9 - number), 9 - number)
+        scenes.driver(f"b{number}", 1, vehicle=("TRUCK", "OTHER"))
+    order_id = scenes.placed("asha", vehicle=("TRUCK", "NOBODYS")).order_id
+    with db.statements() as connection:
+        connection.exec_driver_sql(
+            "UPDATE truck_requests SET vehicle_subtype = 'TATA_ACE', vehicle = 'truck:tata_ace'"
+        )
+    seen = nearby(order_id)
+    widest = seen["waves"][-1]
+    assert (widest["free"], widest["leftOut"]["silent"]) == (3, 0)
+    assert seen["otherVehicles"] == [{"vehicle": "TRUCK/OTHER", "within5Km": 2, "within50Km": 2}]
 
 
 def test_of_an_order_that_misses_no_truck_there_is_nothing_to_explain() -> None:

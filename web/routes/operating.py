@@ -109,8 +109,8 @@ def nearby_now(order_id: str) -> Response:
     """Why nobody takes the order: who is near its pickup now, and why they would be left out.
 
     Of this moment, not of when the waves were sent; for trucks that are missing, or were at the end. At
-    most 2,000 drivers of a vehicle are looked at, and 50 other vehicles. Of busy, silent and off-duty
-    drivers the last saved position counts.
+    most 1,000 drivers of a missing vehicle are looked at, and 100 of each of 50 others. Of busy, silent and
+    off-duty drivers the last saved position counts.
     """
     return success({"nearbyNow": nearby.read(identifier(order_id, OrderNotFound))})
 

@@ -87,7 +87,7 @@ def index() -> Response:
 
     Found however old: a full id, the id of a customer or a driver, a phone (its last ten digits count), a
     plate. For an address, the end of an id or a vehicle the newest orders are looked through, 5,000 for a
-    page, or 50,000 ids: a page may hold few orders or none and have a `nextCursor`, from which the look
+    page, or 25,000 ids: a page may hold few orders or none and have a `nextCursor`, from which the look
     goes on. `from` and `to` say where it ends and begins.
     """
     page = page_of()

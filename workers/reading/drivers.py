@@ -20,8 +20,8 @@ from workers.reading.finding import containing, drivers_named
 DRIVER_STATES = ("free", "busy", "offDuty", "silent")
 # Drivers whose names, or whose states, are looked at for a page.
 NAMES_LOOKED_AT, STATES_LOOKED_AT = 10_000, 1_000
-# More are under way in no city that this system has been measured for.
-TRIPS_LOOKED_AT = 10_000
+# More are under way in no city that this system has been measured for; each driver is looked up.
+TRIPS_LOOKED_AT = 5_000
 OFFERS_HOURS, MOST_OFFERS, MOST_EVENTS = 24, 200, 20
 
 ALL = text("SELECT id FROM drivers WHERE id > :after ORDER BY id LIMIT :look_at")

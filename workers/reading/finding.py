@@ -26,7 +26,7 @@ FULL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ID_END = re.compile(r"[0-9a-f-]{4,35}")
 PERSON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Orders looked through for a page: reading so many addresses, or ids from an index, takes some 20 ms.
-LOOKED_AT = {"any": 5_000, "address": 5_000, "end": 50_000, "drivers": 2_000}
+LOOKED_AT = {"any": 5_000, "address": 5_000, "end": 25_000, "drivers": 2_000}
 # One phone is one person's, but for those of companies.
 MOST_DRIVERS = 20
 

@@ -18,8 +18,9 @@ from models.tables.orders import RUNNING
 from workers.offers.matching import WAVE_RADII_KM
 
 REACH_KM = float(WAVE_RADII_KM[-1])
-# Drivers looked at of each vehicle, and other vehicles: enough to see why, in some 20 ms.
-MOST_DRIVERS, MOST_VEHICLES = 2_000, 50
+# Drivers looked at of each vehicle that is missing, enough to see why, and of each of so many others: Redis
+# does nothing else meanwhile.
+MOST_DRIVERS, MOST_OTHERS, MOST_VEHICLES = 1_000, 100, 50
 LEFT_OUT = ("otherVehicle", "busy", "silent", "offDuty", "askedAlready")
 
 ORDER = text("SELECT pickup_latitude, pickup_longitude FROM orders WHERE id = :order_id")
@@ -61,7 +62,7 @@ def read(order_id: str) -> dict[str, Any]:
         asked = frozenset(connection.execute(ASKED, {"order_id": order_id}).scalars())
         known = {vehicle: _of_vehicle(connection, vehicle) for vehicle in names}
     others = sorted(set(driver_index.vehicles()) - set(names))[:MOST_VEHICLES] if names else []
-    near = _near(order, [*names, *others])
+    near = _near(order, list(names), MOST_DRIVERS) | _near(order, others, MOST_OTHERS)
     found = _sorted_out(order, known, near, asked)
     found["otherVehicle"] = [driver.distance_km for vehicle in others for driver in near[vehicle]]
     missing = [
@@ -82,9 +83,9 @@ def _of_vehicle(connection: Connection, vehicle: str) -> Sequence[Row[Any]]:
     return connection.execute(OF_VEHICLE, {"vehicle": vehicle, "limit": MOST_DRIVERS}).all()
 
 
-def _near(order: Row[Any], vehicles: Sequence[str]) -> dict[str, list[Nearby]]:
-    """Free drivers in reach who were heard of, by vehicle."""
-    place = (order.pickup_latitude, order.pickup_longitude, REACH_KM, MOST_DRIVERS)
+def _near(order: Row[Any], vehicles: Sequence[str], most: int) -> dict[str, list[Nearby]]:
+    """Free drivers in reach who were heard of, by vehicle, the nearest of each."""
+    place = (order.pickup_latitude, order.pickup_longitude, REACH_KM, most)
     questions = [Question(vehicle, *place) for vehicle in vehicles]
     presence_ms = settings.load().driver_presence_seconds * 1000
     answers = driver_search.nearest(questions, clock.now_ms(), presence_ms)
@@ -104,11 +105,14 @@ def _sorted_out(
         for driver in near[vehicle]:
             found["askedAlready" if driver.driver_id in asked else "free"].append(driver.distance_km)
         free = {driver.driver_id for driver in near[vehicle]}
+        # Beyond the farthest of a full page nobody knows who is silent.
+        known_to = near[vehicle][-1].distance_km if len(free) == MOST_DRIVERS else REACH_KM
         for row in rows:
             if row.id not in free and row.last_latitude is not None:
                 distance = distance_to(row.last_latitude, row.last_longitude)
                 why = "busy" if row.status else "silent" if row.available else "offDuty"
-                found[why].append(distance)
+                if why != "silent" or distance <= known_to:
+                    found[why].append(distance)
     return found
 
 
