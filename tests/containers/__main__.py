@@ -6,6 +6,7 @@ Usage: python -m tests.containers [--part deployed] [--timed]
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -103,6 +104,9 @@ def main() -> int:
         if before != after:
             steps.failed.append("machine")
             print(f"   FAILED  the machine is not as before:\n{before}\n{after}")
+    except subprocess.CalledProcessError as error:
+        # Its own words stand above.
+        steps.failed.append(Path(error.cmd[1]).name)
     finally:
         shutil.rmtree(stack.directory)
     took = time.monotonic() - begun

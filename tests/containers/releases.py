@@ -36,7 +36,7 @@ def released(stack: Stack) -> str:
     """C.3: another image under orders: no answer but those of the contract, each socket cut once."""
     before = _ids(stack, *REPLACED)
     label = uuid4().hex
-    stack.docker("build", "--quiet", "--label", f"release={label}", "--tag", "weelo", ".")
+    stack.docker("buildx", "build", "--quiet", "--label", f"release={label}", "--tag", "weelo", ".")
     load = _load(stack, drivers=20)
     begun = time.monotonic()
     load.beside(lambda: stack.deploy("release.sh"))
@@ -62,7 +62,7 @@ def refused(stack: Stack) -> str:
     sick.mkdir()
     (sick / "Dockerfile").write_text(SICK)
     stack.docker("tag", "weelo", "weelo-well")
-    stack.docker("build", "--quiet", "--tag", "weelo", str(sick))
+    stack.docker("buildx", "build", "--quiet", "--tag", "weelo", str(sick))
     said = _refusal(stack, "release.sh", HEALTHY_SECONDS="10")
     stack.docker("tag", "weelo-well", "weelo")
     assert "the old one goes on" in said, said
