@@ -34,7 +34,9 @@ def ask(port: int, request: bytes) -> str:
         return repr(error)
 
 
-@pytest.mark.parametrize("phase", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize(
+    "phase", [pytest.param(0.2, marks=pytest.mark.long), 0.5, pytest.param(0.8, marks=pytest.mark.long)]
+)
 def test_a_server_that_stops_under_load_cuts_no_connection(system: System, phase: float) -> None:
     port = ports.free()
     name = f"web-stops-{phase}"
