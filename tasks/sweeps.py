@@ -99,6 +99,9 @@ def _then_follow(step: Callable[[Sequence[Due]], Sequence[Followup]]) -> Callabl
 class Sweep(Task):  # type: ignore[type-arg]
     """Does nothing if the same sweep has begun a moment ago: queued ones pile up while no worker runs."""
 
+    # Several sweeps a second would push every order out of Flower's history.
+    send_events = False
+
     def __call__(self, *args: Any, **options: Any) -> Any:
         if self.request.called_directly or sweep_turns.begin(self.name):
             return self.run(*args, **options)

@@ -8,8 +8,10 @@ from functools import partial
 import httpx
 import pytest
 
+from models import clock
+from tests import scenes
 from tests.conftest import ROOT, Stores
-from tests.system import System, listens, until
+from tests.system import Person, System, listens, until
 from tools.local import ports
 from tools.local.procfile import read as read_procfile
 
@@ -131,3 +133,24 @@ def test_flower_does_nothing_without_its_password(flower: str, path: str) -> Non
 def test_flower_opens_with_the_password(flower: str) -> None:
     for path in ("/workers", "/metrics", "/healthcheck"):
         assert httpx.get(flower + path, auth=("ops", "weelo")).status_code == 200
+
+
+def test_flower_keeps_orders_and_no_sweeps_and_leads_to_the_console(
+    flower: str, system: System, name: str
+) -> None:
+    def kept() -> set[str]:
+        tasks = httpx.get(f"{flower}/api/tasks", auth=("ops", "weelo")).json()
+        return {task["name"] for task in tasks.values()}
+
+    def placed() -> bool:
+        # Each by another customer: one of the first may be placed before Flower listens to the workers.
+        Person(system.urls[0], "customer", f"{name}-{clock.now_ms()}").order(
+            scenes.body(vehicle=("TRUCK", name))
+        )
+        return kept() != set()
+
+    # Meanwhile the sweeps run every second.
+    until(placed, 60)
+    assert kept() == {"orders.place"}
+    navigation = httpx.get(f"{flower}/tasks", auth=("ops", "weelo")).text
+    assert 'href="//127.0.0.1:8000/console"' in navigation

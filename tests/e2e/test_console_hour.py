@@ -58,6 +58,12 @@ def test_each_figure_has_the_line_of_its_hour(
         fits(console, f"hour-{theme}-{size[0]}")
 
 
+def test_the_console_leads_to_flower(browser: Browser, system: System) -> None:
+    with visit(browser, system.urls[0]) as console:
+        link = console.page.get_by_role("link", name="Flower")
+        expect(link).to_have_attribute("href", "//127.0.0.1:5555/tasks")
+
+
 def test_the_share_of_trucks_that_were_taken_is_the_one_of_the_last_hour(
     browser: Browser, system: System
 ) -> None:

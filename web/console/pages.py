@@ -50,9 +50,14 @@ def _file_names(state: BlueprintSetupState) -> None:
 def page() -> Response:
     """The operators' page; what it shows needs a token of the role ops."""
     configured = settings.load()
+    development = configured.hands_out_tokens and hosts.is_own_machine(request)
     text = render_template(
         "console.html",
-        development=configured.hands_out_tokens and hosts.is_own_machine(request),
+        development=development,
+        # Where it is elsewhere than on a developer's machine, no setting says.
+        flower=f"//{request.host.removesuffix(f':{configured.port}')}:{configured.flower_port}/tasks"
+        if development
+        else "",
         tile_url=configured.tile_url,
         tile_attribution=configured.tile_attribution,
     )

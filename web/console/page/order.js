@@ -5,7 +5,7 @@ import { chosenOf } from "./chosen.js";
 import { ops } from "./session.js";
 import { steps } from "./timeline.js";
 import { Tracks } from "./tracks.js";
-import { byId, clock, distance, element, rupees, short, words } from "./words.js";
+import { byId, distance, element, moment, rupees, short, when, words, zone } from "./words.js";
 
 const DEEDS = {
   expire: {
@@ -35,6 +35,7 @@ export class OrderDialogue {
     this.dialogue = byId("order");
     this.id = "";
     this.mapped = mapped;
+    byId("order-zone").textContent = zone;
     byId("order-close").addEventListener("click", () => this.dialogue.close());
     this.dialogue.addEventListener("close", () => {
       mapped(undefined);
@@ -136,9 +137,9 @@ function facts({ order, search, truckRequests }) {
     rows.push(...order.routePoints.map(({ type, address }) => [STOPS[type], address]));
     rows.push(["Trucks", `${order.trucksFilled} of ${order.totalTrucks}`], ...vehicles(truckRequests));
     rows.push(["Price", `${rupees(order.totalAmount)} for ${distance(order.distanceKm)}`], ...load(order));
-    rows.push(["Ordered", clock(order.createdAt)], ...truckRequests.filter(({ driver }) => driver).map(driven));
+    rows.push(["Ordered", moment(order.createdAt)], ...truckRequests.filter(({ driver }) => driver).map(driven));
   }
-  if (search.searching) rows.push(["Search", `wave ${search.wave}, ${search.radiusKm} km, until ${clock(order.expiresAt)}`]);
+  if (search.searching) rows.push(["Search", `wave ${search.wave}, ${search.radiusKm} km, until ${moment(order.expiresAt)}`]);
   return rows;
 }
 
@@ -164,13 +165,13 @@ function driven({ driver, status }) {
 }
 
 function step({ at, text, asked }) {
-  const shown = element("li", {}, element("time", { datetime: at }, clock(at)), element("span", {}, text));
+  const shown = element("li", {}, element("time", { datetime: at, title: moment(at) }, when(at)), element("span", {}, text));
   if (asked.length) shown.append(element("ul", {}, ...asked.map(answer)));
   return shown;
 }
 
 function answer({ text, at, state }) {
-  return element("li", { class: `answer ${state}` }, at ? `${text} (${clock(at)})` : text);
+  return element("li", { class: `answer ${state}` }, at ? `${text} (${when(at)})` : text);
 }
 
 /** Whether somebody said yes. @returns {Promise<boolean>} */
