@@ -69,8 +69,10 @@ def tab_to(page: Page, text: str, most: int = 60) -> None:
     """Presses Tab until the focus is on what is named so."""
     for _ in range(most):
         page.keyboard.press("Tab")
+        # Between the last and the first one the body has it, with all that the page says.
         focused = page.evaluate(
-            "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"
+            "[document.activeElement].filter((one) => one.matches('button, a, input, select, textarea'))"
+            ".map((one) => one.getAttribute('aria-label') ?? one.textContent).join()"
         )
         if text in focused:
             return
