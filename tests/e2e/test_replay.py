@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from models import db
 from models.tables.orders import RUNNING
-from tests.conftest import ROOT
+from tests.conftest import ROOT, own_stores
 from tests.e2e.test_demo import left
-from tests.system import Person, System
+from tests.system import Person, System, running
 from tools.demo.control import Demo
 
 BEGIN = datetime(2019, 3, 4, 6, 0, tzinfo=UTC)
@@ -101,8 +101,19 @@ def busy_of(run: str) -> int:
         return int(connection.execute(BUSY, {"drivers": f"replay-{run}-cab%"}).scalar_one())
 
 
+def share(system: System, recording: list[str], out: Path, run: str) -> float:
+    """Plays all of it; the percentage of the orders that were filled."""
+    with start(system, recording, out, run) as process:
+        said, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    found = re.search(r"^filled: system +([0-9.]+)%", said, re.MULTILINE)
+    assert found, said
+    return float(found[1])
+
+
 @pytest.mark.long
-def test_two_replays_and_a_city_stopped_at_any_moment_leave_nothing_behind(
+@pytest.mark.timeout(400)
+def test_after_two_replays_and_a_city_stopped_at_any_moment_a_replay_finds_what_a_fresh_system_has(
     system: System, recording: list[str], tmp_path: Path, name: str
 ) -> None:
     # A city of another test whose system had gone could not send its drivers home.
@@ -123,6 +134,9 @@ def test_two_replays_and_a_city_stopped_at_any_moment_leave_nothing_behind(
     time.sleep(dice.uniform(0, 8))
     assert city.stop(40)
     assert left() == {}
+    afterwards = share(system, recording, tmp_path / "out", f"{name}-3")
+    with own_stores("weelo-fresh-") as stores, running(stores.environment, tmp_path) as fresh:
+        assert abs(afterwards - share(fresh, recording, tmp_path / "fresh", f"{name}-4")) <= 1
 
 
 @pytest.mark.long
