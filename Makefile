@@ -207,7 +207,7 @@ crowd: ## 10,000 drivers on sockets, a position every 5 s each: is the index rig
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults.crowd $(ARGS)
 
-console-soak: ## the console beside 2,000 drivers and 20 orders/s: frames, memory, cost (ARGS="--minutes 2")
+console-soak: ## the console beside 2,000 drivers and 20 orders/s: frames, memory, cost (ARGS="--minutes 2 --drivers 500")
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium
 	@exec "$(BIN)/python" -m tests.soak $(ARGS)

@@ -1,6 +1,6 @@
-"""A busy city as the tables see it: 2,000 drivers who move every second, and 20 orders a second.
+"""A busy city as the tables see it: drivers who move every second, and so many orders a second.
 
-Written straight into Postgres and Redis: 2,000 apps and the workers would need the cores that the page
+Written straight into Postgres and Redis: thousands of apps and the workers would need the cores that the page
 and the web process are to be measured on. What the web process reads is the same.
 """
 
@@ -92,14 +92,15 @@ LIVE = (
     SELECT id, now(), 'order_completed', '{{}}' FROM ended""",
 )
 PLACE = '{"coordinates": {"latitude": 28.5, "longitude": 77.2}, "address": "a"}'
-SEEN = {f"truck:tata_ace|soak-{number}": 0 for number in range(1, DRIVERS + 1)}
 
 
 class Feeder(threading.Thread):
     """Makes the past hour at once, and then a second of the city every second until :meth:`end`."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], drivers: int, orders_a_second: int) -> None:
         super().__init__(daemon=True)
+        self._drivers, self._rate = drivers, orders_a_second
+        self._heard = [f"truck:tata_ace|soak-{number}" for number in range(1, drivers + 1)]
         self._connection = psycopg2.connect(environment["DATABASE_URL"])
         self._connection.autocommit = True
         self._redis = redis.Redis.from_url(environment["REDIS_URL"])
@@ -112,7 +113,7 @@ class Feeder(threading.Thread):
 
     def seed(self) -> None:
         """The drivers, and an hour of orders behind them."""
-        values = {"drivers": DRIVERS, "rate": ORDERS_A_SECOND, "past": ORDERS_A_SECOND * SEEDED_S}
+        values = {"drivers": self._drivers, "rate": self._rate, "past": self._rate * SEEDED_S}
         with self._connection.cursor() as cursor:
             for statement in SEED:
                 cursor.execute(statement, values | {"place": PLACE})
@@ -130,14 +131,14 @@ class Feeder(threading.Thread):
 
     def _turn(self) -> None:
         self.turns += 1
-        values = {"turn": self.turns, "rate": ORDERS_A_SECOND, "place": PLACE}
+        values = {"turn": self.turns, "rate": self._rate, "place": PLACE}
         with self._connection.cursor() as cursor:
             cursor.execute(MOVE, values)
             cursor.execute(ORDER, values)
             for statement in LIVE:
                 cursor.execute(statement)
         now_ms = int(time.time() * 1000)
-        self._redis.zadd("drivers:heard", {driver: now_ms - random.randrange(5000) for driver in SEEN})
+        self._redis.zadd("drivers:heard", {driver: now_ms - random.randrange(5000) for driver in self._heard})
 
     def end(self) -> None:
         """Raises what has ended it before."""
