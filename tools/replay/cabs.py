@@ -45,11 +45,6 @@ class Track:
         index = max(0, bisect_right(self.times, moment) - 1)
         return Place(self._latitudes[index], self._longitudes[index])
 
-    def next_after(self, moment: float) -> float:
-        """When the next position is due; infinity after the last."""
-        index = bisect_right(self.times, moment)
-        return self.times[index] if index < len(self.times) else float("inf")
-
 
 @dataclass(frozen=True, slots=True)
 class Cab:

@@ -19,7 +19,7 @@ from web.http.operations import Answer, Example, Operation, number, query
 from web.http.parsing import body, identifier, validated, whole_number
 from web.http.responses import success
 from web.identity.tokens import SUBJECT
-from web.routes.ops import refusal, search_expired, whole_order
+from web.routes.ops import search_answer, whole_order
 from web.schemas.answers_to_drivers import OrderActedOn
 from web.schemas.answers_to_operators import DriverActedOn, DriverPage, DriverWhole, NearbyWhole, TripsFound
 from web.schemas.operating import PERSON, TEXT, Act, ActOnTrip, DriverSearch, HandOver
@@ -133,11 +133,7 @@ def extend_search(order_id: str) -> Response:
     """Gives a running search 60 s more; one that has more than that left is not changed."""
     wanted = validated(Act, body())
     known = identifier(order_id, OrderNotFound)
-    done = operating.extend(known, caller().sub, wanted.reason)
-    order = whole_order(known)
-    if not done and not order["search"]["searching"]:
-        raise OrderExpired if search_expired(order) else refusal(order)
-    return success(order | {"done": done})
+    return search_answer(known, operating.extend(known, caller().sub, wanted.reason))
 
 
 @blueprint.post("/trips/<truck_request_id>/complete")

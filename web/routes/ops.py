@@ -7,7 +7,14 @@ from flask.blueprints import BlueprintSetupState
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import db
-from models.errors import InvalidTransition, OrderCancelled, OrderExpired, OrderNotFound, ServiceUnavailable
+from models.errors import (
+    DomainError,
+    InvalidTransition,
+    OrderCancelled,
+    OrderExpired,
+    OrderNotFound,
+    ServiceUnavailable,
+)
 from tasks import operating
 from web.guards import caller, requires
 from web.http.operations import Answer, Example, Operation, query
@@ -109,49 +116,46 @@ def show(order_id: str) -> Response:
     return success(whole_order(known) | story_of(known))
 
 
+def _acts(meaning: str, *errors: type[DomainError]) -> Operation:
+    return Operation(
+        "Operators",
+        Answer(meaning, OrderActedOn),
+        body=Nothing,
+        examples=(Example("empty", "An empty body", {}),),
+        errors=(OrderNotFound, OrderCancelled, InvalidTransition, *errors),
+        text="Written to the order's audit with the operator's id.",
+    )
+
+
 @blueprint.post("/orders/<order_id>/expire")
 @requires("ops")
-@Operation(
-    "Operators",
-    Answer("The search is over.", OrderActedOn),
-    body=Nothing,
-    examples=(Example("empty", "An empty body", {}),),
-    errors=(OrderNotFound, OrderCancelled, InvalidTransition),
-)
+@_acts("The search is over.")
 def expire(order_id: str) -> Response:
-    """Ends the order's search now, as if its time were over; doing it again changes nothing.
-
-    Written to the order's audit with the operator's id.
-    """
+    """Ends the order's search now, as if its time were over; doing it again changes nothing."""
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
     done = operating.expire(known, caller().sub)
     order = whole_order(known)
-    if not done and not search_expired(order):
-        raise refusal(order)
+    if not done and not _search_expired(order):
+        raise _refusal(order)
     return success(order | {"done": done})
 
 
 @blueprint.post("/orders/<order_id>/rebroadcast")
 @requires("ops")
-@Operation(
-    "Operators",
-    Answer("The next wave is sent, or is sent by the next sweep.", OrderActedOn),
-    body=Nothing,
-    examples=(Example("empty", "An empty body", {}),),
-    errors=(OrderNotFound, OrderExpired, OrderCancelled, InvalidTransition),
-)
+@_acts("The next wave is sent, or is sent by the next sweep.", OrderExpired)
 def rebroadcast(order_id: str) -> Response:
-    """Asks the next drivers at once; within 2 s of a wave there is nothing more to ask.
-
-    Written to the order's audit with the operator's id.
-    """
+    """Asks the next drivers at once; within 2 s of a wave there is nothing more to ask."""
     validated(Nothing, body())
     known = identifier(order_id, OrderNotFound)
-    done = operating.rebroadcast(known, caller().sub)
-    order = whole_order(known)
+    return search_answer(known, operating.rebroadcast(known, caller().sub))
+
+
+def search_answer(order_id: str, done: bool) -> Response:
+    """The order after an act on its search. Raises why nothing could be done to one that is over."""
+    order = whole_order(order_id)
     if not done and not order["search"]["searching"]:
-        raise OrderExpired if search_expired(order) else refusal(order)
+        raise OrderExpired if _search_expired(order) else _refusal(order)
     return success(order | {"done": done})
 
 
@@ -160,12 +164,12 @@ def whole_order(order_id: str) -> dict[str, Any]:
     return current.order(order_id) | {"search": operators.search(order_id)}
 
 
-def search_expired(order: dict[str, Any]) -> bool:
+def _search_expired(order: dict[str, Any]) -> bool:
     """Whether the search of this order has ended with trucks missing."""
     return any(truck["status"] == "expired" for truck in order["truckRequests"])
 
 
-def refusal(order: dict[str, Any]) -> OrderCancelled | InvalidTransition:
+def _refusal(order: dict[str, Any]) -> OrderCancelled | InvalidTransition:
     """Why nothing can be done to the search of this order."""
     status = order["order"]["status"]
     if status == "cancelled":
