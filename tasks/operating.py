@@ -21,9 +21,7 @@ DEEDS = {"complete": trips.complete, "close": trips.close, "take-off": trips.tak
 def expire(order_id: str, operator: str) -> bool:
     """Ends an order's search now; false if the search is over."""
     followup = expiring.end_now(order_id, operator)
-    follow(followup)
-    log.info("search ended by operator", order_id=order_id, operator=operator, done=followup is not None)
-    return followup is not None
+    return _done(followup, "search ended by operator", order_id=order_id, operator=operator)
 
 
 def rebroadcast(order_id: str, operator: str) -> bool:

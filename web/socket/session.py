@@ -218,7 +218,7 @@ class Session:
 
     def _snapshot(self) -> tuple[dict[str, Any], list[Message]]:
         if self.caller.role == "customer":
-            return snapshots.of_customer(current.customer_opening(self.caller.sub)), []
+            return snapshots.of_customer(current.current_order(self.caller.sub)), []
         opening = current.driver_opening(self.caller.sub)
         return snapshots.of_driver(opening.data), opening.open_messages
 

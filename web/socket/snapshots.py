@@ -13,9 +13,8 @@ def of_driver(data: dict[str, Any]) -> dict[str, Any]:
     return _bounded(data, "openBroadcasts", "moreBroadcasts")
 
 
-def of_customer(data: dict[str, Any]) -> dict[str, Any]:
+def of_customer(order: dict[str, Any] | None) -> dict[str, Any]:
     """``connected`` of a customer; ``GET /orders/{id}`` has the trucks that are left out."""
-    order = data["activeOrder"]
     return {"activeOrder": order and _bounded(order, "truckRequests", "moreTruckRequests")}
 
 

@@ -88,11 +88,6 @@ def current_order(customer_id: str) -> dict[str, Any] | None:
         return _order(connection, str(order_id)) if order_id else None
 
 
-def customer_opening(customer_id: str) -> dict[str, Any]:
-    """What a customer's socket starts with."""
-    return {"activeOrder": current_order(customer_id)}
-
-
 def driver_opening(driver_id: str) -> DriverOpening:
     """What a driver's socket starts with: the open offers they can still take, and their trip."""
     with db.reads() as connection:
