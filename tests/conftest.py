@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 from models import clock, db, live, settings
 from models.live import queues
 from models.tables import all
+from tests import pooler
 from tools.local.stores import THROWAWAY_POSTGRES, THROWAWAY_VALKEY, Postgres, Valkey
 from web.identity import keys, tokens
 from web.limits.backlog import backlog
@@ -139,9 +140,12 @@ def started(both: Stores, settings: Mapping[str, str]) -> Iterator[Stores]:
 
 
 @pytest.fixture(scope="session")
-def stores() -> Iterator[Stores]:
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
     """Postgres and Valkey for the whole run."""
-    with own_stores("weelo-test-") as both:
+    with own_stores("weelo-test-") as both, ExitStack() as stack:
+        if request.config.getoption("--pgbouncer"):
+            through = stack.enter_context(pooler.before(both.postgres.url))
+            stack.enter_context(process_settings(**through))
         yield both
 
 
@@ -196,4 +200,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The long forms of the fault tests, and what renews the examples."""
     parser.addoption("--rounds", type=int, help="how often each race is run (long form: 500)")
     parser.addoption("--record-examples", action="store_true", help="renew the documents' examples")
+    parser.addoption("--pgbouncer", action="store_true", help="lead this process through PgBouncer")
     parser.addoption("--repeat", type=int, default=1, help="how often each fault scenario is run (20)")
