@@ -40,7 +40,7 @@ def document(app: Flask, whole: bool = False) -> dict[str, Any]:
     declared = [operation_of(view) for view in app.view_functions.values()]
     shown = _models([operation for operation in declared if whole or not operation.internal])
     _, components = models_json_schema(sorted(shown, key=str), ref_template=REFERENCE)
-    schemas = plain(components.get("$defs", {}) | {"Error": responses.ERROR})
+    schemas = plain(components.get("$defs", {}) | {"Failure": responses.ERROR})
     return {
         "openapi": "3.1.0",
         "info": {

@@ -54,7 +54,7 @@ ERROR = {
     "type": "object",
     "required": ["success", "error"],
     "properties": {
-        "success": {"const": False},
+        "success": {"type": "boolean"},
         "error": {
             "type": "object",
             "required": ["code", "message"],
@@ -118,7 +118,7 @@ def _success(answer: Answer, always: tuple[str, ...], recorded: Any) -> dict[str
             "type": "object",
             "required": ["success", "data"],
             "properties": {
-                "success": {"const": True, "description": MEANINGS["success"]},
+                "success": {"type": "boolean", "description": MEANINGS["success"]},
                 "data": {
                     "$ref": REFERENCE.format(model=answer.data.__name__),
                     "description": MEANINGS["data"],
@@ -149,7 +149,7 @@ def _failure(found: list[Code], always: tuple[str, ...]) -> dict[str, Any]:
     own = ["Retry-After"] if any(codes.waits(name) for name in names) else []
     own += OF_STATUS.get(found[0].status, [])
     narrowed = {"properties": {"error": {"properties": {"code": {"enum": names}}}}}
-    schema = {"allOf": [{"$ref": REFERENCE.format(model="Error")}, narrowed]}
+    schema = {"allOf": [{"$ref": REFERENCE.format(model="Failure")}, narrowed]}
     examples = {
         code.code: {"value": {"success": False, "error": {"code": code.code, "message": code.meaning}}}
         for code in found

@@ -17,9 +17,9 @@ from web.http.parsing import body, identifier, validated, whole_number
 from web.http.responses import success
 from web.positions.history import positions
 from web.schemas.answers_to_drivers import (
-    Broadcasts,
     DriverKnown,
     DriverWithTrip,
+    OpenBroadcasts,
     PositionsTaken,
     Track,
     TripStep,
@@ -150,7 +150,7 @@ def locations() -> Response:
 
 @blueprint.get("/drivers/me/broadcasts")
 @requires("driver")
-@Operation("Drivers", Answer("The open offers.", Broadcasts))
+@Operation("Drivers", Answer("The open offers.", OpenBroadcasts))
 def broadcasts() -> Response:
     """The offers that are open to the caller."""
     return success({"broadcasts": current.driver_opening(caller().sub).data["openBroadcasts"]})

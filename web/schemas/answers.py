@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 
 from models.tables.offers import STATES as OFFER_STATES
 from models.tables.orders import ORDER_STATES, TRUCK_REQUEST_STATES
+from web.schemas.fields import PointType
 
 Moment = Annotated[
     str,
@@ -37,7 +38,6 @@ OfferState = TypeAliasType(
 OrderState = TypeAliasType(
     "OrderState", Annotated[str, Field(json_schema_extra={"enum": list(ORDER_STATES)})]
 )
-UnplacedState = Literal["queued", "rejected", "cancelled"]
 
 
 class Shape(BaseModel):
@@ -59,7 +59,7 @@ class Where(Shape):
 
 
 class Point(Coordinates):
-    type: Literal["PICKUP", "STOP", "DROP"]
+    type: PointType
     address: str
     city: str = Field(default="", description="Only where it was sent.")
     state: str = Field(default="", description="Only where it was sent.")
@@ -83,17 +83,18 @@ class Order(Shape):
     updatedAt: Moment
 
 
-class UnplacedOrder(Shape):
-    """An order that is not placed yet, or never was."""
+class AnyOrder(Order):
+    """One that is not placed yet, or never was, has nothing but its id, customer, status and time."""
 
-    id: Id
-    customerId: PersonId
-    status: UnplacedState
-    createdAt: Moment
+    # One shape with a condition: of two, generators of clients make one that fits neither.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "required": ["id", "customerId", "status", "createdAt"],
+            "if": {"properties": {"status": {"enum": ["queued", "rejected", "cancelled"]}}},
+            "else": {"required": list(Order.model_fields)},
+        }
+    )
     rejection: str = Field(default="", description="The error code, of a rejected order.")
-
-
-AnyOrder = Order | UnplacedOrder
 
 
 class DriverOfTruck(Shape):

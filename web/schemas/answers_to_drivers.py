@@ -91,7 +91,7 @@ class Broadcast(Shape):
     expiresAt: Moment
 
 
-class Broadcasts(Shape):
+class OpenBroadcasts(Shape):
     broadcasts: list[Broadcast]
 
 

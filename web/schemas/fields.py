@@ -4,9 +4,10 @@ import re
 import unicodedata
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from models import clock
 from models.tables.orders import TRUCK_REQUEST_STATES
@@ -242,6 +243,8 @@ SOMEWHERE: dict[str, JsonValue] = {
         "properties": {"latitude": {"const": 0}, "longitude": {"const": 0}},
     }
 }
+# A schema of its own: one without a name would be called `Type`, which is a word of Swift.
+PointType = TypeAliasType("PointType", Literal["PICKUP", "STOP", "DROP"])
 Address = Annotated[Text, Field(min_length=1, max_length=500)]
 Reason = Annotated[Text, Field(min_length=1, max_length=500)]
 Id = Annotated[str, Field(pattern=f"^{UUID_SHAPE.pattern}$")]
