@@ -26,6 +26,7 @@ from weelo_client import (
     RequestRefused,
     ServerClock,
     TokenExpired,
+    WrongRole,
 )
 from weelo_client.shapes import NewOrder, Registration, TripStep
 
@@ -296,3 +297,12 @@ async def _a_trip(system: System, name: str) -> None:
         await hears.close()
         assert [event async for event in drives] == []
         assert [event async for event in hears] == []
+
+
+@pytest.mark.parametrize("kind", [Customer, AsyncCustomer, Driver, AsyncDriver])
+def test_a_token_of_another_role_is_refused_before_anything_is_sent(
+    kind: type[Customer | AsyncCustomer | Driver | AsyncDriver],
+) -> None:
+    with pytest.raises(WrongRole, match="this token's role is 'ops'") as raised:
+        kind("http://127.0.0.1:9", token("ops", "olga"))
+    assert (raised.value.role, raised.value.wanted) == ("ops", kind.__name__.removeprefix("Async").lower())

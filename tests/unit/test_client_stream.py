@@ -4,8 +4,8 @@ import json
 import random
 
 import pytest
-from weelo_client import Replaced, SocketEnded, SocketRefused, TokenExpired
-from weelo_client.stream import ACKNOWLEDGE_AT_MOST, Event, Stream
+from weelo_client import Event, Replaced, SocketEnded, SocketRefused, TokenExpired
+from weelo_client.stream import ACKNOWLEDGE_AT_MOST, Stream
 
 
 def text(number: int, kind: str = "new_broadcast") -> str:

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from weelo_client import calls
 from weelo_client.doors import PATIENCE_S, AsyncDoor
 from weelo_client.events import OPEN_TIMEOUT_S, reason_of
+from weelo_client.frames import Event
 from weelo_client.results import OrderResult
 from weelo_client.shapes import (
     Accepted,
@@ -30,7 +31,7 @@ from weelo_client.shapes import (
     TripState,
     TripStep,
 )
-from weelo_client.stream import HEARTBEAT_S, Event, Stream, frame
+from weelo_client.stream import HEARTBEAT_S, Stream, frame
 
 
 class AsyncEvents:
@@ -147,7 +148,7 @@ class AsyncCustomer:
     """As :class:`Customer`, awaited."""
 
     def __init__(self, url: str, token: str, http: httpx.AsyncClient | None = None) -> None:
-        self._door = AsyncDoor(url, token, http)
+        self._door = AsyncDoor(url, token, "customer", http)
 
     async def order(
         self,
@@ -191,7 +192,7 @@ class AsyncDriver:
     """As :class:`Driver`, awaited."""
 
     def __init__(self, url: str, token: str, http: httpx.AsyncClient | None = None) -> None:
-        self._door = AsyncDoor(url, token, http)
+        self._door = AsyncDoor(url, token, "driver", http)
 
     async def register(self, registration: Registration) -> DriverView:
         return await self._door.do(calls.register(registration))

@@ -14,7 +14,7 @@ class Customer(Closing):
     """One customer. Calls raise ``RequestRefused`` and ``NoAnswer``, except where they say otherwise."""
 
     def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
-        self._door = Door(url, token, http)
+        self._door = Door(url, token, "customer", http)
 
     def order(
         self,

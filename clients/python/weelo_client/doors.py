@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from weelo_client import envelope
+from weelo_client import envelope, tokens
 from weelo_client.calls import Call
 from weelo_client.retrying import Answer, Tries
 
@@ -20,9 +20,10 @@ PATIENCE_S = 30.0
 
 
 class _Person:
-    """What both doors know: where the system is and who is asking."""
+    """What both doors know: where the system is and who is asking. Raises ``WrongRole``."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, role: str) -> None:
+        tokens.hold(token, role)
         self.url, self.token = url.rstrip("/"), token
 
     def request(self, call: Call[Any]) -> dict[str, Any]:
@@ -58,8 +59,8 @@ def _options() -> dict[str, Any]:
 class Door(_Person):
     """Blocks until there is an answer. ``http`` is shared if it is given, and then not closed here."""
 
-    def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
-        super().__init__(url, token)
+    def __init__(self, url: str, token: str, role: str, http: httpx.Client | None = None) -> None:
+        super().__init__(url, token, role)
         self._own = http is None
         self._http = http or httpx.Client(**_options())
 
@@ -86,8 +87,8 @@ class Door(_Person):
 class AsyncDoor(_Person):
     """The same for asyncio."""
 
-    def __init__(self, url: str, token: str, http: httpx.AsyncClient | None = None) -> None:
-        super().__init__(url, token)
+    def __init__(self, url: str, token: str, role: str, http: httpx.AsyncClient | None = None) -> None:
+        super().__init__(url, token, role)
         self._own = http is None
         self._http = http or httpx.AsyncClient(**_options())
 

@@ -26,7 +26,7 @@ class Driver(Closing):
     """One driver. Calls raise ``RequestRefused`` and ``NoAnswer``."""
 
     def __init__(self, url: str, token: str, http: httpx.Client | None = None) -> None:
-        self._door = Door(url, token, http)
+        self._door = Door(url, token, "driver", http)
 
     def register(self, registration: Registration) -> DriverView:
         """Registers the driver and their vehicle; they are not available yet."""

@@ -9,7 +9,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from weelo_client.closing import Closing
-from weelo_client.stream import HEARTBEAT_S, Event, Stream, frame
+from weelo_client.frames import Event
+from weelo_client.stream import HEARTBEAT_S, Stream, frame
 
 OPEN_TIMEOUT_S = 10.0
 

@@ -62,6 +62,14 @@ class RequestRefused(WeeloError):
         return self.refusal.code
 
 
+class WrongRole(WeeloError):
+    """The token is for another role: a driver's cannot be used by a ``Customer``."""
+
+    def __init__(self, role: str, wanted: str) -> None:
+        super().__init__(f"this token's role is {role!r}; {wanted!r} is needed")
+        self.role, self.wanted = role, wanted
+
+
 class NoAnswer(WeeloError):
     """No usable answer came within the time; whether it was done is not known."""
 

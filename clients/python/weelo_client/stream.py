@@ -6,11 +6,10 @@ No network and no clock; the two sockets (``events.py``, ``aio.py``) feed it.
 import json
 import random
 from collections import deque
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from weelo_client import envelope
+from weelo_client.frames import Event, kind_of
 from weelo_client.results import Replaced, SocketEnded, SocketRefused, TokenExpired
 
 FIRST_PAUSE_S = 0.2
@@ -32,21 +31,6 @@ ENDS = {4401: TokenExpired, 4409: Replaced} | dict.fromkeys(OURS, SocketEnded)
 DOOR_RETRIES = frozenset({408, 425, 429})
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One frame from the server."""
-
-    type: str
-    id: int
-    at: str
-    data: dict[str, Any]
-
-    @property
-    def moment(self) -> datetime:
-        """``at`` with its time zone."""
-        return datetime.fromisoformat(self.at)
-
-
 class Stream:
     """The memory of one person's sockets, one after the other."""
 
@@ -65,7 +49,7 @@ class Stream:
     def read(self, text: str | bytes) -> Event | None:
         """One frame; None for one that has been seen before."""
         told = json.loads(text)
-        event = Event(told["type"], told["id"], told["at"], told.get("data") or {})
+        event = kind_of(told)(told["type"], told["id"], told["at"], told["data"])
         if event.type == "connected":
             self._pause = FIRST_PAUSE_S
             return event
