@@ -152,6 +152,7 @@ RUN_BY = {
     "demo": "tests/e2e/test_demo.py",
     "replay": "tests/e2e/test_replay.py",
     "convert": "tests/unit/test_replay_recordings.py",
+    "client": "tests/e2e/test_generated_clients.py",
     "revoke": "tests/e2e/test_bad_input_tokens.py",
     "backup": "tests/integration/test_backup.py",
     "restore": "tests/integration/test_backup.py",

@@ -1,0 +1,1 @@
+"""Clients for apps, made of the published document."""
