@@ -148,8 +148,9 @@ def reads_too_much(plan: dict[str, Any], known: Mapping[str, Index], tables: fro
         if part["Node Type"] == "Seq Scan" and part["Relation Name"] in tables:
             found.append(f"all of {part['Relation Name']}")
         elif part["Node Type"] == "Bitmap Heap Scan":
-            for below in part["Plans"]:
-                found += _scan(below | {"Filter": part.get("Filter")}, known)
+            # Its other plans are those of subqueries in its filter, which `parts` gives by themselves.
+            (below,) = (plan for plan in part["Plans"] if plan["Parent Relationship"] == "Outer")
+            found += _scan(below | {"Filter": part.get("Filter")}, known)
         elif part["Node Type"] in SCANS and part["Node Type"] != "Bitmap Index Scan":
             found += _scan(part, known)
     return found
