@@ -17,8 +17,11 @@ log = structlog.get_logger()
 
 
 @app.task(name="orders.place", throws=AWAY)
-def place(order_ids: list[str]) -> None:
-    """Places one batch of admissions. No retry of its own: `sweeps.recover` finds what has failed."""
+def place(order_ids: list[str]) -> dict[str, int]:
+    """Places one batch of admissions. No retry of its own: `sweeps.recover` finds what has failed.
+
+    What it returns is for Flower: how many orders were placed, and how many offers were made.
+    """
     outcomes, locks = placing.place(order_ids)
     try:
         pipeline = live.Pipeline()
@@ -27,6 +30,8 @@ def place(order_ids: list[str]) -> None:
         _finish(outcomes, pipeline)
     finally:
         locks.ensure_released()
+    followups = [outcome.followup for outcome in outcomes if outcome.followup]
+    return {"placed": len(followups), "asked": sum(len(followup.messages) for followup in followups)}
 
 
 def place_overdue(order_id: str) -> bool:

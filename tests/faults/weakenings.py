@@ -131,7 +131,7 @@ WEAKENINGS = {
     ),
     "robo drivers outside development": Weakening(
         "web/routes/robo.py",
-        "    if not settings.load().hands_out_tokens:",
+        '    if not (settings.load().hands_out_tokens and find_spec("tools")):',
         "    if False:",
         "tests/integration/test_robo.py::test_elsewhere_the_header_is_ignored",
     ),

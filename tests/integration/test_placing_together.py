@@ -224,7 +224,8 @@ def test_a_batch_takes_one_trip_to_redis_before_its_commit_and_one_after(
 ) -> None:
     scenes.driver("ravi", 1)
     some = [scenes.admitted(name, key="k") for name in ("asha", "bina", "carl")]
-    orders.place([scenes.admitted("dora")])  # scripts are known, and statements prepared
+    # From now on scripts are known, and statements prepared.
+    assert orders.place([scenes.admitted("dora")]) == {"placed": 1, "asked": 1}
     send, sent = live._send, []
 
     def note(calls: Any, *how: Any, **named: Any) -> Any:
