@@ -59,20 +59,22 @@ class Fleet:
             **self.settings,
         }
 
-    def start(self, names: tuple[str, ...] = NAMES) -> None:
+    def start(self, names: tuple[str, ...] = NAMES, tables: Path | None = None) -> None:
         """Starts the stores, the newest tables and these processes; returns when they are ready."""
-        self.start_stores()
+        self.start_stores(tables)
         for name in names:
             self.launch(name)
         for port in self.web_ports:
             self._wait_for(port)
 
-    def start_stores(self) -> None:
-        """Starts the stores with the newest tables."""
+    def start_stores(self, tables: Path | None = None) -> None:
+        """Starts the stores with the newest tables of its own tree or of another."""
         self.postgres.start()
         self.valkey.start()
         migrate = [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"]
-        subprocess.run(migrate, cwd=self.root, env=self.environment, check=True, capture_output=True)
+        subprocess.run(
+            migrate, cwd=tables or self.root, env=self.environment, check=True, capture_output=True
+        )
 
     def stop(self) -> None:
         """Ends everything that was started and deletes the data."""

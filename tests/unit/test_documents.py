@@ -4,14 +4,17 @@ import ast
 import gzip
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from models.errors import DomainError
+from models.messages import iso
 from tests import documents
 from tests.conftest import ROOT
 from web import create_app
@@ -278,3 +281,12 @@ def test_what_is_for_development_or_a_page_is_in_no_public_document() -> None:
 def test_what_is_served_is_the_document() -> None:
     client = create_app().test_client()
     assert client.get("/openapi.json").json == json.loads(json.dumps(openapi.document(create_app())))
+
+
+@pytest.mark.parametrize("status", ["queued", "rejected"])
+def test_an_order_that_is_not_placed_is_documented_in_answers_and_in_the_first_frame(status: str) -> None:
+    order = {"id": str(uuid4()), "customerId": "asha", "status": status, "createdAt": iso(datetime.now(UTC))}
+    whole = {"order": order, "truckRequests": []}
+    documents.check("get", "/api/v1/orders/{orderId}", 200, {}, {"success": True, "data": whole})
+    frame = {"type": "connected", "id": 1, "at": order["createdAt"], "data": {"activeOrder": whole}}
+    documents.check_frame("customer", "to", frame)

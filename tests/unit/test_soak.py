@@ -26,7 +26,7 @@ def test_a_page_as_promised_passes(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_too_few_frames_fail() -> None:
-    assert not verdict([*minutes([3] * 9), *minutes([3], frames=FRAMES - 1)], NOTHING)
+    assert not verdict(minutes([3] * 10, frames=FRAMES - 1), NOTHING)
 
 
 def test_a_tenth_of_a_core_fails_and_what_the_server_uses_anyway_does_not_count() -> None:

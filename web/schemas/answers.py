@@ -38,6 +38,10 @@ OfferState = TypeAliasType(
 OrderState = TypeAliasType(
     "OrderState", Annotated[str, Field(json_schema_extra={"enum": list(ORDER_STATES)})]
 )
+AnyOrderState = TypeAliasType(
+    "AnyOrderState",
+    Annotated[str, Field(json_schema_extra={"enum": ["queued", "rejected", *ORDER_STATES]})],
+)
 
 
 class Shape(BaseModel):
@@ -94,6 +98,7 @@ class AnyOrder(Order):
             "else": {"required": list(Order.model_fields)},
         }
     )
+    status: AnyOrderState
     rejection: str = Field(default="", description="The error code, of a rejected order.")
 
 
