@@ -185,9 +185,9 @@ def test_forty_searches_leave_a_drivers_mark_three_times_as_bright_or_dark_as_it
         places = page.evaluate("(places) => places.map(onPage)", [in_delhi(number) for number in range(100)])
         page.unroute_all(behavior="ignoreErrors")
     assert len(places) == 100
-    for driver, place in zip(drivers, places, strict=True):
-        found = contrast_around(seen, place[0], place[1], driver["state"])
-        assert found >= LEAST_CONTRAST, (driver, found)
+    for shown, place in zip(drivers, places, strict=True):
+        found = contrast_around(seen, place[0], place[1], shown["state"])
+        assert found >= LEAST_CONTRAST, (shown, found)
 
 
 def contrast_around(seen: Image.Image, x: float, y: float, state: str) -> float:

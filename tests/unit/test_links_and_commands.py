@@ -157,7 +157,7 @@ RUN_BY = {
     "backup": "tests/integration/test_backup.py",
     "restore": "tests/integration/test_backup.py",
     "bench": "tests/e2e/test_bench.py",
-    "growth": "tests/e2e/test_growth.py",
+    "growth": "tests/growth/test_growth.py",
     "fuzz": "tests/e2e/test_fuzz.py",
     "conform": "tests/e2e/test_conform.py",
     "faults": "tests/faults/test_short.py",
