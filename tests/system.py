@@ -23,7 +23,6 @@ from tools.local import ports
 from tools.local.procfile import read as read_procfile
 from web.identity.issuing import issue
 
-
 # How long an app repeats an order that is refused.
 BUSY_SECONDS = 30.0
 
