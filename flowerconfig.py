@@ -25,7 +25,7 @@ basic_auth = [_settings.load().flower_basic_auth]
 for _view in (_monitor.Metrics, _monitor.Healthcheck):
     _view.get = _authenticated(_view.get)
 
-# Elsewhere than on a developer's machine no setting says where the console is.
+# Flower has no setting for a link of ours. Only on a developer's machine is it known where the console is.
 if _settings.load().app_env == "development":
     _pages = {_page.name: _page.read_text() for _page in _Path(_flower["template_path"]).glob("*.html")}
     _first = '<ul class="app-nav navbar-nav">'

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg2
 
+from tests.conftest import migrate
 from tests.system import until
 from tools.bench import cpu, open_loop
 from tools.bench.arrivals import Arrivals, evenly
@@ -178,9 +179,7 @@ def _database(course: Course) -> Iterator[str]:
     url = course.site.postgres.url_of(DATABASE)
     _administer(course, f"CREATE DATABASE {DATABASE}")
     try:
-        migrate = [sys.executable, "-m", "alembic", "-c", "models/migrations/alembic.ini", "upgrade", "head"]
-        environment = course.site.environment | {"DATABASE_URL": url}
-        subprocess.run(migrate, cwd=course.site.root, env=environment, check=True, capture_output=True)
+        migrate(course.site.environment | {"DATABASE_URL": url})
         People(course.site).register("PGBENCH", DRIVERS, url)
         yield url
     finally:
