@@ -30,7 +30,9 @@ PROGRESS_SECONDS = 10.0
 LEAVE_SECONDS = 20.0
 # The orders asked for are sent in this share of the time; the rest is for what outages held up.
 PACE_SHARE = 0.85
-# The visibility time-out of a task (30 s), the sweeps' turn and a trip under way.
+# On a slow machine, or with long pauses drawn, the kills take up to so many times the plan's seconds.
+PATIENCE = 2.0
+# A search, the sweeps' turn and a trip under way.
 QUIET_SECONDS = 60.0
 # Orders wait this long for the last of their kind to be delivered before the sockets are closed.
 WAITING = """
@@ -49,7 +51,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. The run ends when kills and orders are reached, or the time is over."""
+    """How much of everything. The run ends when kills and orders are reached, or time and kills are over."""
 
     seed: int
     kills: int
@@ -64,6 +66,8 @@ class Plan:
     only: tuple[str, ...] = ()
     leave_seconds: float = LEAVE_SECONDS
     quiet_seconds: float = QUIET_SECONDS
+    # How long a task of a killed worker may stay unacknowledged; 0 does not look.
+    unacked_seconds: float = leaks.UNACKED_SECONDS
     # Every so often somebody's line is cut; never if 0.
     cut_every_seconds: float = 0
     say: Callable[[str], None] = print
@@ -146,23 +150,25 @@ class _Run:
         return drivers, customers, listeners
 
     async def _faults(self) -> None:
-        """Strikes until there were enough kills and orders, or the time is over."""
+        """Strikes until there were enough kills and orders, or the time is over and the kills are done."""
         plan, striking = self.plan, set()
         deadline = self.begun + plan.seconds
         gap = 0.9 * plan.seconds / plan.kills if plan.kills else 1.0
-        while time.monotonic() < deadline and not self._enough():
+        last = deadline + (PATIENCE - 1) * plan.seconds
+        while not self._enough() and time.monotonic() < (last if self._kills_left() else deadline):
             drawn = draw(self.field, plan.only)
-            if drawn and self.field.incidents.kills.total() < plan.kills:
+            if drawn and self._kills_left():
                 task = asyncio.create_task(strike(self.field, *drawn))
                 striking.add(task)
                 task.add_done_callback(striking.discard)
             await asyncio.sleep(self.field.random.uniform(0.5, 1.5) * gap)
         await asyncio.gather(*striking)
 
+    def _kills_left(self) -> bool:
+        return self.field.incidents.kills.total() < self.plan.kills
+
     def _enough(self) -> bool:
-        return (
-            self.field.incidents.kills.total() >= self.plan.kills and self.ledger.accepted >= self.plan.orders
-        )
+        return not self._kills_left() and self.ledger.accepted >= self.plan.orders
 
     async def _cut(self, lines: list[Listener]) -> None:
         """Bad lines: a client that is cut off reconnects by itself."""
@@ -197,7 +203,7 @@ class _Run:
     def _report(self, tasks: list[asyncio.Task[Any]]) -> Report:
         url = self.fleet.postgres.url
         verdict = judge(url, self.ledger, self.field.incidents)
-        for kind, text in leaks.found(self.fleet.valkey.url):
+        for kind, text in leaks.found(self.fleet.valkey.url, self.plan.unacked_seconds):
             verdict.add(kind, text)
         for task in tasks:
             error = None if task.cancelled() else task.exception()
