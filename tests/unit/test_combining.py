@@ -91,8 +91,8 @@ def far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 0.3)
-    return 0.3
+    monkeypatch.setattr(batching, "INTERVAL_SECONDS", 0.5)
+    return 0.5
 
 
 def test_one_alone_is_executed_at_once(batches: Batches) -> None:
@@ -182,7 +182,7 @@ def test_the_next_batch_starts_an_interval_after_the_one_before(
         batches.in_flight[0].set()
     batches.submit(1, 2)
     batches.until_started(1, 2)
-    assert apart <= time.monotonic() - begun < 3 * apart
+    assert time.monotonic() - begun >= apart
 
 
 @pytest.mark.usefixtures("far_apart")

@@ -9,6 +9,7 @@ from models.live import refusals
 from server.lag import INTERVAL_SECONDS, LOOKS, Lag
 from server.roles import Role
 from tests import raw
+from tests.system import until
 from web.http.request_counters import SharedCounters
 from web.limits import shedding
 from web.limits.backlog import Backlog
@@ -154,4 +155,5 @@ def test_a_thread_that_is_on_time_is_not_behind() -> None:
     lag = Lag()
     assert lag.seconds == 0.0
     time.sleep(3 * INTERVAL_SECONDS)
-    assert lag.seconds < 0.03
+    # On a busy machine a thread is late now and then.
+    until(lambda: lag.seconds < 0.03)

@@ -184,11 +184,6 @@ URLS = [
 ]
 
 
-# redis-py leaves the socket of a handshake that failed to the garbage collection.
-LEFT = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@LEFT
 @pytest.mark.parametrize(("name", "url"), URLS)
 def test_a_start_does_not_wait_for_a_server_that_says_nothing(
     name: str, url: str, silent: int, monkeypatch: pytest.MonkeyPatch
@@ -197,11 +192,10 @@ def test_a_start_does_not_wait_for_a_server_that_says_nothing(
     begun = time.monotonic()
     with pytest.raises(Refusal, match=f"{name} does not work") as refused:
         conditions.refuse_silent_servers(configured(monkeypatch, **{name: url.format(silent)}), stopping)
-    assert time.monotonic() - begun < conditions.STEP_WITHIN + 1
+    assert time.monotonic() - begun < 2 * conditions.STEP_WITHIN
     assert "hidden" not in str(refused.value)
 
 
-@LEFT
 @pytest.mark.parametrize(("name", "url"), URLS)
 def test_ctrl_c_is_handled_meanwhile(
     name: str, url: str, silent: int, monkeypatch: pytest.MonkeyPatch
@@ -210,7 +204,7 @@ def test_ctrl_c_is_handled_meanwhile(
     begun = time.monotonic()
     with pytest.raises(Refusal, match="stopped"):
         conditions.refuse_silent_servers(configured(monkeypatch, **{name: url.format(silent)}), stopping)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < conditions.STEP_WITHIN / 2
 
 
 def supervised(logs: Path, name: str, code: str) -> Supervisor:
