@@ -35,8 +35,11 @@ PUBLISH_SECONDS = 1
 
 
 def publish_without_waiting() -> None:
-    """Settings for a process that publishes while a customer waits: one try, one second."""
-    options = {**app.conf.broker_transport_options, "socket_timeout": PUBLISH_SECONDS}
+    """Settings for a process that publishes while a customer waits: one try, one second.
+
+    `max_retries` limits connecting. kombu connects again after each failure, and would try for up to 6 s.
+    """
+    options = {**app.conf.broker_transport_options, "socket_timeout": PUBLISH_SECONDS, "max_retries": 0}
     app.conf.update(broker_transport_options=options, task_publish_retry=False)
 
 

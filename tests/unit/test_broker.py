@@ -1,6 +1,8 @@
 """The broker's connection: who lost it waits for it, and does not end."""
 
+import socket
 import time
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,7 @@ import redis
 from celery.concurrency.asynpool import AsynPool
 from kombu.exceptions import OperationalError
 
-from tasks import app
+from tasks import app, publish_without_waiting
 from tasks.celery_patches.broker import RETRY_SECONDS, ClosedAwareTransport, FastReconnectConnection
 from tools.local import ports
 
@@ -48,6 +50,29 @@ def test_it_looks_again_soon() -> None:
     with pytest.raises(OperationalError):
         connection().ensure_connection(max_retries=3)
     assert time.monotonic() - begun < 3 * RETRY_SECONDS + 3
+
+
+def test_a_process_that_publishes_for_a_customer_tries_a_lost_broker_once() -> None:
+    publish_without_waiting()
+    tries: list[socket.socket] = []
+
+    def hang_up() -> None:
+        while True:
+            try:
+                tries.append(server.accept()[0])
+            except OSError:
+                return
+            tries[-1].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=hang_up)
+        thread.start()
+        address = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        with app.connection_for_write(address) as away, pytest.raises(OperationalError):
+            app.amqp.Producer(away).publish({}, retry=False)
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(tries) == 1
 
 
 def test_a_channel_without_a_connection_says_so_in_its_callers_words() -> None:
