@@ -108,6 +108,13 @@ def on_starting(server: Any) -> None:
     counts.make_directory()
 
 
+def when_ready(server: Any) -> None:
+    # A socket that was inherited is another server's too.
+    if not (server.master_pid or server.systemd):
+        for listening in server.LISTENERS:
+            listener.refuse_connections(listening.sock)
+
+
 def on_exit(server: Any) -> None:
     counts.remove_directory()
 
@@ -144,9 +151,10 @@ def pre_request(worker: "GeventWorker", req: "Request") -> None:
 
 
 def post_worker_init(worker: "GeventWorker") -> None:
-    """Closes the sockets when the worker stops: it would wait for them, and they never end by themselves.
+    """From now on the worker can serve, so that clients may connect.
 
-    Objects that exist now are frozen (``_freeze_survivors``).
+    When it stops it closes its sockets: it would wait for them, and they never end by themselves. Objects
+    that exist now are frozen (``_freeze_survivors``).
     """
     global _all_objects_due
     _all_objects_due = time.monotonic() + ALL_OBJECTS_SECONDS
@@ -168,6 +176,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
     if worker.slot is not None:
         _roles.take(worker.slot, worker.role)
         gevent.spawn(_beat, worker.slot)
+    for listening in worker.sockets:
+        listening.listen(backlog)
 
 
 def _beat(slot: int) -> None:

@@ -1,5 +1,7 @@
-"""Which process accepts a connection."""
+"""Which process accepts a connection, and from when on."""
 
+import socket
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +28,16 @@ ORPHANS_SECONDS = 0.5
 CLOSING_SECONDS = 1.0
 # While connections wait for longer than this, their clients give up.
 GIVEN_UP_SECONDS = 0.25
+
+
+def refuse_connections(listening: Any) -> None:
+    """Has connections to this socket refused until `listen`, which any process that has it may call.
+
+    A process takes seconds to start. A connection would wait for it; refused, a balancer asks another server.
+    Linux keeps the address of a listening socket that is shut down; on other systems connections wait.
+    """
+    if sys.platform == "linux":
+        listening.shutdown(socket.SHUT_RD)
 
 
 class Listener(StreamServer):  # type: ignore[misc]
