@@ -52,9 +52,11 @@ def _drop_lost_drivers(before: int) -> int:
     random.shuffle(vehicles)
     for vehicle in vehicles:
         ended = False
-        while not ended and time.monotonic() < until:
+        while not ended:
             found, ended = driver_index.sweep_lost(vehicle, before)
             lost += found
+            if time.monotonic() >= until:
+                return lost
     return lost
 
 

@@ -81,7 +81,7 @@ class Round:
 
 
 def forget(now: datetime | None = None, seconds: float = SECONDS) -> int:
-    """Deletes for so long; how many orders, drivers and notes."""
+    """Deletes for so long, and at least a batch of each kind; how many orders, drivers and notes."""
     configured = settings.load()
     if not configured.retention_days:
         return 0
@@ -91,9 +91,11 @@ def forget(now: datetime | None = None, seconds: float = SECONDS) -> int:
     until, total = time.monotonic() + seconds, _forget_notes(before)
     for status in ENDED:
         after: str | None = LEAST_ID
-        while after and time.monotonic() < until:
+        while after:
             done, after = _forget_orders(status, before, after)
             total += done
+            if time.monotonic() >= until:
+                break
     return total + _look_through(before, until)
 
 
@@ -122,12 +124,11 @@ def _look_through(before: datetime, until: float) -> int:
             return 0
         Round.pages = _pages(before)
     total = 0
-    while time.monotonic() < until:
-        gone = next(Round.pages, None)
-        if gone is None:
-            Round.pages, Round.ended = None, before
-            break
+    for gone in Round.pages:
         total += gone
+        if time.monotonic() >= until:
+            return total
+    Round.pages, Round.ended = None, before
     return total
 
 

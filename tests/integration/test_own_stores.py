@@ -10,7 +10,7 @@ from tests.conftest import ROOT, Stores, own_stores, process_settings
 
 
 def test_stores_of_ones_own_leave_the_stores_of_the_session_in_use(stores: Stores, redis_url: str) -> None:
-    live.commands().set("alive:session", "1", ex=10)
+    live.commands().set("alive:session", "1", ex=600)
     with own_stores("weelo-test-nested-") as nested:
         assert settings.load().database_url == nested.postgres.url != stores.postgres.url
         assert live.commands().get("alive:session") is None

@@ -17,7 +17,7 @@ from workers import cleaning, erasing, failing, retention, revoking
 from workers.offers import accepting
 from workers.operating import drivers as operated
 from workers.operating import orders as operating
-from workers.orders import expiring
+from workers.orders import cancelling, expiring
 
 PAST = 1000
 TABLES = ("orders", "truck_requests", "offers", "order_events")
@@ -49,6 +49,16 @@ def test_orders_past_their_time_leave_with_offers_trucks_and_events(stores: Stor
     assert retention.forget(later(26), seconds=60) == 0
     assert counts() | {"drivers": 0} == dict.fromkeys((*TABLES, "drivers"), PAST) | {"drivers": 0}
     assert retention.forget(later(40), seconds=60) == PAST
+    assert counts() == dict.fromkeys((*TABLES, "drivers"), 0)
+
+
+def test_a_turn_whose_time_is_over_deletes_a_batch_of_each_kind() -> None:
+    for number, driver in enumerate(("ravi", "mira")):
+        drivers.set_available(scenes.driver(driver, number), False)
+    expired, cancelled = scenes.placed("asha").order_id, scenes.placed("bina").order_id
+    expiring.end_now(expired, "olga")
+    cancelling.cancel("bina", cancelled, "rain")
+    assert retention.forget(later(31), seconds=0) == 4
     assert counts() == dict.fromkeys((*TABLES, "drivers"), 0)
 
 

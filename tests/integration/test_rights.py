@@ -64,7 +64,7 @@ def test_the_application_does_its_whole_work() -> None:
     with db.transaction() as connection:
         assert connection.exec_driver_sql("SELECT current_user").scalar_one() == ROLE
         assert connection.exec_driver_sql("SELECT count(*) FROM orders").scalar_one() == 2
-    assert retention.forget(datetime.now(UTC) + timedelta(days=31)) == 1
+    assert retention.forget(datetime.now(UTC) + timedelta(days=31), seconds=60) == 1
 
 
 def test_a_session_of_the_application_has_its_limits_without_setting_them(app_url: str) -> None:
