@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from models import db, live
-from models.live import figures
+from models import clock, db, live
+from models.live import driver_index, figures
+from models.live.driver_index import Placement, Position
 from tests.conftest import Stores, empty_redis, empty_tables
 from tests.growth.filling import BIG, fill_tables
 from tests.system import until
 from web.routes.paging import STATUSES
-from workers.reading import current, listing, operators
+from workers.reading import current, drivers_on_map, listing, operators
 from workers.reading import figures as figures_of_workers
 
 ORDERS, DRIVERS = 3000, 1000
@@ -150,3 +151,26 @@ def test_the_map_shows_no_more_drivers_than_it_may_and_those_on_trips_among_them
     shown = operators.overview()["map"]["drivers"]
     assert len(shown) == DRIVERS
     assert {driver["state"] for driver in shown} >= {"busy", "on_trip", "unavailable", "silent"}
+
+
+def test_trips_have_their_place_on_the_map_beside_drivers_who_were_heard_of_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(drivers_on_map, "MOST", 20)
+    monkeypatch.setattr(drivers_on_map, "MOST_TRIPS", 5)
+    free = ids(
+        """
+        SELECT id FROM drivers d
+        WHERE NOT EXISTS (SELECT FROM truck_requests WHERE driver_id = d.id AND status NOT IN ('completed'))
+            AND available LIMIT 30
+        """
+    )
+    vehicle = "truck:kind_1"
+    # Ahead of every saved position.
+    now_ms = clock.now_ms() + 60_000
+    position = Position(28.5, 77.4, now_ms)
+    driver_index.place_all([Placement(driver, vehicle, position, now_ms, now_ms * 1000) for driver in free])
+    shown = operators.overview()["map"]["drivers"]
+    assert len(shown) == 20
+    assert sum(driver["state"] in ("busy", "on_trip") for driver in shown) == 5
+    empty_redis()

@@ -3,6 +3,7 @@ later; and Postgres may have one that came too late for the index.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -56,11 +57,9 @@ class _Driver(NamedTuple):
 
 def read(connection: Connection) -> list[dict[str, Any]]:
     """Those heard of last and those on a trip, and anybody else only while these are few."""
-    try:
-        ids = set(driver_index.newest(MOST))
-    except redis.RedisError:
-        ids = set()
-    ids |= set(connection.execute(ON_TRIPS, {"limit": MOST_TRIPS}).scalars())
+    ids = set(connection.execute(ON_TRIPS, {"limit": MOST_TRIPS}).scalars())
+    with suppress(redis.RedisError):
+        ids |= set(driver_index.newest(MOST - len(ids)))
     if len(ids) < MOST:
         ids |= set(connection.execute(FIRST, {"limit": MOST}).scalars())
     values = {"ids": list(ids), "presence": settings.load().driver_presence_seconds}
@@ -71,26 +70,28 @@ def read(connection: Connection) -> list[dict[str, Any]]:
 
 def _located(rows: Sequence[Row[Any]]) -> list[_Driver]:
     """Those of whom a position is known."""
-    since = since_ms()
     try:
-        positions = driver_index.last_positions([row.id for row in rows])
-        times = driver_index.seen([(row.vehicle, row.id) for row in rows])
-        heard = [seen is not None and seen >= since for seen in times]
+        positions, heard = driver_index.last_positions([row.id for row in rows]), _heard(rows)
     except redis.RedisError:
-        positions, heard = [None] * len(rows), [bool(row.fresh) for row in rows]
+        positions, heard = [None] * len(rows), {row.id for row in rows if row.fresh}
     places = [_newest(row, position) for row, position in zip(rows, positions, strict=True)]
-    known = zip(rows, places, heard, strict=True)
-    return [_Driver(row, place, present) for row, place, present in known if place]
+    return [_Driver(row, place, row.id in heard) for row, place in zip(rows, places, strict=True) if place]
+
+
+def _heard(rows: Sequence[Row[Any]]) -> set[str]:
+    """Those who would be asked now; who is on a trip would not."""
+    free, since = [row for row in rows if row.status is None], since_ms()
+    times = driver_index.seen([(row.vehicle, row.id) for row in free])
+    return {row.id for row, seen in zip(free, times, strict=True) if seen is not None and seen >= since}
 
 
 def _newest(row: Row[Any], position: Position | None) -> _Place | None:
-    known = []
+    saved = row.last_position_at
     if position is not None:
         at = datetime.fromtimestamp(position.at_ms / 1000, UTC)
-        known.append(_Place(at, position.latitude, position.longitude))
-    if row.last_position_at is not None:
-        known.append(_Place(row.last_position_at, row.last_latitude, row.last_longitude))
-    return max(known, key=lambda place: place.at, default=None)
+        if saved is None or at >= saved:
+            return _Place(at, position.latitude, position.longitude)
+    return _Place(saved, row.last_latitude, row.last_longitude) if saved else None
 
 
 def _view(driver: _Driver) -> dict[str, Any]:
