@@ -172,9 +172,10 @@ def last_positions(driver_ids: Sequence[str]) -> list[Position | None]:
     return [_position(stored) if stored else None for places in answers for stored in places]
 
 
-def forget(driver_id: str) -> None:
-    """Deletes what is known of a driver who is in no search. Raises ``redis.RedisError``."""
-    commands().delete(f"driver:{driver_id}")
+def forget(driver_ids: Sequence[str]) -> None:
+    """Deletes what is known of drivers who are in no search. Raises ``redis.RedisError``."""
+    if driver_ids:
+        commands().delete(*(f"driver:{driver_id}" for driver_id in driver_ids))
 
 
 def sweep(seen_before_ms: int, limit: int = TOGETHER) -> int:

@@ -21,9 +21,10 @@ def orders(order_ids: Sequence[str]) -> None:
         order_cache.drop(order_ids[first : first + TOGETHER])
 
 
-def mailbox(person: str) -> None:
-    """Deletes a mailbox; a socket that is open finds it as after a loss of Redis."""
-    commands().delete(f"mailbox:{person}", f"mailbox:{person}:state")
+def mailboxes(people: Sequence[str]) -> None:
+    """Deletes mailboxes; a socket that is open finds its own as after a loss of Redis."""
+    for person in people:
+        commands().delete(f"mailbox:{person}", f"mailbox:{person}:state")
 
 
 def messages(people: Sequence[str], words: Collection[str]) -> None:

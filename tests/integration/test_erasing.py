@@ -185,6 +185,24 @@ def test_nobody_is_erased_while_something_of_theirs_is_under_way(stage: str) -> 
     assert noted() == []
 
 
+def test_many_drivers_are_erased_together_and_those_at_work_are_named() -> None:
+    for name in ("ravi", "mohan", "dev", "on-duty"):
+        scenes.driver(name)
+    offers.accept("dev", scenes.placed("asha").order_id)
+    for name in ("ravi", "mohan", "dev"):
+        drivers.set_available(name, False)
+    command = [sys.executable, "-m", "tasks.erase_drivers", "olga", "asked for"]
+    ids = "ravi\nmohan\n\ndev\non-duty\nunknown\n"
+    done = subprocess.run(command, cwd=ROOT, input=ids, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.endswith("erased: 2 drivers\n")
+    assert done.stderr.strip().endswith("offer: dev on-duty unknown")
+    assert noted() == [("driver", name, "olga", "asked for") for name in ("mohan", "ravi")]
+    with db.statements() as connection:
+        kept = connection.exec_driver_sql("SELECT id FROM drivers WHERE name <> 'erased'").scalars()
+        assert set(kept) == {"dev", "on-duty"}
+
+
 @pytest.mark.parametrize("path", ["ops/people/ops/olga/erase", "ops/people/driver/a:b/erase"])
 def test_only_customers_and_drivers_with_a_valid_id_can_be_erased(path: str) -> None:
     answer = Caller("ops", "olga").post(f"/{path}", {"reason": "asked for"})
