@@ -89,6 +89,7 @@ ROWS = {
     ("GET", "/api/v1/ops/drivers"): Row(OPS),
     ("GET", OPS_DRIVER): Row(OPS, missing="DRIVER_NOT_REGISTERED"),
     ("GET", "/api/v1/ops/trips"): Row(OPS),
+    ("GET", "/api/v1/ops/trips/standing"): Row(OPS),
     ("GET", OPS_ORDER + "/nearby"): Row(OPS, missing="ORDER_NOT_FOUND"),
     ("POST", OPS_ORDER + "/cancel"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),
     ("POST", OPS_ORDER + "/extend"): Row(OPS, missing="ORDER_NOT_FOUND", body=WHY),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import Any, Literal
 
 import pytest
@@ -12,6 +13,8 @@ from models import db, live
 from tests import scenes
 from tests.e2e.console import Visit, violations, visit
 from tests.system import Person, System, on_duty
+from workers.drivers import tracking
+from workers.drivers.tracking import Way
 
 NARROW = (390, 800)
 
@@ -149,6 +152,25 @@ def test_a_silent_driver_with_a_load_needs_attention_and_all_of_it_fits_a_phone(
         item.click()
         expect(page.locator("#order-id")).to_contain_text(order_id)
         fits(console, f"order-of-trip-{theme}")
+
+
+@pytest.mark.long
+def test_a_truck_that_does_not_move_on_the_road_needs_attention(
+    browser: Browser, system: System, name: str
+) -> None:
+    driver, order_id = trip(system, name)
+    silence(driver, 20)
+    with db.statements() as connection:
+        (truck,) = connection.execute(
+            text("SELECT id FROM truck_requests WHERE driver_id = :id"), {"id": name}
+        ).one()
+    tracking.record({Way(str(truck), name): [(scenes.now_ms() - 18 * 60_000, 28.5, 77.3, 0)]})
+    driver.http.post("/drivers/me/locations", json={"locations": [{"latitude": 28.5, "longitude": 77.3}]})
+    with visit(browser, system.urls[0]) as console:
+        item = console.page.locator("#attention").get_by_role("button", name=f"{name.title()}, DL 1 AB 1234")
+        expect(item).to_have_text(re.compile("has not moved for 15 minutes with a load$"))
+        item.click()
+        expect(console.page.locator("#order-id")).to_contain_text(order_id)
 
 
 def fits(console: Visit, name: str) -> None:

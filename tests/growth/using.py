@@ -131,7 +131,8 @@ class Use:
             self.call(olga, "GET", f"/ops/orders?{look}")
         for look in ("", "?q=Grown 19", "?state=busy", "?state=silent", "/grown-1"):
             self.call(olga, "GET", f"/ops/drivers{look}")
-        self.call(olga, "GET", "/ops/trips?stuckMinutes=30")
+        for look in ("?stuckMinutes=30", "/standing?minutes=15"):
+            self.call(olga, "GET", f"/ops/trips{look}")
         order_id = active[-1]["id"]
         self.call(olga, "GET", f"/ops/orders/{order_id}/nearby")
         self._acts(olga)

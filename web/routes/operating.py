@@ -24,7 +24,7 @@ from web.schemas.answers_to_drivers import OrderActedOn
 from web.schemas.answers_to_operators import DriverActedOn, DriverPage, DriverWhole, NearbyWhole, TripsFound
 from web.schemas.operating import PERSON, TEXT, Act, ActOnTrip, DriverSearch, HandOver
 from workers.operating.held import TripAct, order_of
-from workers.reading import drivers, nearby
+from workers.reading import drivers, nearby, standing
 
 blueprint = Blueprint("operating", __name__, url_prefix="/api/v1/ops")
 
@@ -38,6 +38,7 @@ STUCK = number(
     default=0,
     example=30,
 )
+STANDING = number("minutes", "For how long the truck has not moved.", 1, 24 * 60, default=15, example=15)
 STATE = {"type": "string", "enum": list(drivers.DRIVER_STATES)}
 WHY = {"reason": "phone dead since noon"}
 WITH_WHY = (Example("why", "With the reason", WHY),)
@@ -100,6 +101,18 @@ def show_driver(driver_id: str) -> Response:
 def find_trips() -> Response:
     """Running trips, the quietest first."""
     return success(drivers.trips(whole_number(STUCK), whole_number(TRIPS_LIMIT)))
+
+
+@blueprint.get("/trips/standing")
+@requires("ops")
+@Operation("Operators", Answer("The trips.", TripsFound), parameters=(STANDING, TRIPS_LIMIT))
+def find_standing_trips() -> Response:
+    """Running trips whose phone reports and whose truck does not move, the longest without a step first.
+
+    On the way (`en_route_pickup`, `in_transit`) and within 200 m for so long, by four looks at the track.
+    Trucks within 500 m of a place of their order are left out: they load, unload or wait there.
+    """
+    return success(standing.read(whole_number(STANDING), whole_number(TRIPS_LIMIT)))
 
 
 @blueprint.get("/orders/<order_id>/nearby")

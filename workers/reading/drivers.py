@@ -97,13 +97,12 @@ def trips(stuck_minutes: int, limit: int) -> dict[str, Any]:
         rows = connection.execute(QUIET_TRIPS, values).all()
     since = clock.now() - timedelta(minutes=stuck_minutes)
     quiet = []
-    for row, sign in zip(rows, _signs(rows), strict=True):
-        news = max(filter(None, (_heard(row, sign), row.progressed_at)))
+    for row, sign in zip(rows, signs(rows), strict=True):
+        news = max(filter(None, (heard(row, sign), row.progressed_at)))
         if news <= since or not stuck_minutes:
             quiet.append((news, row, sign))
     quiet.sort(key=lambda found: found[0])
-    shown = [_trip(row) | {"driver": _who(row, sign)} for _, row, sign in quiet[:limit]]
-    return {"trips": shown, "more": len(quiet) > limit}
+    return {"trips": [found_trip(row, sign) for _, row, sign in quiet[:limit]], "more": len(quiet) > limit}
 
 
 def _ids(given: str | None, state: str | None, after: str, limit: int) -> tuple[list[str], str | None]:
@@ -127,11 +126,16 @@ def _views(ids: Sequence[str]) -> list[dict[str, Any]]:
         rows = connection.execute(CHOSEN, {"ids": list(ids)}).all()
     return [
         _who(row, sign) | {"state": _state(row, sign), "trip": _trip(row) if row.order_id else None}
-        for row, sign in zip(rows, _signs(rows), strict=True)
+        for row, sign in zip(rows, signs(rows), strict=True)
     ]
 
 
-def _signs(rows: Sequence[Row[Any]]) -> list[Sign]:
+def found_trip(row: Row[Any], sign: Sign) -> dict[str, Any]:
+    """A running trip and who drives it, from a row with the columns of both."""
+    return _trip(row) | {"driver": _who(row, sign)}
+
+
+def signs(rows: Sequence[Row[Any]]) -> list[Sign]:
     """What the driver index knows; without Redis nothing, and what Postgres has counts."""
     try:
         return driver_index.signs([row.id for row in rows])
@@ -144,24 +148,25 @@ def _state(row: Row[Any], sign: Sign) -> str:
         return "busy"
     if not row.available:
         return "offDuty"
-    heard = _heard(row, sign)
-    return "free" if heard and heard.timestamp() * 1000 >= since_ms() else "silent"
+    last = heard(row, sign)
+    return "free" if last and last.timestamp() * 1000 >= since_ms() else "silent"
 
 
-def _heard(row: Row[Any], sign: Sign) -> datetime | None:
+def heard(row: Row[Any], sign: Sign) -> datetime | None:
+    """The driver's last sign of life, that of the index or that of Postgres."""
     seen = datetime.fromtimestamp(sign.seen_ms / 1000, UTC) if sign.seen_ms else None
     return max(filter(None, (seen, row.last_position_at)), default=None)
 
 
 def _who(row: Row[Any], sign: Sign) -> dict[str, Any]:
-    heard = _heard(row, sign)
+    last = heard(row, sign)
     return {
         "driverId": row.id,
         "name": row.name,
         "phone": row.phone,
         "vehicle": f"{row.vehicle_type}/{row.vehicle_subtype}",
         "plate": row.vehicle_number,
-        "lastHeardAt": iso(heard) if heard else None,
+        "lastHeardAt": iso(last) if last else None,
         "position": _position(row, sign.position),
     }
 
