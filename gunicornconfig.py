@@ -169,6 +169,7 @@ def post_worker_init(worker: "GeventWorker") -> None:
     signal.signal(signal.SIGTERM, stop)
     # Before the first request, which would have to wait for it.
     gevent.spawn(clock.seconds)
+    gevent.spawn(worker.wsgi.extensions["watching"])
     shedder = worker.wsgi.extensions["shedder"]
     shedder.role = worker.role
     reading.Request.reason_to_refuse = shedder.reason_to_refuse

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from models import logs, settings
 from tasks import publish_without_waiting
-from web.console import city
+from web.console import city, watched
 from web.console import pages as console
 from web.documents import pages
 from web.guards import public
@@ -54,6 +54,7 @@ def create_app() -> Flask:
         pages.blueprint,
         console.blueprint,
         city.blueprint,
+        watched.blueprint,
     ):
         app.register_blueprint(blueprint)
     handshake.register(app)

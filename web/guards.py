@@ -24,7 +24,7 @@ def requires(*roles: str) -> Callable[[View[Arguments]], View[Arguments]]:
     def declare(view: View[Arguments]) -> View[Arguments]:
         @wraps(view)
         def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Response:
-            g.caller = known = admit(tokens.of_request)
+            known = admit(tokens.of_request)
             if known.role not in roles:
                 raise Forbidden
             parsing.check_query()
@@ -42,7 +42,7 @@ def admit(named_in: Callable[[Headers], Caller]) -> Caller:
     The routes and the handshake of the socket both call this.
     """
     try:
-        found = named_in(request.headers)
+        g.caller = found = named_in(request.headers)
         revocations.refuse(found)
     except Unauthenticated:
         quotas.count(None)

@@ -19,11 +19,12 @@ THE KEY TABLE. Every key that this project writes to Redis, apart from Celery's 
 | `sweep:began:{sweep}` | string | 0.5 s | tasks.sweeps | tasks.sweeps | next sweep | open: every run of a sweep works |
 | `figures:{name}`, `figures:{name}:fresh` | string | 1,000 and 50 times as long as counting took, 7,200 s for `figures:ended:{minute}`, `figures:trucks:{minute}` and `figures:sample:{minute}` | figures | figures | next count | open: counted each time |
 | `alive:ready` | string | 15 s | web.routes.health | nobody: it shows whether Redis takes writes | next `/ready` | closed: `/ready` says 503 |
+| `watched:{role}:{id}` | stream | 600 s | web.http.watching | web.console.watched | calls and frames from now on | open: nothing is noted |
 | `remaining:{order}:{vehicle}` | string | 5 s | tasks.remaining | the same | next accept | open: the count is not sent |
 | `alive:beat`, `alive:queue:{queue}` | string | 15 s | tasks | web.routes.health, web.routes.metrics | next beat or heartbeat | closed: `/ready` says 503 |
 
 Channels (nothing is kept): `person:{role}:{id}` wakes the socket of a person, `web:{instance}`
-wakes a request that waits for its order.
+wakes a request that waits for its order, `person:watched` names a person whom a developer watches.
 """
 
 from collections.abc import Callable, Sequence

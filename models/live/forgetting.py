@@ -22,9 +22,9 @@ def orders(order_ids: Sequence[str]) -> None:
 
 
 def mailboxes(people: Sequence[str]) -> None:
-    """Deletes mailboxes; a socket that is open finds its own as after a loss of Redis."""
+    """Deletes mailboxes and what a developer watched; a socket finds its own as after a loss of Redis."""
     for person in people:
-        commands().delete(f"mailbox:{person}", f"mailbox:{person}:state")
+        commands().delete(f"mailbox:{person}", f"mailbox:{person}:state", f"watched:{person}")
 
 
 def messages(people: Sequence[str], words: Collection[str]) -> None:

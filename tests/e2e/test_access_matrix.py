@@ -118,6 +118,8 @@ ROWS = {
     ("GET", "/console/<filename:asset>"): Row(),
     ("POST", "/console/tokens"): Row(body={}),
     ("GET", "/console/city"): Row(OPS),
+    ("GET", "/console/watched/customer/<customer>"): Row(OPS),
+    ("GET", "/console/watched/driver/<driver_id>"): Row(OPS),
     ("PUT", "/console/city"): Row(OPS, body={"running": False}),
     ("GET", "/api/v1/ws"): Row(("customer", "driver"), (101,), headers=UPGRADE),
 }

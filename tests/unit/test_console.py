@@ -191,7 +191,7 @@ def test_elsewhere_nobody_gets_a_token(configured: pytest.MonkeyPatch, environme
     [PRODUCTION, {"APP_ENV": "test"}, {"APP_ENV": "development", "JWT_SECRET": "x" * 40}],
     ids=["production", "test", "development with a secret of our own"],
 )
-def test_elsewhere_no_operator_starts_a_city(
+def test_elsewhere_no_operator_starts_a_city_or_watches_anybody(
     configured: pytest.MonkeyPatch, environment: dict[str, str], tmp_path: Path
 ) -> None:
     browser = client(
@@ -201,6 +201,7 @@ def test_elsewhere_no_operator_starts_a_city(
     for answer in (
         browser.get("/console/city", headers=bearer),
         browser.put("/console/city", headers=bearer, json={"running": True}),
+        browser.get("/console/watched/driver/ravi", headers=bearer),
     ):
         assert answer.status_code == 404, answer.text
     assert list(tmp_path.iterdir()) == []

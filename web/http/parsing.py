@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from flask import Request, current_app, request
+from flask import Request, current_app, g, request
 from gevent import Timeout  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from pydantic import BaseModel, ValidationError
@@ -23,6 +23,7 @@ from werkzeug.exceptions import (
 from models.errors import DomainError
 from web.http.errors import MOST_DETAILS, Invalid
 from web.http.operations import Parameter, operation_of
+from web.http.watching import watching
 
 # Larger than the largest honest order (20 requirements, 10 route points, long addresses).
 MAXIMUM_BODY_BYTES = 64 * 1024
@@ -86,6 +87,8 @@ def sent(req: Request = request) -> bytes:
     if req.environ.get("HTTP_CONTENT_ENCODING", IDENTITY).strip().lower() not in ("", IDENTITY):
         raise UnsupportedEncoding
     raw = _read(req)
+    if watching.people:
+        g.body = raw
     if raw and req.environ.get("CONTENT_TYPE") != JSON and req.mimetype != JSON:
         raise UnsupportedMediaType("Send application/json.")
     return raw

@@ -10,6 +10,7 @@ from prometheus_client.core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import counts
+from web.http.watching import watching
 
 # Every status that this server gives; all others share one label, since labels must be bounded.
 STATUSES = frozenset(
@@ -109,6 +110,8 @@ def _end(response: Response) -> Response:
     rule = request.url_rule
     route = (request.method, rule.rule) if rule else UNMATCHED
     counters.count(route, response.status_code, time.perf_counter() - g.begun)
+    if watching.people:
+        watching.call(response)
     return response
 
 

@@ -20,6 +20,7 @@ from web import guards
 from web.http import client_address, parsing, request_counters
 from web.http.errors import failure
 from web.http.operations import Answer, Operation, query
+from web.http.watching import watching
 from web.identity import keys, tokens
 from web.identity.revocations import revocations
 from web.identity.tokens import Caller, Forbidden, Unauthenticated
@@ -90,6 +91,8 @@ def serve(websocket: WebSocket, caller: Caller, last_event_id: int | None) -> No
     finally:
         request_counters.counters.connected(caller.role, -1)
         session.end()
+        if watching.people:
+            watching.closed(session.person, websocket.close_reason, websocket.close_message)
         timers.discard(session)
 
 
@@ -127,6 +130,7 @@ def stop() -> None:
     revocations.stop()
     timers.stop()
     positions.stop()
+    watching.stop()
     wakeups.stop()
 
 

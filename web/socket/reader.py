@@ -19,6 +19,7 @@ from models.messages import Message
 from tasks import offers, trips
 from web.http.errors import Invalid
 from web.http.parsing import validated
+from web.http.watching import watching
 from web.positions.history import positions
 from web.positions.live import reports
 from web.schemas.bodies import Nothing, ReportedPosition
@@ -68,6 +69,8 @@ class Reader:
                 self._take(self._websocket.receive())
 
     def _take(self, text: str) -> None:
+        if watching.people:
+            watching.frame(self._session.person, "received", text)
         # There are no more values than these, and counting them takes microseconds.
         if text.count(",") + text.count("{") > MOST_VALUES:
             self._refuse("VALIDATION_ERROR", f"message: at most {MOST_VALUES} values are read")

@@ -20,6 +20,7 @@ from models import clock
 from models.live import mailbox
 from models.live.mailbox import Frame, Live, Look, Replaced
 from models.messages import Message, iso
+from web.http.watching import watching
 from web.identity.tokens import Caller
 from web.socket import snapshots
 from web.socket.websocket import WebSocket
@@ -243,5 +244,7 @@ class Session:
             self.close(*REPLACED)
 
     def _send(self, frame: Frame) -> None:
+        if watching.people and not self.closing:
+            watching.frame(self.person, "sent", frame.text)
         self._websocket.send(frame.text)
         self._sent = frame.id

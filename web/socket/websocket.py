@@ -152,6 +152,8 @@ class WebSocket(simple_websocket.Server):  # type: ignore[misc]
         """Sends one close frame, unless either side has closed; what comes after it is not read."""
         if self.connected:
             super().close(reason, message)
+            # The library keeps those of the peer only.
+            self.close_reason, self.close_message = reason or 1000, message
             self.input_buffer.clear()
 
     def await_close(self) -> None:

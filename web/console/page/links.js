@@ -1,4 +1,4 @@
-/** What the address names: `#order/ID` or `#driver/ID`, so that a colleague opens the same. */
+/** What the address names: `#order/ID`, `#driver/ID` or `#calls/driver:ID`, so that a colleague opens the same. */
 
 /**
  * Opens what the address names, now and whenever that changes.
@@ -17,12 +17,12 @@ export function follow(kinds) {
   go();
 }
 
-/** @param {"order"|"driver"} kind @param {string} id */
+/** @param {"order"|"driver"|"calls"} kind @param {string} id */
 export function open(kind, id) {
   location.hash = `${kind}/${encodeURIComponent(id)}`;
 }
 
-/** Takes a name out of the address if it is still this one. @param {"order"|"driver"} kind */
+/** Takes a name out of the address if it is still this one. @param {"order"|"driver"|"calls"} kind */
 export function forget(kind) {
   if (location.hash.startsWith(`#${kind}/`)) history.pushState(null, "", location.pathname);
 }

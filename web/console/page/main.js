@@ -3,6 +3,7 @@
 import { Refused } from "./api.js";
 import { offerForDrivers, offerForOrders } from "./acts.js";
 import { Attention } from "./attention.js";
+import { Calls } from "./calls.js";
 import { City } from "./city.js";
 import { copied } from "./copying.js";
 import { Find } from "./find.js";
@@ -56,42 +57,52 @@ function show(overview) {
   if (!city) {
     city = arrange();
     city.show(overview.map);
-    follow({ order: dialogue, driver: person });
   }
   showFigures(overview);
   health.fresh();
   connection("live", "Connected");
 }
 
-/** The map, and in development the tab to play on it. */
+/** The map, what the address names, and in development the tabs to play on it and to watch somebody. */
 function arrange() {
   const made = new City((id) => open("order", id));
+  const shown = { order: dialogue, driver: person };
   byId("tabs").hidden = !development;
-  if (development) tabs(new Play(made));
+  if (development) {
+    shown.calls = new Calls(() => choose("calls"));
+    const choose = tabs({ watch: undefined, play: new Play(made), calls: shown.calls });
+  }
+  follow(shown);
   return made;
 }
 
-/** @param {Play} play */
-function tabs(play) {
-  const names = ["watch", "play"];
+/** @param {Record<string, {begin: () => void, end: () => void}|undefined>} panes @returns {(name: string) => void} */
+function tabs(panes) {
+  const names = Object.keys(panes);
+  let chosen = "watch";
   const choose = (name) => {
-    if (byId(`tab-${name}`).ariaSelected === "true") return;
-    for (const one of names) {
-      byId(`tab-${one}`).ariaSelected = String(one === name);
-      byId(`tab-${one}`).tabIndex = one === name ? 0 : -1;
-      byId(one).hidden = one !== name;
+    if (chosen === name) return;
+    panes[chosen]?.end();
+    chosen = name;
+    for (const tab of names) {
+      byId(`tab-${tab}`).ariaSelected = String(tab === name);
+      byId(`tab-${tab}`).tabIndex = tab === name ? 0 : -1;
+      byId(tab).hidden = tab !== name;
     }
-    if (name === "play") play.begin();
-    else play.end();
+    panes[name]?.begin();
   };
-  byId("tab-play").tabIndex = -1;
-  for (const name of names) byId(`tab-${name}`).addEventListener("click", () => choose(name));
+  for (const name of names) {
+    byId(`tab-${name}`).tabIndex = name === chosen ? 0 : -1;
+    byId(`tab-${name}`).addEventListener("click", () => choose(name));
+  }
   byId("tabs").addEventListener("keydown", ({ key }) => {
-    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-    const other = names.find((name) => byId(`tab-${name}`).ariaSelected !== "true");
-    byId(`tab-${other}`).focus();
-    choose(other);
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (!step) return;
+    const next = names[(names.indexOf(chosen) + step + names.length) % names.length];
+    byId(`tab-${next}`).focus();
+    choose(next);
   });
+  return choose;
 }
 
 /** @param {Error} error */
