@@ -80,6 +80,8 @@ def test_a_watched_drivers_calls_and_frames_are_seen_and_nobody_elses(system: Sy
     assert entry["requestId"] == refused.headers["X-Request-ID"]
     assert float(entry["ms"]) > 0
     assert priya.http.post(f"/orders/{order_id}/cancel", json={}).status_code == 200
+    for driver in (ravi, other):
+        driver.http.put("/drivers/me/availability", json={"available": False})
     assert live.commands().keys(f"watched:*{name}*") == [f"watched:driver:{name}"]
     assert 0 < live.commands().ttl(f"watched:driver:{name}") <= 600  # type: ignore[operator]
 
@@ -134,6 +136,7 @@ def test_the_tab_follows_a_driver_from_their_panel_pauses_filters_and_fits_a_pho
         expect(rows.filter(visible=True)).to_have_count(2)
         page.get_by_role("button", name="Clear").click()
         expect(rows).to_have_count(0)
+    ravi.http.put("/drivers/me/availability", json={"available": False})
 
 
 @pytest.mark.long

@@ -127,7 +127,13 @@ WEAKENINGS = {
         "web/console/city.py",
         "    hosts.require_own_machine(request)\n",
         "",
-        CONSOLE + "test_development_gives_tokens_and_a_city_to_its_own_machine_alone",
+        CONSOLE + "test_development_opens_what_it_has_to_its_own_machine_alone",
+    ),
+    "anybody's calls and frames for any host": Weakening(
+        "web/console/watched.py",
+        "    hosts.require_own_machine(request)\n",
+        "",
+        CONSOLE + "test_development_opens_what_it_has_to_its_own_machine_alone",
     ),
     "robo drivers outside development": Weakening(
         "web/routes/robo.py",

@@ -128,7 +128,7 @@ REBOUND = {"Host": "evil.test:8000"}
     ],
     ids=str,
 )
-def test_development_gives_tokens_and_a_city_to_its_own_machine_alone(
+def test_development_opens_what_it_has_to_its_own_machine_alone(
     configured: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     browser = client(
@@ -138,10 +138,12 @@ def test_development_gives_tokens_and_a_city_to_its_own_machine_alone(
     refused = browser.post("/console/tokens", json={}, headers=headers)
     assert (refused.status_code, refused.json["error"]["code"]) == (404, "NOT_FOUND")  # type: ignore[index]
     assert "http://localhost:8000" in refused.json["error"]["message"]  # type: ignore[index]
-    for method in ("GET", "PUT"):
-        answer = browser.open(
-            "/console/city", method=method, headers=headers | bearer, json={"running": True}
-        )
+    for method, path in (
+        ("GET", "/console/city"),
+        ("PUT", "/console/city"),
+        ("GET", "/console/watched/driver/ravi"),
+    ):
+        answer = browser.open(path, method=method, headers=headers | bearer, json={"running": True})
         assert answer.status_code == (403 if headers == REBOUND else 404), answer.text
 
 
@@ -205,6 +207,8 @@ def test_elsewhere_no_operator_starts_a_city_or_watches_anybody(
     ):
         assert answer.status_code == 404, answer.text
     assert list(tmp_path.iterdir()) == []
+    # It would try for ever to reach a Redis that is away.
+    browser.application.extensions["watching"]()
 
 
 def test_the_ground_is_small_and_its_licences_stand_beside_it(configured: pytest.MonkeyPatch) -> None:
