@@ -1,7 +1,7 @@
 # Every command of this project. `make` alone lists them.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against profile growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo client picture backup restore lock audit sbom containers secrets licences clean
+.PHONY: help run status stop url logs try order listen psql shell migrate test test-long test-by-hand bench bench-against profile growth faults overload fuzz conform soak crowd check lint-api console-soak token revoke replay convert demo client twin picture backup restore lock audit sbom containers secrets licences clean
 
 # They would have our Python find other modules than ours, or pip install elsewhere.
 unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONWARNINGS PYTHONPLATLIBDIR
@@ -138,6 +138,10 @@ convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables
 client: ## generate a client for an app (LANG=typescript|kotlin|swift|python, or postman: a collection; TO=folder)
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tools.client "$(if $(filter command,$(origin LANG)),$(LANG))" $(if $(TO),--to "$(TO)")
+
+twin: ## write the blocking half of the Python client again, from its asyncio half
+	$(PREPARE) dev
+	@exec "$(BIN)/python" -m tools.client.twin
 
 ##@ Tests and checks
 # Tests mostly wait: three processes keep two cores busy. Each has stores and a system of its own, and takes

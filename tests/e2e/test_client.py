@@ -270,31 +270,32 @@ def test_heartbeats_are_sent_while_the_app_is_busy_and_a_flood_of_them_is_surviv
         assert next(events).type == "connected"
 
 
-def test_the_twins_for_asyncio_do_the_same(system: System, name: str) -> None:
+def test_the_asyncio_half_does_the_same(system: System, name: str) -> None:
     asyncio.run(_a_trip(system, name))
 
 
 async def _a_trip(system: System, name: str) -> None:
-    async with httpx.AsyncClient() as http:
-        asha = AsyncCustomer(system.urls[0], token("customer", name), http)
-        ravi = AsyncDriver(system.urls[1], token("driver", name), http)
+    async with (
+        httpx.AsyncClient() as http,
+        AsyncCustomer(system.urls[0], token("customer", name), http) as asha,
+        AsyncDriver(system.urls[1], token("driver", name)) as ravi,
+    ):
         await ravi.register(registration(name))
         await ravi.available()
-        drives, hears = ravi.socket(), asha.socket()
-        assert (await anext(drives)).type == (await anext(hears)).type == "connected"
-        assert await drives.send("update_location", **HERE)
-        assert (await ravi.report({"latitude": HERE["latitude"], "longitude": HERE["longitude"]}))["received"]
-        result = await asha.order(body(name))
-        assert isinstance(result, Placed)
-        assert (await anext(drives)).data["orderId"] == result.order["id"]
-        await drives.send("accept_broadcast", orderId=result.order["id"])
-        assert (await anext(hears)).type == "truck_confirmed"
-        active = (await asha.active())["order"]
-        assert active is not None
-        assert active["id"] == result.order["id"]
-        assert (await asha.cancel(result.order["id"]))["order"]["status"] == "cancelled"
-        await drives.close()
-        await hears.close()
+        async with ravi.socket() as drives, asha.socket() as hears:
+            assert (await anext(drives)).type == (await anext(hears)).type == "connected"
+            assert await drives.send("update_location", **HERE)
+            here = await ravi.report({"latitude": HERE["latitude"], "longitude": HERE["longitude"]})
+            assert here["received"]
+            result = await asha.order(body(name))
+            assert isinstance(result, Placed)
+            assert (await anext(drives)).data["orderId"] == result.order["id"]
+            await drives.send("accept_broadcast", orderId=result.order["id"])
+            assert (await anext(hears)).type == "truck_confirmed"
+            active = (await asha.active())["order"]
+            assert active is not None
+            assert active["id"] == result.order["id"]
+            assert (await asha.cancel(result.order["id"]))["order"]["status"] == "cancelled"
         assert [event async for event in drives] == []
         assert [event async for event in hears] == []
 

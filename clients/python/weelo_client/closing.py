@@ -1,3 +1,4 @@
+# Made of aio/closing.py by `make twin`.
 """`with` for everything that has a connection."""
 
 from abc import ABC, abstractmethod

@@ -1,12 +1,14 @@
+# Made of aio/customer.py by `make twin`.
 """The customer's app: orders, and what becomes of them."""
 
 import httpx
 
 from weelo_client import calls
 from weelo_client.closing import Closing
-from weelo_client.doors import PATIENCE_S, Door
+from weelo_client.doors import Door
 from weelo_client.events import Events
 from weelo_client.results import OrderResult
+from weelo_client.sending import PATIENCE_S
 from weelo_client.shapes import NewOrder, NoOrder, OrderPage, OrderStory, OrderView, Track
 
 

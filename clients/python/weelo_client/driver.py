@@ -1,3 +1,4 @@
+# Made of aio/driver.py by `make twin`.
 """The driver's app: duty, positions, offers, trips."""
 
 from collections.abc import Sequence

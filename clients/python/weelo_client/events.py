@@ -1,8 +1,9 @@
+# Made of aio/events.py by `make twin`.
 """One person's socket as an iterator: ``for event in customer.socket(): ...``."""
 
-import threading
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -10,9 +11,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from weelo_client.closing import Closing
 from weelo_client.frames import Event
-from weelo_client.stream import HEARTBEAT_S, Stream, frame
-
-OPEN_TIMEOUT_S = 10.0
+from weelo_client.stream import HEARTBEAT_S, OPEN_TIMEOUT_S, Stream, frame
+from weelo_client.waiting import Flag, Pulse, receive_now
 
 
 class Events(Closing):
@@ -30,9 +30,14 @@ class Events(Closing):
         self._url, self._token = url, token
         self._stream = Stream(last_event_id)
         self._heartbeat_s = heartbeat_s
-        self._closed = threading.Event()
+        self._closed = Flag()
         self._connection: ClientConnection | None = None
         self._events = self._across_connections()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection is not None
 
     @property
     def last_event_id(self) -> int | None:
@@ -45,19 +50,22 @@ class Events(Closing):
     def __next__(self) -> Event:
         return next(self._events)
 
-    def _across_connections(self) -> Generator[Event, None, None]:
+    def _across_connections(self) -> Generator[Event, None]:
         while not self._closed.is_set():
+            pause = 0.0
             try:
-                with self._connect() as connection:
-                    yield from self._listen(connection)
+                with (
+                    connect(self._stream.address(self._url), **self._options()) as connection,
+                    closing(self._listen(connection)) as events,
+                ):
+                    yield from events
             except ConnectionClosed as ended:
-                code = ended.rcvd.code if ended.rcvd else None
-                pause = 0.0 if self._closed.is_set() else self._stream.lost(code, reason_of(ended))
+                pause = 0.0 if self._closed.is_set() else self._stream.lost(*_said(ended))
             except InvalidStatus as refused:
                 pause = self._stream.refused(refused.response.status_code, refused.response.body or b"")
             except (OSError, TimeoutError, WebSocketException):
                 pause = self._stream.lost(None)
-            self._closed.wait(pause)
+            self._closed.within(pause)
 
     def send(self, kind: str, **data: Any) -> bool:
         """Sends a frame; False if there is no connection now. From any thread."""
@@ -79,21 +87,18 @@ class Events(Closing):
         with suppress(ValueError):
             self._events.close()
 
-    def _connect(self) -> ClientConnection:
-        return connect(
-            self._stream.address(self._url),
-            additional_headers={"Authorization": f"Bearer {self._token}"},
-            compression=None,
-            open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=2,
-            proxy=None,
-        )
+    def _options(self) -> dict[str, Any]:
+        return {
+            "additional_headers": {"Authorization": f"Bearer {self._token}"},
+            "compression": None,
+            "open_timeout": OPEN_TIMEOUT_S,
+            "close_timeout": 2,
+            "proxy": None,
+        }
 
-    def _listen(self, connection: ClientConnection) -> Generator[Event, None, None]:
-        over = threading.Event()
-        beating = threading.Thread(target=self._beat, args=(connection, over), daemon=True)
+    def _listen(self, connection: ClientConnection) -> Generator[Event, None]:
         self._connection = connection
-        beating.start()
+        pulse = Pulse(partial(self._beat, connection), self._heartbeat_s)
         try:
             while not self._closed.is_set():
                 if event := self._stream.read(self._receive(connection)):
@@ -103,14 +108,13 @@ class Events(Closing):
             self._connection = None
             with suppress(ConnectionClosed):
                 self._acknowledge(connection, idle=True)
-            over.set()
-            beating.join()
+            pulse.stop()
 
     def _receive(self, connection: ClientConnection) -> str | bytes:
         """The next frame. While there is none, what is finished is acknowledged."""
         self._acknowledge(connection, idle=False)
         try:
-            return connection.recv(timeout=0)
+            return receive_now(connection)
         except TimeoutError:
             self._acknowledge(connection, idle=True)
             return connection.recv()
@@ -119,13 +123,11 @@ class Events(Closing):
         if due := self._stream.acknowledgement(idle):
             connection.send(due)
 
-    def _beat(self, connection: ClientConnection, over: threading.Event) -> None:
-        """In a thread of its own: a driver whose app is busy with one event must not seem silent."""
-        while not over.wait(self._heartbeat_s):
-            with suppress(ConnectionClosed):
-                connection.send(frame("heartbeat", {}))
+    def _beat(self, connection: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            connection.send(frame("heartbeat", {}))
 
 
-def reason_of(ended: ConnectionClosed) -> str:
-    """What the server said with its close code."""
-    return ended.rcvd.reason if ended.rcvd else ""
+def _said(ended: ConnectionClosed) -> tuple[int | None, str]:
+    """The code and the reason that the server closed with, if it did."""
+    return (ended.rcvd.code, ended.rcvd.reason) if ended.rcvd else (None, "")

@@ -1,6 +1,6 @@
 """What a socket's reader has to remember: what was seen, what is done with, when to reconnect.
 
-No network and no clock; the two sockets (``events.py``, ``aio.py``) feed it.
+No network and no clock; the two sockets (``events.py`` and its twin) feed it.
 """
 
 import json
@@ -16,6 +16,7 @@ FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
 # After a flood the server deserves a rest before the next try.
 FLOOD_PAUSE_S = 5.0
+OPEN_TIMEOUT_S = 10.0
 # Drivers count as silent after 60 s; two heartbeats may be lost.
 HEARTBEAT_S = 20.0
 # Messages can come twice after a reconnect, and then soon after it. A mailbox keeps 200.
