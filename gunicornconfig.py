@@ -64,6 +64,10 @@ BETWEEN_LINES = "\n"
 # A client that reads no byte for this long is treated as gone.
 STALLED_SECONDS = 10.0
 
+# Servers that are stopped together, as by a release, all refuse new sockets by then. An app whose socket one
+# closes would connect to another of them, which closes it again.
+STOPPED_TOGETHER_SECONDS = 1.0
+
 # Several beats fit into the silence after which another process serves in this one's place.
 BEAT_SECONDS = 0.1
 
@@ -164,7 +168,8 @@ def post_worker_init(worker: "GeventWorker") -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         worker.handle_exit(number, frame)
         reading.idle.leave()
-        gevent.spawn(_call, worker, "leave")
+        gevent.spawn(_call, worker, "refuse")
+        gevent.spawn_later(STOPPED_TOGETHER_SECONDS, _call, worker, "leave")
 
     signal.signal(signal.SIGTERM, stop)
     # Before the first request, which would have to wait for it.

@@ -17,6 +17,15 @@ trap 'exit 130' INT TERM
 
 are_healthy() { [ "$(docker inspect --format '{{.State.Health.Status}}' "$@" | sort -u)" = healthy ]; }
 
+# Whether each of these web servers answers and reaches Postgres.
+can_serve() {
+    for container; do
+        docker exec "$container" python -c \
+            'import urllib.request as r; r.urlopen("http://127.0.0.1:8000/ready/web", timeout=5)' \
+            2>/dev/null || return 1
+    done
+}
+
 # Each of these services at once.
 replace() {
     old=$(docker compose ps --quiet "$@")
@@ -27,7 +36,7 @@ replace() {
     docker compose up --quiet-pull --detach --no-deps --no-recreate $scales "$@"
     new=$(docker compose ps --all --quiet "$@" | grep -vxF "$old")
     seconds=0
-    until are_healthy $new; do
+    until are_healthy $new && { [ "$1" != web ] || can_serve $new; }; do
         seconds=$((seconds + 1))
         [ $seconds -lt $HEALTHY_SECONDS ] || { echo "weelo: no new $* is healthy; the old one goes on." >&2; exit 1; }
         sleep 1

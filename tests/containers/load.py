@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,8 @@ from tests import scenes
 from tests.containers.stack import wait_for
 
 RECONNECT_SECONDS = 0.1
+# Drivers who go on duty, before the orders begin.
+AT_ONCE = 16
 AROUND_SECONDS = 2.0
 # As long as a client goes on with an order that is refused for now.
 PATIENCE_SECONDS = 30.0
@@ -47,7 +50,7 @@ class Sent:
 
 @dataclass
 class Load:
-    """The callers, and the answers that they got."""
+    """The callers and their answers, how often each driver's socket was cut, and each time how long (s)."""
 
     url: str
     secret: str
@@ -55,6 +58,7 @@ class Load:
     drivers: int = 60
     sent: list[Sent] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
+    cuts: Counter[str] = field(default_factory=Counter)
     opened: int = 0
     offers: int = 0
 
@@ -78,7 +82,9 @@ class Load:
     async def run(self, goes_on: Callable[[], bool]) -> None:
         """Sends orders at an even pace for as long as it goes on, while the drivers listen."""
         async with self.client() as client, asyncio.TaskGroup() as group:
-            drivers = [group.create_task(self._listen(f"driver{number}")) for number in range(self.drivers)]
+            at_once = asyncio.Semaphore(AT_ONCE)
+            names = [f"driver{number}" for number in range(self.drivers)]
+            drivers = [group.create_task(self._listen(client, at_once, name)) for name in names]
             while self.opened < self.drivers:
                 await asyncio.sleep(0.1)
             begun, orders = time.monotonic(), []
@@ -100,40 +106,41 @@ class Load:
         except httpx.HTTPError as error:
             sent.first = sent.first or type(error).__name__
 
-    async def _listen(self, driver: str) -> None:
+    async def _listen(self, client: httpx.AsyncClient, at_once: asyncio.Semaphore, driver: str) -> None:
         headers = token(self.secret, "driver", driver)
-        await self._go_on_duty(headers, driver)
-        lost = 0.0
+        async with at_once:
+            await self._go_on_duty(client, headers, driver)
+        url = self.url.replace("http", "ws", 1) + "/api/v1/ws"
+        lost: float | None = None
         while True:
-            try:
-                async with connect(
-                    self.url.replace("http", "ws", 1) + "/api/v1/ws", additional_headers=headers
-                ) as ws:
+            is_open = False
+            with suppress(OSError, WebSocketException):
+                async with connect(url, additional_headers=headers) as ws:
+                    is_open = True
                     await ws.recv()
-                    if lost:
-                        self.gaps.append(time.monotonic() - lost)
-                    else:
+                    if lost is None:
                         self.opened += 1
+                    else:
+                        self.gaps.append(time.monotonic() - lost)
                     async for frame in ws:
                         self.offers += '"new_broadcast"' in str(frame)
+            if is_open:
                 lost = time.monotonic()
-            except (OSError, WebSocketException):
-                lost = lost or time.monotonic()
+                self.cuts[driver] += 1
             await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _go_on_duty(self, headers: dict[str, str], driver: str) -> None:
+    async def _go_on_duty(self, client: httpx.AsyncClient, headers: dict[str, str], driver: str) -> None:
         about = {"name": driver, "phone": "+911234567890", "vehicleNumber": "DL 1 AB 1234"}
         about |= {"vehicleType": "TRUCK", "vehicleSubtype": "TATA_ACE"}
         place = scenes.body()["pickup"]
         here = {"locations": [{name: place[name] for name in ("latitude", "longitude")}]}
-        async with self.client(**headers) as client:
-            for method, path, sent in (
-                ("PUT", "/drivers/me", about),
-                ("PUT", "/drivers/me/availability", {"available": True}),
-                ("POST", "/drivers/me/locations", here),
-            ):
-                _, last = await _ask(client, method, path, sent)
-                last.raise_for_status()
+        for method, path, sent in (
+            ("PUT", "/drivers/me", about),
+            ("PUT", "/drivers/me/availability", {"available": True}),
+            ("POST", "/drivers/me/locations", here),
+        ):
+            _, last = await _ask(client, method, path, sent, headers)
+            last.raise_for_status()
 
     def firsts(self) -> str:
         """How many first answers were which. Raises ``AssertionError`` if the contract has no such answer."""

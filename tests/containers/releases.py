@@ -49,9 +49,10 @@ def released(stack: Stack) -> str:
     assert not (missing := asyncio.run(load.lost())), missing
     assert load.gaps, "no socket was cut"
     stack.holds("first answers 409", load.but("201", "202", "503 with Retry-After"), 0)
-    stack.holds(f"sockets cut of {load.drivers}", len(load.gaps), load.drivers)
+    stack.holds("times that a socket was cut", max(load.cuts.values()), 1)
     stack.holds("s until a cut socket is back", max(load.gaps), 5)
-    sockets = f"{load.drivers} sockets cut {len(load.gaps)} times in all, back within {max(load.gaps):.1f} s"
+    cuts = f"{load.drivers} sockets cut {load.cuts.total()} times in all"
+    sockets = f"{cuts}, back within {max(load.gaps):.1f} s"
     return f"{took:.0f} s of orders, first answers: {firsts}; none lost; {sockets}"
 
 

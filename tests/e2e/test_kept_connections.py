@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.bad_orders import ORDERS
-from tests.e2e.test_nginx import NGINX
+from tests.nginx import NGINX
 from tests.system import System, listens, until
 from tools.local import ports
 

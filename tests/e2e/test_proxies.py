@@ -29,7 +29,7 @@ def test_every_host_of_rfc_3986_is_served(system: System, host: str) -> None:
 
 def test_probes_do_not_look_at_the_name_and_everything_else_does(system: System) -> None:
     with system.beside("named", TRUSTED_HOSTS="api.example.com, weelo_app") as url:
-        for path in ("/health", "/ready", "/metrics"):
+        for path in ("/health", "/ready", "/ready/web", "/metrics"):
             assert raw.send(url, raw.request("GET", path, host="10.1.2.3:8000")).status == 200
         for path in ("/", ORDERS, "/docs", "/openapi.json", "/api/v1/ws"):
             raw.assert_error(

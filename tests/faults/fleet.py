@@ -91,10 +91,8 @@ class Fleet:
         """Starts one process again, a web process on the port it had."""
         line = name.rstrip("0123456789")
         command = [word.replace("@%h", f"{name[len(line) :]}@%h") for word in self._commands[line]]
-        if line == "web" and name not in self._ports:
-            self._ports[name] = ports.free()
-            self.web_ports.append(self._ports[name])
-        environment = {**self.environment, "PORT": str(self._ports.get(name, 0) or 1), **extra}
+        port = self.port(name) if line == "web" else 1
+        environment = {**self.environment, "PORT": str(port), **extra}
         with (self.directory / f"{name}.log").open("ab") as log:
             self._logged[name] = log.tell()
             self.processes[name] = subprocess.Popen(
@@ -109,7 +107,10 @@ class Fleet:
         leash.hold(self.processes[name].pid, signal.SIGKILL)
 
     def port(self, name: str) -> int:
-        """The port of a web process."""
+        """The port of a web process, also of one that is launched later."""
+        if name not in self._ports:
+            self._ports[name] = ports.free()
+            self.web_ports.append(self._ports[name])
         return self._ports[name]
 
     def kill(self, name: str) -> None:

@@ -33,7 +33,7 @@ SHOWN = (
     "WWW-Authenticate",
 )
 # Platforms call these by a machine's address, so their Host is not checked.
-PROBES = frozenset({"health.health", "health.ready", "metrics.metrics"})
+PROBES = frozenset({"health.health", "health.ready", "health.ready_web", "metrics.metrics"})
 # Chromium keeps a preflight for two hours at most.
 PREFLIGHT_SECONDS = "7200"
 
