@@ -37,8 +37,8 @@ ROLES = ("customer", "driver")
 VERSION = "13"
 GOING_AWAY = (1001, "this server is going away; connect again")
 REVOKED = (4401, "the token was revoked")
-# A process that leaves closes its sockets in at most 20 steps, of at least 10 sockets: when 500 were closed at
-# once, some apps waited for 5 s until they were connected again.
+# A process that leaves closes its sockets in at most 20 steps, of at least 10 sockets: when 500 were closed
+# at once, some apps waited for 5 s until they were connected again.
 LEAVE_STEPS, LEAVE_FEW = 20, 10
 STEP_SECONDS = 0.1
 # Longer than an answer to a close frame takes; a peer that does not read must not hold up a restart.
