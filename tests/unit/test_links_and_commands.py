@@ -153,6 +153,7 @@ RUN_BY = {
     "replay": "tests/e2e/test_replay.py",
     "convert": "tests/unit/test_replay_recordings.py",
     "client": "tests/e2e/test_generated_clients.py",
+    "twin": "tests/unit/test_client_twin.py",
     "revoke": "tests/e2e/test_bad_input_tokens.py",
     "backup": "tests/integration/test_backup.py",
     "restore": "tests/integration/test_backup.py",
