@@ -41,6 +41,10 @@ FIND_PYTHON = for python in $(CANDIDATES) ""; do "$$python" -c '$(SUITS)' 2>/dev
 	test -n "$$python" || { echo "weelo: $(NONE_SUITS)" >&2; exit 1; }
 PREPARE = @$(FIND_PYTHON); "$$python" -m tools.local.bootstrap "$(VENV)"
 
+# Said before anything is installed.
+NEEDS = @test -n "$(1)" || { echo "weelo: $(2)" >&2; exit 1; }
+LOGS = $(wildcard .run/logs/$(or $(LINE),*).log)
+
 # A command with the settings of the system that `make run` has started.
 WITH_SETTINGS = "$(BIN)/python" -m tools.local.running
 COMMAND = "$(BIN)/python" -m tools.local.commands
@@ -71,7 +75,8 @@ url: ## print the address of the web server
 	@exec $(COMMAND) url
 
 logs: ## follow what a line of the Procfile writes (LINE=web; all without it)
-	@exec tail -n 100 -F .run/logs/$(or $(LINE),*).log
+	@test -n "$(LOGS)" || { echo "weelo: no such log: LINE is web, orders, sweeps, beat or flower, once make run has started it" >&2; exit 1; }
+	@exec tail -n 100 -F $(LOGS)
 
 migrate: ## bring the database of what runs, or of .env, to the newest version
 	$(PREPARE) run
@@ -86,13 +91,13 @@ shell: ## Python with the running system's settings, tables and Redis
 	@exec $(WITH_SETTINGS) "$(BIN)/python" -i -c "from models import db, live, settings; from models.tables import all as tables"
 
 backup: ## write all orders to a file, also while everything runs (FILE=weelo.dump)
+	$(call NEEDS,$(FILE),name the file: make backup FILE=weelo.dump)
 	$(PREPARE) run
-	@test -n "$(FILE)" || { echo "weelo: name the file: make backup FILE=weelo.dump" >&2; exit 1; }
 	@exec $(WITH_SETTINGS) "$(BIN)/python" -m tools.local.backup save "$(FILE)"
 
 restore: ## begin again from such a file, with nothing running; what came after it is gone (FILE=weelo.dump)
+	$(call NEEDS,$(FILE),name the file: make restore FILE=weelo.dump)
 	$(PREPARE) run
-	@test -n "$(FILE)" || { echo "weelo: name the file: make restore FILE=weelo.dump" >&2; exit 1; }
 	@exec "$(BIN)/python" -m tools.local.backup restore "$(FILE)"
 
 ##@ Try it
@@ -101,6 +106,7 @@ try: ## run the README's story against what runs, and show each step
 	@sed -n '/^From a terminal:/,/^```$$/p' README.md | sed '1,/^```bash$$/d; /^```$$/d' | bash -euv
 
 order: ## print an order's story (ID=...)
+	$(call NEEDS,$(ID),name the order: make order ID=... with the whole id that its answer or the console shows)
 	$(PREPARE) run
 	@exec $(WITH_SETTINGS) "$(BIN)/python" -m tools.watch.order $(ID)
 
@@ -136,8 +142,9 @@ convert: ## make CSV for the replay of a GPX trace, Porto, T-Drive, other tables
 ##@ Apps
 # LANG is the locale too, unless it stands on the command line.
 client: ## generate a client for an app (LANG=typescript|kotlin|swift|python, or postman: a collection; TO=folder)
+	$(call NEEDS,$(filter command,$(origin LANG)),name the language: make client LANG=typescript (or kotlin, swift, python, postman))
 	$(PREPARE) dev
-	@exec "$(BIN)/python" -m tools.client "$(if $(filter command,$(origin LANG)),$(LANG))" $(if $(TO),--to "$(TO)")
+	@exec "$(BIN)/python" -m tools.client "$(LANG)" $(if $(TO),--to "$(TO)")
 
 twin: ## write the blocking half of the Python client again, from its asyncio half
 	$(PREPARE) dev
@@ -164,7 +171,7 @@ test-by-hand: ## every defence taken away in turn, and crowds; most of an hour
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m pytest -m by_hand $(ARGS)
 
-faults: ## kill everything under load and compare what everybody was told (ARGS="--kills 1000 --minutes 60")
+faults: ## kill processes under load, then check that no order was lost or doubled (ARGS="--kills 1000 --minutes 60")
 	$(PREPARE) dev
 	@exec "$(BIN)/python" -m tests.faults $(ARGS)
 

@@ -1,6 +1,7 @@
 """Every link, file and command that the documents name is real."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,3 +224,27 @@ def test_no_command_is_cut_by_the_end_of_a_line(page: Path) -> None:
         return
     prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     assert [line for line in prose.splitlines() if line.count("`") % 2] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("order",), "name the order: make order ID="),
+        (("logs", "LINE=nobody"), "LINE is web, orders, sweeps, beat or flower"),
+        (("client",), "name the language: make client LANG="),
+        (("backup",), "make backup FILE=weelo.dump"),
+        (("restore",), "make restore FILE=weelo.dump"),
+    ],
+)
+def test_a_command_that_lacks_something_says_so_before_it_installs_or_waits(
+    command: tuple[str, ...], sentence: str
+) -> None:
+    answer = subprocess.run(
+        ["make", "--silent", *command, "VENV=/nowhere/venv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 2
+    assert sentence in answer.stderr

@@ -267,6 +267,41 @@ def test_an_environment_that_was_moved_or_copied_is_built_again(tmp_path: Path) 
     assert found == {"here": True, "link": True, "moved": False, "copied": False}
 
 
+def test_an_interrupted_installation_of_the_tools_leaves_what_runs_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment_at(tmp_path / "venv", tmp_path / "venv")
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bootstrap, "_pip", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bootstrap.main(tmp_path / "venv", "dev")
+    assert bootstrap._installed(tmp_path / "venv", "run")
+    assert not bootstrap._installed(tmp_path / "venv", "dev")
+
+
+def test_an_environment_whose_creation_was_interrupted_is_made_by_its_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its pyvenv.cfg, its Python takes itself for the base."""
+    half = tmp_path / "venv" / "bin" / "python"
+    half.parent.mkdir(parents=True)
+    (tmp_path / "base").touch()
+    half.symlink_to(tmp_path / "base")
+    monkeypatch.setattr(sys, "_base_executable", str(half))
+    called: list[Path] = []
+
+    def made(command: list[Path], **_: object) -> "subprocess.CompletedProcess[str]":
+        called.append(command[0])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("subprocess.run", made)
+    bootstrap._create(tmp_path / "venv", 0)
+    assert called == [tmp_path / "base"]
+
+
 def test_every_line_says_when_it_was_printed_and_by_whom(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,8 +98,11 @@ def _alone(venv: Path) -> Iterator[int]:
 def _create(venv: Path, lock: int) -> None:
     if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
         sys.exit(NO_VENV)
-    # The base interpreter: this one may be the very environment that is about to be replaced.
-    base = getattr(sys, "_base_executable", sys.executable)
+    # The base interpreter: this one may be the very environment that is about to be replaced, and one whose
+    # creation was interrupted does not know that it is an environment.
+    base = Path(getattr(sys, "_base_executable", sys.executable))
+    if base.is_relative_to(venv):
+        base = base.resolve()
     made = subprocess.run(
         [base, "-I", "-m", "venv", "--clear", venv], capture_output=True, text=True, pass_fds=(lock,)
     )
@@ -135,8 +138,10 @@ def _install(venv: Path, level: str, lock: int) -> None:
     before = _stamp(venv)
     if not before:
         _create(venv, lock)
-    # From here until the end the environment is neither the old nor the new one.
-    (venv / "installed.json").unlink(missing_ok=True)
+    # From here until the end the environment is neither the old nor the new one; but what `dev` adds leaves
+    # alone what `run` has installed, even if it is interrupted.
+    if level == "run" or before.get("run") != _fingerprint("run"):
+        (venv / "installed.json").unlink(missing_ok=True)
     started = time.monotonic()
     files = LEVELS[level]
     _say(f"installing {_count((*files, STORES))} packages into {venv}, about a minute ...")

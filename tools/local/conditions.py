@@ -49,7 +49,7 @@ def claim_patiently(claims: contextlib.ExitStack, stopping: Stopping) -> int:
 def _refuse_if_alive(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 0)
-        raise Refusal(f"already running, pid {pid}; .run/running.json says what is where.")
+        raise Refusal(f"already running, pid {pid}: `make status` says what is where, `make stop` ends it.")
 
 
 def refuse_taken_ports(configured: Settings) -> None:
@@ -139,6 +139,8 @@ def environment(configured: Settings) -> dict[str, str]:
         | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PYTHONUNBUFFERED": "1",
+            # Celery's nine lines about root are for servers, not for somebody's own machine.
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
             "PYTHONUTF8": "1",
             "APP_ENV": configured.app_env,
             "FLOWER_BASIC_AUTH": configured.flower_basic_auth,

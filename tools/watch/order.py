@@ -15,7 +15,7 @@ PAGE = 100
 
 
 def main() -> int:
-    [order_id] = sys.argv[1:] or [""]
+    [order_id] = sys.argv[1:]
     base = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}/api/v1/ops"
     bearer = Tokens().bearer("make-order", "ops")
     try:
@@ -34,9 +34,9 @@ def main() -> int:
 
 def _page(api: httpx.Client, order_id: str, cursor: str | None) -> dict[str, Any]:
     query = {"limit": str(PAGE)} | ({"cursor": cursor} if cursor else {})
-    answer = api.get(f"/orders/{order_id or 'none'}", params=query).json()
+    answer = api.get(f"/orders/{order_id}", params=query).json()
     if not answer["success"]:
-        raise LookupError(f"{order_id or 'make order ID=...'}: {answer['error']['message']}")
+        raise LookupError(f"{order_id}: {answer['error']['message']}")
     found: dict[str, Any] = answer["data"]
     return found
 

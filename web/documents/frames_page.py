@@ -19,9 +19,11 @@ STYLE = (
     "td,th{border:1px solid #8888;padding:.25rem .5rem;text-align:left;vertical-align:top;"
     "overflow-wrap:break-word}h3{font-family:monospace}pre{white-space:pre-wrap}"
     ":target{outline:3px solid}a{color:inherit}"
-    "@media(max-width:40rem){table,tbody,tr,td,th{display:block}td,th{border:0;overflow-wrap:anywhere}"
-    "tr{border:1px solid #8888;margin-bottom:.5rem}}"
+    "nav a{margin-right:1rem}"
+    "@media(max-width:40rem){table,tbody,tr,td{display:block}td{border:0;overflow-wrap:anywhere}"
+    "tr{border:1px solid #8888;margin-bottom:.5rem}tr:has(th){display:none}}"
 )
+PAGES = {"console": "Console", "docs": "API", "asyncapi": "Socket", "guide": "Guide", "runbook": "Runbook"}
 
 
 def html(document: Mapping[str, Any]) -> str:
@@ -29,9 +31,8 @@ def html(document: Mapping[str, Any]) -> str:
     introduction = document["info"]["description"].partition("| close code")[0]
     closes = document["channels"]["driver"]["x-close-codes"].items()
     parts = [
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Weelo: the socket</title><style>{STYLE}</style><main><h1>The socket</h1>",
+        head("the socket"),
+        "<h1>The socket</h1>",
         *(f"<p>{text(paragraph)}</p>" for paragraph in introduction.strip().split("\n\n")),
         *(line for name, title in TITLES.items() for line in _section(document, name, title)),
         "<h2>Types</h2>",
@@ -41,6 +42,17 @@ def html(document: Mapping[str, Any]) -> str:
         '<p>The same for machines: <a href="/asyncapi.json">/asyncapi.json</a>.</p></main></html>',
     ]
     return "\n".join(parts)
+
+
+def head(title: str) -> str:
+    """The beginning of a page to read, with links to the others."""
+    links = "".join(f'<a href="/{name}">{words}</a>' for name, words in PAGES.items())
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="/console/icon.svg">'
+        f"<title>Weelo: {escape(title)}</title><style>{STYLE}</style><nav>{links}</nav><main>"
+    )
 
 
 def _section(document: Mapping[str, Any], operation: str, title: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from web.documents.frames_page import STYLE, text
+from web.documents.frames_page import head, text
 
 # Blank lines end a block, but not within fences.
 BLOCKS = re.compile(r"```.*?```|\S.*?(?=\n\n|\Z)", re.DOTALL)
@@ -19,9 +19,7 @@ def html(markdown: str) -> str:
     """
     title = markdown.partition("\n")[0].lstrip("# ")
     parts = [
-        '<!doctype html><html lang="en"><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Weelo: {escape(title)}</title><style>{STYLE}</style><main>",
+        head(title),
         *(_block(block.splitlines()) for block in BLOCKS.findall(markdown)),
         "</main></html>",
     ]

@@ -30,7 +30,8 @@ Every answer is `{"success": true, "data": …}` or `{"success": false, "error":
 "details"?, "data"?}}`. Times are ISO 8601 in UTC with milliseconds, coordinates WGS84 degrees, distances
 kilometres, money INR. A request may carry its own `X-Request-ID` (1 to 64 letters, digits, `.`, `_`, `-`).
 Unknown fields are refused, but for those of a driver's position; unknown and repeated query parameters too.
-The socket is described in `/asyncapi.json`, and `/guide` says what an app has to do beyond sending requests.
+The socket is described at [/asyncapi](/asyncapi), and [/guide](/guide) says what an app has to do beyond
+sending requests.
 
 """
 
