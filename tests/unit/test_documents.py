@@ -250,6 +250,12 @@ def test_every_field_of_both_documents_is_described() -> None:
     assert [found for name, schema in shown.items() for found in undescribed(schema, name)] == []
 
 
+def test_no_schema_has_a_boolean_constant() -> None:
+    """The generator for Swift makes an enumeration of it, which no compiler takes."""
+    constants = re.findall(r'"const": (\w+)', json.dumps(documents.of_http()))
+    assert not {"true", "false"} & set(constants)
+
+
 def test_every_answer_and_every_frame_has_a_recorded_example_that_fits() -> None:
     http, socket = openapi.document(create_app()), documents.of_socket()
     answers = [

@@ -113,4 +113,4 @@ class TripsFound(Shape):
 class Erased(Shape):
     role: Literal["customer", "driver"] = Field(description="As in the address.")
     id: str
-    erased: Literal[True] = Field(description="Done, everywhere, when this is answered.")
+    erased: bool = Field(description="Done, everywhere, when this is answered.")
