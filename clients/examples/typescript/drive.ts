@@ -1,4 +1,5 @@
 // `make client LANG=typescript` generates weelo.d.ts; npm install openapi-fetch makes its calls.
+// Node 22.18 and newer runs it as it is.
 import createClient from "openapi-fetch";
 import type { paths } from "./weelo.d.ts";
 
