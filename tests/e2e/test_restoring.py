@@ -104,6 +104,8 @@ def test_a_backup_under_load_is_restored_into_an_empty_system(tmp_path: Path) ->
             _drivers_are_found_again(system.urls[0])
 
 
+# Most of it is filling the tables.
+@pytest.mark.timeout(400)
 @pytest.mark.by_hand
 def test_a_hundred_thousand_orders_are_restored_within_a_minute(tmp_path: Path) -> None:
     file, count = tmp_path / "weelo.dump", "SELECT count(*) FROM orders"
@@ -113,7 +115,9 @@ def test_a_hundred_thousand_orders_are_restored_within_a_minute(tmp_path: Path) 
     with own_stores("weelo-after-") as stores:
         begun = time.monotonic()
         backup("restore", file, stores)
-        assert time.monotonic() - begun < 60
+        took = time.monotonic() - begun
+        print(f"100,000 orders, {file.stat().st_size / 1e6:.0f} MB: restored in {took:.1f} s")
+        assert took < 60
         with db.statements() as connection:
             assert connection.exec_driver_sql(count).scalar_one() == 100_000
 
