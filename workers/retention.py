@@ -81,14 +81,14 @@ class Round:
 
 
 def forget(now: datetime | None = None, seconds: float = SECONDS) -> int:
-    """Deletes for so long, and at least a batch of each kind; how many orders, drivers and notes."""
+    """Deletes for so long, and at least a batch of each status; how many orders, drivers and notes."""
     configured = settings.load()
     if not configured.retention_days:
         return 0
     # An order outlives its key, which would lead to nothing.
     kept = max(timedelta(configured.retention_days), timedelta(hours=configured.idempotency_retention_hours))
     before = (now or clock.now()) - kept
-    until, total = time.monotonic() + seconds, _forget_notes(before)
+    until, total, left = time.monotonic() + seconds, _forget_notes(before), False
     for status in ENDED:
         after: str | None = LEAST_ID
         while after:
@@ -96,7 +96,9 @@ def forget(now: datetime | None = None, seconds: float = SECONDS) -> int:
             total += done
             if time.monotonic() >= until:
                 break
-    return total + _look_through(before, until)
+        left = left or after is not None
+    # Drivers stay as long as their orders: a round that began before would come too early.
+    return total if left else total + _look_through(before, until)
 
 
 def _forget_notes(before: datetime) -> int:
