@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests import documents
 from tests.conftest import ROOT
 from tests.scenes import NOIDA
-from tools.local import ports
+from tools.local import leash, ports
 from tools.local.procfile import read as read_procfile
 from web.identity.issuing import issue
 
@@ -91,7 +91,7 @@ class System:
         return self.urls[-1]
 
     def run(self, name: str, command: tuple[str, ...], **extra: str) -> None:
-        """One process of its own group, its output in a file."""
+        """One process of its own group, its output in a file. It ends with this one, however that ends."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -102,6 +102,7 @@ class System:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        leash.hold(self.processes[name].pid, signal.SIGTERM)
 
     @contextmanager
     def beside(self, name: str, **settings: str) -> Iterator[str]:
@@ -119,6 +120,7 @@ class System:
         process = self.processes.pop(name)
         process.terminate()
         process.wait(12)
+        leash.release(process.pid)
 
     def stop(self) -> None:
         """Ends everything that was started, by its process group."""
@@ -131,6 +133,7 @@ class System:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            leash.release(process.pid)
 
     def log(self, name: str) -> str:
         return (self.logs / f"{name}.log").read_text(errors="replace")

@@ -30,6 +30,7 @@ from tests.conftest import Stores
 from tests.fuzz.frames import frame
 from tests.system import System, until
 from tests.upgraded import accepted
+from tools.local import leash
 from tools.local.stores import THROWAWAY_VALKEY, Valkey
 from web.identity.issuing import issue
 from web.identity.tokens import Caller
@@ -80,6 +81,7 @@ def another(web: System, **environment: str) -> Iterator[str]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        leash.release(process.pid)
 
 
 def answers(url: str) -> bool:
