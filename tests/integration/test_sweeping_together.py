@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -134,12 +135,13 @@ def test_a_backlog_is_taken_in_larger_pieces(due: int, together: int) -> None:
 def test_a_sweep_without_a_backlog_pauses_as_long_as_it_works_and_not_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sleep = time.sleep
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    # Threads of other tests sleep too.
+    own_time = SimpleNamespace(monotonic=time.monotonic, sleep=pauses.append)
+    monkeypatch.setattr(sweeps, "time", own_time)
 
     def slow(rows: Sequence[str]) -> int:
-        sleep(0.02)
+        time.sleep(0.02)
         return len(rows)
 
     few, many = ([str(number) for number in range(pieces * sweeps.PIECE)] for pieces in (3, 20))
