@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,10 @@ NOWHERE = {
 }
 os.environ.update(NOWHERE)
 os.environ.pop("CELERY_BROKER_URL", None)
+# A shell starts what runs in its background without SIGINT; then nothing that the tests start could be
+# interrupted.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The operators' page in a real browser on the running system."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests import scenes
 from tests.e2e.console import COUNT_FRAMES, PHONE, Visit, violations, visit
@@ -122,12 +123,24 @@ def test_the_list_is_filtered_and_paged(console: Visit, system: System, name: st
     for number in range(17):
         customer, order_id = ordered(system, f"{name}-{number}")
         customer.http.post(f"/orders/{order_id}/cancel", json={})
-    page = console.page
+    page, held, holds = console.page, list[Route](), True
+    filtered = re.compile("ops/orders.*status=cancelled")
+    page.route(filtered, lambda route: held.append(route) if holds else route.fallback())
+    older = page.get_by_role("button", name="Older")
+    expect(older).to_be_enabled()
     page.get_by_label("Status").select_option("cancelled")
+    # Where the next page begins is not known yet.
+    expect(older).to_be_disabled()
+    while not held:
+        page.wait_for_timeout(20)
+    holds = False
+    for route in held:
+        route.fallback()
+    expect(older).to_be_enabled()
     expect(console.row(order_id)).to_be_visible()
     expect(page.locator("#order-rows tr")).to_have_count(15)
     assert set(page.locator("#order-rows .state").all_inner_texts()) == {"cancelled"}
-    page.get_by_role("button", name="Older").click()
+    older.click()
     expect(page.locator("#page-number")).to_have_text("Page 2")
     expect(console.row(order_id)).to_be_hidden()
     page.get_by_role("button", name="Newer").click()

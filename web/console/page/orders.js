@@ -24,6 +24,7 @@ export class Orders {
     /** The cursors of this page and of those before it. @type {string[]} */
     this.cursors = [""];
     this.next = null;
+    this.focused = null;
     this.rows = new Map();
     this.looked = 0;
     byId("zone").textContent = zone;
@@ -38,6 +39,9 @@ export class Orders {
     this.cursors = cursors;
     this.next = null;
     this.looked = 0;
+    // Where the next page begins is known when this one is there.
+    this.focused = document.activeElement;
+    byId("older").disabled = byId("newer").disabled = true;
     this.refresh().catch(() => {
       // The next look of the page says that it is not connected, and brings the rows when it is.
     });
@@ -100,6 +104,9 @@ export class Orders {
     byId("orders-empty").hidden = rows.length > 0;
     byId("older").disabled = !nextCursor;
     byId("newer").disabled = this.cursors.length === 1;
+    // A button that was disabled has lost the keyboard's focus.
+    if (document.activeElement === document.body) this.focused?.focus();
+    this.focused = null;
     byId("page-number").textContent = `Page ${this.cursors.length}`;
   }
 
