@@ -164,7 +164,8 @@ test: ## everything that is promised, in minutes, on throw-away servers (ARGS="-
 test-long: ## what `make test` leaves out: faults, mutations, load, slow pages
 	$(PREPARE) dev
 	@"$(BIN)/python" -m tests.chromium
-	@"$(BIN)/python" -m pytest -m "long and not by_hand" -n 3 --dist loadfile tests/e2e
+	@"$(BIN)/python" -m pytest -m "long and not by_hand and not timed" -n 3 --dist loadfile tests/e2e
+	@"$(BIN)/python" -m pytest -m "timed and not by_hand" tests/e2e
 	@exec "$(BIN)/python" -m pytest -m "long and not by_hand" --ignore tests/e2e
 
 test-by-hand: ## every defence taken away in turn, and crowds; most of an hour

@@ -267,6 +267,7 @@ def crowd(turn: int) -> dict[str, Any]:
 
 
 @pytest.mark.long
+@pytest.mark.timed
 def test_two_thousand_moving_drivers_are_drawn_thirty_times_a_second(console: Visit) -> None:
     page, turns = console.page, iter(range(1_000_000))
 

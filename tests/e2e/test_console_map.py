@@ -114,6 +114,7 @@ def test_a_far_driver_leaves_the_view_to_the_city_and_has_a_chip_that_goes_there
 
 
 @pytest.mark.long
+@pytest.mark.timed
 def test_a_reported_position_is_drawn_within_one_and_a_half_seconds(
     console: Visit, system: System, name: str
 ) -> None:
