@@ -22,6 +22,8 @@ LOOK_EVERY_S = 0.05
 # A look at the lock holds it for a moment, which must not keep a city from beginning.
 CLAIM_WITHIN_S = 1.0
 STARTED_WITHIN_S = 20.0
+# A process gives its lock up just before it has ended.
+ENDED_WITHIN_S = 2.0
 
 
 class AlreadyRunning(Exception):
@@ -161,12 +163,20 @@ class Demo:
         until = time.monotonic() + within
         while self._files.claimed and time.monotonic() < until:
             time.sleep(LOOK_EVERY_S)
+        self._reap()
         return self.status() == {"state": "stopped"}
 
     def kill(self) -> None:
         """Ends it at once, with everything that it would have said goodbye to."""
         if note := self._files.read():
             _send(note["pid"], signal.SIGKILL)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Waits for the end of the process that was started here, if one was."""
+        if self._process:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDED_WITHIN_S)
 
     def status(self) -> dict[str, Any]:
         """``{"state": "stopped"}``, or its state (starting, running, stopping) and whom it asks (``url``).
