@@ -154,7 +154,7 @@ class _Run:
         plan, striking = self.plan, set()
         deadline = self.begun + plan.seconds
         gap = 0.9 * plan.seconds / plan.kills if plan.kills else 1.0
-        last = deadline + (PATIENCE - 1) * plan.seconds
+        last = self.begun + PATIENCE * plan.seconds
         while not self._enough() and time.monotonic() < (last if self._kills_left() else deadline):
             drawn = draw(self.field, plan.only)
             if drawn and self._kills_left():
