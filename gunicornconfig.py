@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -81,14 +82,20 @@ def _wait(connection: extensions.connection) -> None:
     since = time.monotonic()
     while (state := connection.poll()) != extensions.POLL_OK:
         wait = wait_read if state == extensions.POLL_READ else wait_write
-        try:
-            wait(connection.fileno(), silence.LOOK_SECONDS)
-        except TimeoutError:
+        # Asked before it is ready, libpq takes a connection that is still being made for one that is.
+        while not _is_ready(wait, connection.fileno()):
             silence.waited(since, db.open_connection)
-            continue
         if state == extensions.POLL_READ:
             since = time.monotonic()
             silence.heard()
+
+
+def _is_ready(wait: Callable[[int, float], None], file: int) -> bool:
+    try:
+        wait(file, silence.LOOK_SECONDS)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _date(timestamp: float | None = None) -> str:

@@ -39,12 +39,15 @@ def token(secret: str, role: str, sub: str) -> dict[str, str]:
 
 @dataclass
 class Sent:
-    """An order as its customer sends it, the first answer in words, and its id once it is accepted."""
+    """An order as its customer sends it, its first answer in words and when it came (s), and its id once it
+    is accepted.
+    """
 
     customer: str
     headers: dict[str, str]
     body: dict[str, Any] = field(default_factory=scenes.body)
     first: str = ""
+    seconds: float = 0.0
     order: str = ""
 
 
@@ -186,6 +189,8 @@ async def _ask(
 async def _order_again(client: httpx.AsyncClient, sent: Sent) -> str:
     """Sends an order, and says which id it has now; the first answer of all is noted."""
     first, last = await _ask(client, "POST", "/orders", sent.body, sent.headers)
-    sent.first = sent.first or f"{first.status_code}{' with Retry-After' * ('Retry-After' in first.headers)}"
+    if not sent.first:
+        sent.first = f"{first.status_code}{' with Retry-After' * ('Retry-After' in first.headers)}"
+        sent.seconds = first.elapsed.total_seconds()
     found: str = last.json()["data"]["order"]["id"] if last.status_code in (201, 202) else ""
     return found

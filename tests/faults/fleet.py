@@ -87,8 +87,8 @@ class Fleet:
         """Deletes the logs as well."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def launch(self, name: str, **extra: str) -> None:
-        """Starts one process again, a web process on the port it had."""
+    def launch(self, name: str, *before: str, **extra: str) -> None:
+        """Starts one process again, a web process on its old port; ``before`` comes before its command."""
         line = name.rstrip("0123456789")
         command = [word.replace("@%h", f"{name[len(line) :]}@%h") for word in self._commands[line]]
         port = self.port(name) if line == "web" else 1
@@ -96,7 +96,7 @@ class Fleet:
         with (self.directory / f"{name}.log").open("ab") as log:
             self._logged[name] = log.tell()
             self.processes[name] = subprocess.Popen(
-                command,
+                [*before, *command],
                 cwd=self.root,
                 env=environment,
                 stdin=subprocess.DEVNULL,

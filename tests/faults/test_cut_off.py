@@ -1,0 +1,218 @@
+"""A host loses its line to the stores for 15 s: no packet passes, and no connection is closed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from models.settings import DEVELOPMENT_SECRET
+from tests import scenes
+from tests.conftest import ROOT
+from tests.containers.load import Load, token
+from tests.faults.apps import order
+from tests.faults.fleet import NAMES, Fleet
+from tests.faults.hosts import IP, Host, host
+from tests.faults.sentinel import HAPROXY
+from tests.faults.verdict import LEFT_OVER, OVERLAPS, rows
+from tests.system import listens, ready, until
+from tools.local import leash, ports
+
+pytestmark = [
+    pytest.mark.by_hand,
+    pytest.mark.timeout(280),
+    pytest.mark.skipif(not (HAPROXY and IP and os.geteuid() == 0), reason="needs root, haproxy and iproute2"),
+]
+
+CUT_SECONDS, TTL_SECONDS = 15.0, 20
+# The product's 3 s, and what the client itself is late by.
+ANSWER_SECONDS = 3.2
+LEFT_SECONDS, BACK_SECONDS = 5.0, 60.0
+AT_ONCE_SECONDS = 1.0
+ASKED_EACH_SECOND = 10
+# A balancer that asks each web server once a second, and the way of the other host to the stores.
+BALANCER = """
+defaults
+    timeout connect 1s
+    timeout client 1h
+    timeout server 1h
+
+listen webs
+    mode http
+    bind 127.0.0.1:{front}
+    option forwardfor
+    option httpchk GET /ready/web
+    timeout check 1s
+    default-server check inter 1s fall 2 rise 1
+    server one {one}
+    server two {two}
+    stats enable
+    stats uri /balancer
+"""
+STORE = """
+listen {name}
+    mode tcp
+    bind {address}:{port}
+    server store 127.0.0.1:{port}
+"""
+
+
+@dataclass
+class Site:
+    """A system of two of each process, one of them on another host."""
+
+    fleet: Fleet
+    host: Host
+    directory: Path
+    remote: str
+    front: int = field(default_factory=ports.free)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.front}"
+
+    def address(self, web: str) -> str:
+        there = self.host.address if web == self.remote else "127.0.0.1"
+        return f"{there}:{self.fleet.port(web)}"
+
+    def start(self) -> None:
+        stores = {name: url.replace("127.0.0.1", self.host.stores) for name, url in self.fleet.stores.items()}
+        for name in NAMES:
+            if name == self.remote:
+                self.fleet.launch(name, *self.host.enter, HOST=self.host.address, **stores)
+            else:
+                self.fleet.launch(name)
+        for web in ("web1", "web2"):
+            until(partial(ready, f"http://{self.address(web)}"), 40, str(self.directory))
+
+    @contextmanager
+    def balanced(self) -> Iterator[None]:
+        text = BALANCER.format(front=self.front, one=self.address("web1"), two=self.address("web2"))
+        for store in (self.fleet.postgres, self.fleet.valkey):
+            text += STORE.format(name=store.name, address=self.host.stores, port=store.port)
+        (self.directory / "haproxy.cfg").write_text(text)
+        with (self.directory / "haproxy.log").open("wb") as log:
+            process = subprocess.Popen(
+                [HAPROXY or "", "-db", "-f", self.directory / "haproxy.cfg"], stdout=log, stderr=log
+            )
+        leash.hold(process.pid, signal.SIGTERM)
+        try:
+            until(partial(listens, f"{self.url}/balancer"), 10)
+            yield
+        finally:
+            process.terminate()
+            process.wait(10)
+            leash.release(process.pid)
+
+    def uses(self, server: str) -> bool:
+        """Whether the balancer sends requests there."""
+        for line in httpx.get(f"{self.url}/balancer;csv", timeout=5).text.splitlines():
+            if line.startswith(f"webs,{server},"):
+                return ",UP," in line
+        raise AssertionError(server)
+
+
+@pytest.fixture(params=["web2", "orders2"])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    directory = tmp_path / "fleet"
+    directory.mkdir()
+    fleet = Fleet(ROOT, directory, ORDER_TTL_SECONDS=str(TTL_SECONDS), READS_PER_MINUTE_PER_ADDRESS="0")
+    try:
+        fleet.start_stores()
+        with host(f"w{os.getpid() % 10**6}", 1) as other:
+            made = Site(fleet, other, tmp_path, request.param)
+            with made.balanced():
+                made.start()
+                until(lambda: made.uses("one") and made.uses("two"), 20)
+                yield made
+    finally:
+        fleet.stop()
+
+
+def ask_directly(web: str, seconds: float) -> list[tuple[int, float]]:
+    """Orders and reads of one web server at an even pace: status (0: no answer) and time (s) of each."""
+
+    async def ask(client: httpx.AsyncClient, number: int) -> tuple[int, float]:
+        headers = token(DEVELOPMENT_SECRET, "customer", f"direct-{uuid4().hex[:12]}")
+        begun = time.monotonic()
+        try:
+            if number % 2:
+                answer = await client.get("/orders", headers=headers)
+            else:
+                answer = await client.post("/orders", headers=headers, json=scenes.body())
+        except httpx.HTTPError:
+            return 0, time.monotonic() - begun
+        return answer.status_code, time.monotonic() - begun
+
+    async def ask_all() -> list[tuple[int, float]]:
+        async with httpx.AsyncClient(base_url=f"http://{web}/api/v1", timeout=20) as client:
+            asked = []
+            for number in range(int(seconds * ASKED_EACH_SECOND)):
+                asked.append(asyncio.create_task(ask(client, number)))
+                await asyncio.sleep(1 / ASKED_EACH_SECOND)
+            return await asyncio.gather(*asked)
+
+    return asyncio.run(ask_all())
+
+
+def test_a_host_that_is_cut_off_from_the_stores_holds_nobody_up(site: Site) -> None:
+    load = Load(site.url, DEVELOPMENT_SECRET)
+    left: list[float] = []
+    direct: list[tuple[int, float]] = []
+
+    def cut_off() -> None:
+        with ThreadPoolExecutor(1) as pool, site.host.cut_off():
+            begun = time.monotonic()
+            if site.remote == "web2":
+                asking = pool.submit(ask_directly, site.address("web2"), CUT_SECONDS)
+                until(lambda: not site.uses("two"), 2 * LEFT_SECONDS, "the balancer goes on")
+                left.append(time.monotonic() - begun)
+                direct.extend(asking.result())
+            else:
+                time.sleep(CUT_SECONDS)
+        until(lambda: site.uses("two"), 20, "the balancer does not come back")
+
+    load.beside(cut_off)
+    slowest = max(sent.seconds for sent in load.sent)
+    print(f"\n{site.remote} cut off: {load.firsts()}; slowest {slowest:.1f} s")
+    if site.remote == "web2":
+        worst = max(seconds for _, seconds in direct)
+        statuses = Counter(status for status, _ in direct)
+        print(f"left after {left[0]:.1f} s; asked directly {dict(statuses)}, slowest {worst:.1f} s")
+        assert left[0] < LEFT_SECONDS
+        assert set(statuses) == {503}
+        assert worst < ANSWER_SECONDS
+    else:
+        assert not load.but("201", "202")
+        # The worker is back: nobody else places orders before the sweeps do, after 2 s.
+        site.fleet.kill("orders1")
+        del site.fleet.processes["orders1"]
+        until(partial(_placed_at_once, site), BACK_SECONDS, "the worker does not come back")
+    assert slowest < ANSWER_SECONDS
+    assert not asyncio.run(load.lost())
+    assert not site.fleet.ended()
+    url = site.fleet.postgres.url
+    for kind, query in LEFT_OVER.items():
+        until(partial(_nothing_left, url, query), 2 * TTL_SECONDS, kind)
+    assert not rows(url, OVERLAPS)
+
+
+def _nothing_left(url: str, query: str) -> bool:
+    return not rows(url, query)[0][0]
+
+
+def _placed_at_once(site: Site) -> bool:
+    begun = time.monotonic()
+    placed = order(site.fleet.port("web1"), f"after-{uuid4().hex[:12]}").status == 201
+    return placed and time.monotonic() - begun < AT_ONCE_SECONDS
