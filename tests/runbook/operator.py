@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 from dataclasses import dataclass
 
 from tests.conftest import ROOT, Stores
@@ -26,6 +27,13 @@ def rows() -> dict[str, Row]:
     """The rows of both tables of "Is the system healthy?"."""
     page = (ROOT / "docs/runbook.md").read_text()
     return {part: Row(wrong, advice) for part, wrong, advice in ROW.findall(page)}
+
+
+def commands(paragraph: str) -> list[str]:
+    """What a paragraph of the page has in backticks, on one line or two, as it is typed."""
+    page = (ROOT / "docs/runbook.md").read_text()
+    [text] = re.findall(rf"^## {re.escape(paragraph)}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+    return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", text)]
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,17 @@ class Operator:
                 done = True
                 self.follow(other)
         assert done, f"who follows this does nothing: {advice}"
+
+    def type(self, command: str) -> "subprocess.Popen[str]":
+        """A command of the page in a shell of the checkout, with the settings of the system."""
+        return subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=ROOT,
+            env=self.system.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def _start(self, name: str) -> None:
         """Starts a part again; one that is frozen is ended first."""

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from uuid import uuid4
@@ -12,12 +12,10 @@ import pytest
 
 from models import db
 from tests import scenes
-from tests.conftest import own_stores
+from tests.runbook.conftest import TTL_SECONDS
 from tests.runbook.operator import Operator, rows
-from tests.system import Person, ready, running, until
+from tests.system import Person, ready, until
 
-# Short, so that "nothing expires" is seen soon.
-TTL_SECONDS = 5
 # What a busy machine may take to name a state, or to be well again.
 PATIENCE_SECONDS = 60
 FULL_QUEUE = 55
@@ -62,16 +60,6 @@ BY_HAND = {
     "sweeps frozen": _worker("sweeps", lambda operator: operator.freeze("sweeps")),
     "beat frozen": _beat(lambda operator: operator.freeze("beat")),
 }
-
-
-@pytest.fixture(scope="module")
-def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    settings = {"ORDER_TTL_SECONDS": str(TTL_SECONDS)}
-    with (
-        own_stores("weelo-runbook-") as stores,
-        running(stores.environment | settings, tmp_path_factory.mktemp("logs")) as system,
-    ):
-        yield Operator(system, stores)
 
 
 def line(url: str, part: str) -> str:
