@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +70,7 @@ class Windows:
     """The times (s) of the orders of several windows."""
 
     answers: list[float] = field(default_factory=list)
-    refused: int = 0
+    others: Counter[str] = field(default_factory=Counter)
     number: int = 0
 
     def add(self, city: City) -> None:
@@ -77,7 +78,10 @@ class Windows:
         step = open_loop.step(city, RATE, WINDOW_SECONDS, WARM_UP_SECONDS)
         self.number += 1
         self.answers += step.answers
-        self.refused += step.due - step.statuses[201]
+        self.others += Counter(
+            {str(status): count for status, count in step.statuses.items() if status != 201}
+        )
+        self.others["without an answer"] += step.due - step.statuses.total()
 
     def __str__(self) -> str:
         if not self.answers:
@@ -86,7 +90,7 @@ class Windows:
         mean = 1000 * statistics.fmean(self.answers)
         return (
             f"{len(self.answers)} orders, 201 after p50 {p50:.1f} ms, mean {mean:.1f} ms, p99 {p99:.1f} ms, "
-            f"{self.refused} not placed"
+            f"others: {dict(+self.others)}"
         )
 
 
@@ -144,10 +148,12 @@ def measure(both: Stores, system: System, windows: int) -> bool:
 def measure_drivers() -> float:
     """Seconds that 300,000 would need at the pace of those here."""
     begun, first = time.monotonic(), count(DRIVERS_LEFT)
+    if not first:
+        return 0.0
     while count(DRIVERS_LEFT):
         time.sleep(0.2)
     seconds = time.monotonic() - begun
-    needed = 300_000 * seconds / max(1, first)
+    needed = 300_000 * seconds / first
     say(f"{first} drivers left in {seconds:.1f} s: 300,000 in {needed:.0f} s")
     return needed
 
