@@ -36,6 +36,16 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert percentile([], 0.5) == 0
 
 
+def test_what_is_due_just_before_the_end_is_done() -> None:
+    loop, done = Loop(), list[float]()
+    for _ in range(20):
+        end = time.monotonic() + 0.005
+        loop.at(end - 0.000_1, done.append)
+        loop.run(end)
+    loop.close()
+    assert len(done) == 20
+
+
 def test_costs_leave_the_client_out_of_the_servers() -> None:
     values = costs({"web": 1.0, "redis": 0.5, "client": 9.0}, 1000)
     assert {name: value for name, (value, _) in values.items()} == {

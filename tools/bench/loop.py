@@ -66,6 +66,8 @@ class Loop:
                 handler = self._handlers.get(fd)
                 if handler:
                     handler.ready(time.monotonic())
+        # epoll waits in whole milliseconds, so the last moments may be over too.
+        self._due(min(time.monotonic(), deadline))
 
     def close(self) -> None:
         """Closes every socket."""
