@@ -9,6 +9,7 @@ from models import db, live, settings
 from tests.conftest import ROOT, Stores, own_stores, process_settings
 
 
+@pytest.mark.unpooled
 def test_stores_of_ones_own_leave_the_stores_of_the_session_in_use(stores: Stores, redis_url: str) -> None:
     live.commands().set("alive:session", "1", ex=600)
     with own_stores("weelo-test-nested-") as nested:

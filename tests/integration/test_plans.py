@@ -159,6 +159,7 @@ def whole_tables(plan: dict[str, Any]) -> set[str]:
     return found.union(*(whole_tables(part) for part in plan.get("Plans", [])))
 
 
+@pytest.mark.unpooled
 def test_no_statement_of_the_main_job_reads_a_large_table_from_end_to_end(past: None, stores: Stores) -> None:
     forget_prepared()
     with statements() as sent:
@@ -183,6 +184,7 @@ STATES = {
 }
 
 
+@pytest.mark.unpooled
 @pytest.mark.parametrize("state", STATES)
 def test_a_plan_that_is_kept_does_not_live_on_tables_being_short(
     clean: None, stores: Stores, state: str

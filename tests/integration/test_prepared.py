@@ -16,7 +16,7 @@ from tasks import orders
 from tests import scenes
 from tests.conftest import process_settings
 
-pytestmark = pytest.mark.usefixtures("clean")
+pytestmark = [pytest.mark.usefixtures("clean"), pytest.mark.unpooled]
 
 TYPES = Prepared(
     "types",

@@ -31,6 +31,7 @@ from web.identity.issuing import issue
 from web.limits.backlog import backlog
 from web.socket.reader import DRIVER_ACTIONS, Reader
 
+# More than the route itself costs: `/metrics` alone takes 12 ms.
 MOST_SECONDS = 0.020
 # Only what is not good at once is tried so often.
 TRIES = 25
@@ -111,11 +112,12 @@ def test_worst_input_in_the_query_and_the_headers_of_every_route(app: Flask) -> 
     slow, client = {}, app.test_client()
     for method, path, rule in routes(app, "GET", *WITH_A_BODY):
         known = caller(app, rule) | OF_A_PAGE
+        most = MOST_SECONDS + asked(client, method, path, headers=known)
         for kind, query in worst.queries(operation_of(app.view_functions[rule.endpoint]).queries):
-            if (cost := asked(client, method, f"{path}?{query}", headers=known)) >= MOST_SECONDS:
+            if (cost := asked(client, method, f"{path}?{query}", headers=known)) >= most:
                 slow[method, path, kind] = cost
         for kind, headers in worst.headers():
-            if (cost := asked(client, method, path, headers=known | headers)) >= MOST_SECONDS:
+            if (cost := asked(client, method, path, headers=known | headers)) >= most:
                 slow[method, path, kind] = cost
     assert not slow
 
