@@ -2,34 +2,34 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 IP = shutil.which("ip")
 # An Ethernet address that nobody has: what is sent there is gone, and nobody says so.
 NOBODY = "02:00:00:00:00:99"
+STORES, BALANCER = "10.213.1", "10.214.1"
 
 
 @dataclass(frozen=True)
 class Host:
-    """Addresses on both sides of both lines, and the name of the namespace."""
+    """``name`` is that of the namespace, at most 8 letters."""
 
     name: str
-    stores: str
-    address: str
-    _stores_side: str
+    # Of the stores, which have to listen there too, and its own on the side of the balancer.
+    stores: str = f"{STORES}.1"
+    address: str = f"{BALANCER}.2"
 
     @property
-    def enter(self) -> Sequence[str]:
+    def enter(self) -> tuple[str, ...]:
         """The words before a command that runs there."""
         return (IP or "", "netns", "exec", self.name)
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """No packet passes between it and the stores, neither way; connections stay open on both sides."""
-        inside, outside = ("-n", self.name), ()
-        ends = ((inside, self.stores, "stores"), (outside, self._stores_side, f"{self.name}s"))
+        ends = ((("-n", self.name), self.stores, "stores"), ((), f"{STORES}.2", f"{self.name}s"))
         for where, address, line in ends:
             _ip(*where, "neigh", "replace", address, "lladdr", NOBODY, "dev", line, "nud", "permanent")
         try:
@@ -40,14 +40,13 @@ class Host:
 
 
 @contextmanager
-def host(name: str, number: int) -> Iterator[Host]:
-    """``name``: at most 8 letters. Needs root. The stores have to listen on ``stores`` too."""
-    made = Host(name, f"10.213.{number}.1", f"10.214.{number}.2", _stores_side=f"10.213.{number}.2")
+def host(name: str) -> Iterator[Host]:
+    """One at a time. Needs root."""
     with ExitStack() as stack:
         _ip("netns", "add", name)
         stack.callback(_ip, "netns", "del", name)
         _ip("-n", name, "link", "set", "lo", "up")
-        for line, network in (("stores", f"10.213.{number}"), ("balancer", f"10.214.{number}")):
+        for line, network in (("stores", STORES), ("balancer", BALANCER)):
             outside = f"{name}{line[0]}"
             _ip("link", "add", outside, "type", "veth", "peer", "name", line, "netns", name)
             stack.callback(_ip, "link", "del", outside)
@@ -55,7 +54,7 @@ def host(name: str, number: int) -> Iterator[Host]:
             _ip("link", "set", outside, "up")
             _ip("-n", name, "addr", "add", f"{network}.2/24", "dev", line)
             _ip("-n", name, "link", "set", line, "up")
-        yield made
+        yield Host(name)
 
 
 def _ip(*words: str) -> None:
