@@ -31,8 +31,9 @@ from web.identity.issuing import issue
 from web.limits.backlog import backlog
 from web.socket.reader import DRIVER_ACTIONS, Reader
 
-# More than the route itself costs: `/metrics` alone takes 12 ms.
-MOST_SECONDS = 0.020
+# The aim is 20 ms, and an idle machine takes 12 for the worst. Beside the other processes of `make test`,
+# on two cores, the same work has taken 22.
+MOST_SECONDS = 0.030
 # Only what is not good at once is tried so often.
 TRIES = 25
 MOST_ANSWER_BYTES = 64 * 1024
@@ -40,8 +41,9 @@ MOST_DETAILS = 50
 # This test keeps its process busy, which refuses orders unread then, but for those of pages.
 OF_A_PAGE = {"Origin": "https://page.example"}
 WITH_A_BODY = ("POST", "PUT", "PATCH", "DELETE")
-# Ninety such frames of one socket, as many as its flood limit lets through, cost 0.2 s: a ninth of that.
-FRAMES, FRAME_BYTES, MOST_SECONDS_OF_FRAMES = 10, 54_000, 0.2 / 9
+# Ninety such frames of one socket, as many as its flood limit lets through, cost 0.2 s on an idle machine:
+# a ninth of that, and half as much again.
+FRAMES, FRAME_BYTES, MOST_SECONDS_OF_FRAMES = 10, 54_000, 0.3 / 9
 
 
 @pytest.fixture
@@ -112,12 +114,11 @@ def test_worst_input_in_the_query_and_the_headers_of_every_route(app: Flask) -> 
     slow, client = {}, app.test_client()
     for method, path, rule in routes(app, "GET", *WITH_A_BODY):
         known = caller(app, rule) | OF_A_PAGE
-        most = MOST_SECONDS + asked(client, method, path, headers=known)
         for kind, query in worst.queries(operation_of(app.view_functions[rule.endpoint]).queries):
-            if (cost := asked(client, method, f"{path}?{query}", headers=known)) >= most:
+            if (cost := asked(client, method, f"{path}?{query}", headers=known)) >= MOST_SECONDS:
                 slow[method, path, kind] = cost
         for kind, headers in worst.headers():
-            if (cost := asked(client, method, path, headers=known | headers)) >= most:
+            if (cost := asked(client, method, path, headers=known | headers)) >= MOST_SECONDS:
                 slow[method, path, kind] = cost
     assert not slow
 
