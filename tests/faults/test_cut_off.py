@@ -2,14 +2,10 @@
 
 import asyncio
 import os
-import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -22,12 +18,11 @@ from tests import scenes
 from tests.conftest import ROOT
 from tests.containers.load import Load, token
 from tests.faults.apps import order
-from tests.faults.fleet import NAMES, Fleet
-from tests.faults.hosts import IP, Host, host
+from tests.faults.fleet import Fleet
+from tests.faults.hosts import IP, TwoHosts, second_host
 from tests.faults.sentinel import HAPROXY
 from tests.faults.verdict import LEFT_OVER, OVERLAPS, rows
-from tests.system import listens, ready, until
-from tools.local import leash, ports
+from tests.system import until
 
 pytestmark = [
     pytest.mark.by_hand,
@@ -47,97 +42,17 @@ LATE = """
     SELECT max(extract(epoch FROM at - expires_at))::float
     FROM order_events JOIN orders ON orders.id = order_id WHERE type = 'order_expired'
 """
-# A balancer that asks each web server once a second, and the way of the other host to the stores.
-BALANCER = """
-defaults
-    timeout connect 1s
-    timeout client 1h
-    timeout server 1h
-
-listen webs
-    mode http
-    bind 127.0.0.1:{front}
-    option forwardfor
-    option httpchk GET /ready/web
-    timeout check 1s
-    default-server check inter 1s fall 2 rise 1
-    server one {one}
-    server two {two}
-    stats enable
-    stats uri /balancer
-"""
-STORE = """
-listen {name}
-    mode tcp
-    bind {address}:{port}
-    server store 127.0.0.1:{port}
-"""
-
-
-@dataclass
-class Site:
-    """A system of two of each process, one of them on another host."""
-
-    fleet: Fleet
-    host: Host
-    directory: Path
-    remote: str
-    front: int = field(default_factory=ports.free)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.front}"
-
-    def address(self, web: str) -> str:
-        there = self.host.address if web == self.remote else "127.0.0.1"
-        return f"{there}:{self.fleet.port(web)}"
-
-    def start(self) -> None:
-        stores = {name: url.replace("127.0.0.1", self.host.stores) for name, url in self.fleet.stores.items()}
-        for name in NAMES:
-            if name == self.remote:
-                self.fleet.launch(name, *self.host.enter, HOST=self.host.address, **stores)
-            else:
-                self.fleet.launch(name)
-        for web in ("web1", "web2"):
-            until(partial(ready, f"http://{self.address(web)}"), 40, str(self.directory))
-
-    @contextmanager
-    def balanced(self) -> Iterator[None]:
-        text = BALANCER.format(front=self.front, one=self.address("web1"), two=self.address("web2"))
-        for store in (self.fleet.postgres, self.fleet.valkey):
-            text += STORE.format(name=store.name, address=self.host.stores, port=store.port)
-        (self.directory / "haproxy.cfg").write_text(text)
-        with (self.directory / "haproxy.log").open("wb") as log:
-            process = subprocess.Popen(
-                [HAPROXY or "", "-db", "-f", self.directory / "haproxy.cfg"], stdout=log, stderr=log
-            )
-        leash.hold(process.pid, signal.SIGTERM)
-        try:
-            until(partial(listens, f"{self.url}/balancer"), 10)
-            yield
-        finally:
-            process.terminate()
-            process.wait(10)
-            leash.release(process.pid)
-
-    def uses(self, server: str) -> bool:
-        """Whether the balancer sends requests there."""
-        for line in httpx.get(f"{self.url}/balancer;csv", timeout=5).text.splitlines():
-            if line.startswith(f"webs,{server},"):
-                return ",UP," in line
-        raise AssertionError(server)
 
 
 @pytest.fixture(params=["web2", "orders2", "sweeps2", "beat2"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TwoHosts]:
     directory = tmp_path / "fleet"
     directory.mkdir()
     fleet = Fleet(ROOT, directory, ORDER_TTL_SECONDS=str(TTL_SECONDS), READS_PER_MINUTE_PER_ADDRESS="0")
     try:
         fleet.start_stores()
-        with host(f"w{os.getpid() % 10**6}") as other:
-            made = Site(fleet, other, tmp_path, request.param)
+        with second_host(f"w{os.getpid() % 10**6}") as other:
+            made = TwoHosts(fleet, other, tmp_path, request.param)
             with made.balanced():
                 made.start()
                 until(lambda: made.uses("one") and made.uses("two"), 20)
@@ -172,7 +87,7 @@ def ask_directly(web: str, seconds: float) -> list[tuple[int, float]]:
     return asyncio.run(ask_all())
 
 
-def test_a_host_that_is_cut_off_from_the_stores_holds_nobody_up(site: Site) -> None:
+def test_a_host_that_is_cut_off_from_the_stores_holds_nobody_up(site: TwoHosts) -> None:
     load = Load(site.url, DEVELOPMENT_SECRET)
     left: list[float] = []
     direct: list[tuple[int, float]] = []
@@ -222,7 +137,7 @@ def _nothing_left(url: str, query: str) -> bool:
     return not rows(url, query)[0][0]
 
 
-def _placed_at_once(site: Site) -> bool:
+def _placed_at_once(site: TwoHosts) -> bool:
     begun = time.monotonic()
     placed = order(site.fleet.port("web1"), f"after-{uuid4().hex[:12]}").status == 201
     return placed and time.monotonic() - begun < AT_ONCE_SECONDS

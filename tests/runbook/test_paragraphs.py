@@ -34,7 +34,7 @@ def order(url: str, customer: str) -> str:
     return found
 
 
-def test_nothing_has_to_be_done_after_redis_was_emptied(operator: Operator, url: str) -> None:
+def test_nothing_has_to_be_done_after_redis_was_emptied(url: str) -> None:
     driver, customer = on_duty(url, uuid4().hex, vehicle=VEHICLE), uuid4().hex
     before = order(url, customer)
     live.commands().flushall()
