@@ -58,7 +58,7 @@ class Visit:
         return int(self.page.locator(f"[data-figure='{name}']").inner_text())
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not _no_track(message.text, message.location["url"]):
             self.wrong.append(f"console: {message.text}")
 
     def _failed(self, request: Request) -> None:
@@ -67,7 +67,7 @@ class Visit:
             self.wrong.append(f"failed: {request.method} {request.url} {request.failure}")
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400:
+        if response.status >= 400 and not _no_track(str(response.status), response.url):
             self.wrong.append(f"{response.status}: {response.request.method} {response.url}")
 
     def _route(self, route: Route) -> None:
@@ -76,6 +76,11 @@ class Visit:
             return
         self.wrong.append(f"to another host: {route.request.url}")
         route.abort()
+
+
+def _no_track(said: str, url: str) -> bool:
+    """Whether a truck has lost its driver since the page read the order; it then shows no track of it."""
+    return "404" in said and urlsplit(url).path.endswith("/track")
 
 
 def launch(playwright: Playwright) -> Browser:

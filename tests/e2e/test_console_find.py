@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from sqlalchemy import text
 
 from models import db, live
@@ -95,6 +95,31 @@ def test_an_address_of_nothing_is_said_and_the_page_stays_connected(
         expect(page.locator("#connection")).to_have_text("Connected")
         expect(page.locator("#health")).to_be_hidden()
         console.wrong = [message for message in console.wrong if "404" not in message]
+
+
+@pytest.mark.long
+def test_an_order_whose_truck_is_given_back_while_its_track_is_asked_for_is_shown(
+    browser: Browser, system: System, name: str
+) -> None:
+    driver = on_duty(system.urls[0], name, vehicle=("TRUCK", name))
+    customer = Person(system.urls[0], "customer", name)
+    order_id = customer.order(scenes.body(vehicle=("TRUCK", name))).json()["data"]["order"]["id"]
+    truck = driver.http.post(f"/orders/{order_id}/accept", json={}).json()["data"]["truckRequestId"]
+    answers = []
+
+    def give_back(route: Route) -> None:
+        answers.append(driver.http.post(f"/trips/{truck}/cancel", json={"reason": "A tyre is flat."}))
+        route.continue_()
+
+    with visit(browser, system.urls[0]) as console:
+        page = console.page
+        expect(page.locator("#connection")).to_have_text("Connected")
+        page.route(f"**/trips/{truck}/track", give_back, times=1)
+        with page.expect_response(f"**/trips/{truck}/track") as track:
+            page.goto(f"{console.url}/console#order/{order_id}")
+        assert (answers[0].status_code, track.value.status) == (200, 404)
+        expect(page.locator("#order-id")).to_contain_text(order_id)
+        expect(page.locator("#timeline")).to_contain_text("gave the truck back")
 
 
 @pytest.mark.long
