@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import make_url
 
 from models import clock, db, live, settings
@@ -31,6 +32,13 @@ NOWHERE = {
 }
 os.environ.update(NOWHERE)
 os.environ.pop("CELERY_BROKER_URL", None)
+# As in development: with local variables a traceback takes half a second.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 # A shell starts what runs in its background without SIGINT; then nothing that the tests start could be
 # interrupted.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
