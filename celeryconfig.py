@@ -43,6 +43,7 @@ timezone = "UTC"
 worker_hijack_root_logger = False
 # Flower shows tasks as they pass.
 worker_send_task_events = True
+worker_consumer = "tasks.celery_patches.event_buffer:BufferedEventsConsumer"
 
 imports = ("tasks.orders", "tasks.sweeps")
 task_default_queue = "orders"

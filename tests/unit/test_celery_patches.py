@@ -11,6 +11,7 @@ from billiard import pool
 from celery import Celery
 from celery.beat import ScheduleEntry, Scheduler
 from celery.schedules import schedule
+from celery.worker.consumer import Consumer
 from kombu.asynchronous import Hub
 from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
@@ -92,3 +93,10 @@ def test_beat_without_the_patch_writes_a_traceback_for_each_sweep_while_the_brok
 def test_beat_without_the_patch_misses_a_signal_to_stop_that_python_drops() -> None:
     with pytest.raises(AssertionError, match="it goes on"):
         run_interrupted(scheduled(), Scheduler)
+
+
+def test_a_consumer_without_the_patch_flushes_its_events_at_each_turn_of_its_loop() -> None:
+    consumer: Any = Consumer.__new__(Consumer)
+    consumer.hub, consumer._flush_events_promise = Mock(), Mock()
+    consumer.on_send_event_buffered()
+    consumer.hub.call_soon.assert_called_once_with(consumer._flush_events_promise)

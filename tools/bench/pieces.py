@@ -32,6 +32,13 @@ PIECES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "prepared statements": (("models/prepared.py", "    prepares = True", "    prepares = False"),),
     "a process for new orders": (("server/roles.py", "    if processes < 2:\n", "    if processes < 99:\n"),),
     "a turn for each client": (("server/fairness.py", "if client is self._last:", "if not client:"),),
+    "task events ten times a second": (
+        (
+            "celeryconfig.py",
+            'worker_consumer = "tasks.celery_patches.event_buffer:BufferedEventsConsumer"\n',
+            "",
+        ),
+    ),
     "sweeps spread over their second": (
         (SWEEPS, "if spread and len(due) < BACKLOG:", "if spread and not due:"),
     ),
