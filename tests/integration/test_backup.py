@@ -1,5 +1,6 @@
 """A dump and a restore: what it has answers under its key, and what came later is as if it had not been."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -43,6 +44,8 @@ def restore(file: Path, stores: dict[str, str]) -> subprocess.CompletedProcess[s
     """A restore while this process, whose threads ask Postgres now and then, looks elsewhere."""
 
     def alone() -> subprocess.CompletedProcess[str] | None:
+        # A connection that a thread gives back after the pool was dropped is open until it is collected.
+        gc.collect()
         done = backup("restore", file, stores)
         return None if "sessions are in this database" in done.stderr else done
 
