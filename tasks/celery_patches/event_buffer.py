@@ -1,8 +1,8 @@
 """A worker's consumer that publishes its task events, which Flower reads, ten times a second.
 
-Celery publishes at each turn of its loop and waits for the answer: a third of the CPU time of a worker's
-parent process, and as much for Flower. Made for celery 5.7.0. No upstream issue known; to report: the
-consumer's flush of buffered events has no interval.
+Celery publishes at each turn of its loop and waits for the answer, which is a tenth of the capacity
+(docs/performance.md). Made for celery 5.7.0. No upstream issue known; to report: the consumer's flush of
+buffered events has no interval.
 """
 
 import time
